@@ -1,0 +1,67 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// What may import what is documented in docs/ARCHITECTURE.md and checked by scripts/lint.
+// C libraries are Debian packages (scripts/setup installs them); nothing is fetched from the network.
+
+/// A C library that Debian packages: a module map in Sources/, flags from pkg-config.
+func debianLibrary(_ name: String, pkgConfig: String, package: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+let package = Package(
+    name: "puck",
+    products: [
+        .executable(name: "puckd", targets: ["puckd"]),
+        .executable(name: "puckhub", targets: ["puckhub"]),
+        .executable(name: "puckctl", targets: ["puckctl"]),
+        .executable(name: "puckdemo", targets: ["puckdemo"]),
+    ],
+    targets: [
+        // C libraries and shims.
+        debianLibrary("CALSA", pkgConfig: "alsa", package: "libasound2-dev"),
+        debianLibrary("COpus", pkgConfig: "opus", package: "libopus-dev"),
+        debianLibrary("CSpeexDSP", pkgConfig: "speexdsp", package: "libspeexdsp-dev"),
+        debianLibrary("CJansson", pkgConfig: "jansson", package: "libjansson-dev"),
+        debianLibrary("CINI", pkgConfig: "inih", package: "libinih-dev"),
+        debianLibrary("CWebSockets", pkgConfig: "libwebsockets", package: "libwebsockets-dev"),
+        debianLibrary("COpenSSL", pkgConfig: "openssl", package: "libssl-dev"),
+        .systemLibrary(name: "CMath"),
+        .target(name: "CLinux"),
+
+        // The core: no I/O, no clock, no random source.
+        .target(name: "PuckBase", linkerSettings: [.linkedLibrary("m")]),
+        .target(name: "PuckWire", dependencies: ["PuckBase", "CJansson"]),
+        .target(name: "AudioRing"),
+        .target(name: "PuckAudio", dependencies: ["PuckBase", "AudioRing", "CMath"]),
+        .target(name: "PuckCore", dependencies: ["PuckBase", "PuckWire", "PuckAudio"]),
+        .target(name: "HubCore", dependencies: ["PuckBase", "PuckWire"]),
+
+        // Adapters: one C library each, never importing each other.
+        .target(name: "LinuxIO", dependencies: ["PuckBase", "CLinux"]),
+        .target(name: "ALSADevice", dependencies: ["PuckBase", "AudioRing", "CALSA", "CLinux"]),
+        .target(name: "Resampler", dependencies: ["PuckBase", "CSpeexDSP"]),
+        .target(name: "OpusCodec", dependencies: ["PuckBase", "COpus"]),
+        .target(name: "LinkTransport", dependencies: ["PuckBase", "CWebSockets", "CLinux"]),
+        .target(name: "Credentials", dependencies: ["PuckBase", "COpenSSL", "CLinux"]),
+        .target(name: "Settings", dependencies: ["PuckBase", "CINI"]),
+
+        // The daemons: a library that a test can drive, and a thin command each.
+        .target(
+            name: "PuckRuntime",
+            dependencies: [
+                "PuckCore", "LinuxIO", "ALSADevice", "Resampler", "OpusCodec", "LinkTransport", "Settings",
+            ]),
+        .target(
+            name: "HubRuntime",
+            dependencies: ["HubCore", "LinuxIO", "OpusCodec", "LinkTransport", "Credentials", "Settings"]),
+        .executableTarget(name: "puckd", dependencies: ["PuckRuntime"]),
+        .executableTarget(name: "puckhub", dependencies: ["HubRuntime"]),
+        .executableTarget(name: "puckctl", dependencies: ["LinuxIO"]),
+
+        // A developer's tools: ordinary Swift, Foundation allowed.
+        .executableTarget(name: "puckdemo", dependencies: ["OpusCodec", "PuckWire"]),
+
+        .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
+    ]
+)

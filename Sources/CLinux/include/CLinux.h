@@ -1,0 +1,35 @@
+// libc and Linux system calls, as one module that both the ordinary and the Embedded build can import (Embedded
+// Swift has no Glibc overlay). The inline functions exist only for what Swift cannot import: errno is a macro over a
+// function call, and open, fcntl and ioctl are variadic.
+#ifndef PUCK_CLINUX_H
+#define PUCK_CLINUX_H
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/poll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+static inline int puck_errno(void) { return errno; }
+static inline int puck_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+static inline int puck_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
+
+#endif

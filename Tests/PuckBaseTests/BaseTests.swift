@@ -1,0 +1,106 @@
+import Testing
+
+@testable import PuckBase
+
+@Suite("Serial numbers (RFC 1982)")
+struct SerialNumberTests {
+    @Test("order survives the wrap from 65535 to 0")
+    func wrap() {
+        let last = SerialNumber(65_535)
+        #expect(last.isBefore(.zero))
+        #expect(!SerialNumber.zero.isBefore(last))
+        #expect(last.distance(to: SerialNumber(4)) == 5)
+        #expect(last.next == .zero)
+    }
+
+    @Test("numbers half a circle apart have no order")
+    func opposite() {
+        #expect(!SerialNumber(0).isBefore(SerialNumber(32_768)))
+        #expect(!SerialNumber(32_768).isBefore(SerialNumber(0)))
+    }
+
+    @Test("no number is before itself")
+    func itself() { #expect(!SerialNumber(7).isBefore(SerialNumber(7))) }
+}
+
+@Suite("Backoff (failure-policy L20)")
+struct BackoffTests {
+    @Test("the row is 1, 2, 4, 8, 16, 30, 30 … seconds")
+    func row() {
+        let seconds = (0..<8).map { Backoff.nominalPause(attempt: $0).wholeMilliseconds / 1000 }
+        #expect(seconds == [1, 2, 4, 8, 16, 30, 30, 30])
+    }
+
+    @Test("each pause is within 10 % of the row, and the jitter differs from puck to puck")
+    func jitter() {
+        var pauses = Set<Int64>()
+        for seed in 0..<200 as Range<UInt64> {
+            var backoff = Backoff()
+            var generator = SeededGenerator(seed: seed)
+            for attempt in 0..<8 {
+                let pause = backoff.nextPause(using: &generator).nanoseconds
+                let nominal = Backoff.nominalPause(attempt: attempt).nanoseconds
+                #expect(abs(pause - nominal) <= nominal / 10)
+                if attempt == 0 { pauses.insert(pause) }
+            }
+        }
+        #expect(pauses.count > 190)
+    }
+
+    @Test("reset starts the row again")
+    func reset() {
+        var backoff = Backoff()
+        var generator = SeededGenerator(seed: 1)
+        for _ in 0..<6 { _ = backoff.nextPause(using: &generator) }
+        backoff.reset()
+        #expect(backoff.nextPause(using: &generator) <= .milliseconds(1100))
+    }
+}
+
+@Suite("Deadlines")
+struct DeadlineTests {
+    enum Key: Int, CaseIterable { case a, b, c }
+
+    @Test("the earliest comes first, and each only once")
+    func order() {
+        var table = Deadlines<Key>()
+        #expect(table.next == nil)
+        table[.a] = Instant(nanoseconds: 30)
+        table[.b] = Instant(nanoseconds: 10)
+        table[.c] = Instant(nanoseconds: 50)
+        #expect(table.next == Instant(nanoseconds: 10))
+        let now = Instant(nanoseconds: 30)
+        #expect(table.takeExpired(at: now) == .b)
+        #expect(table.takeExpired(at: now) == .a)
+        #expect(table.takeExpired(at: now) == nil)
+        #expect(table.next == Instant(nanoseconds: 50))
+    }
+}
+
+@Suite("Bounded queue")
+struct BoundedQueueTests {
+    @Test("a full queue refuses, or drops its oldest, as the caller says")
+    func full() {
+        var queue = BoundedQueue<Int>(capacity: 2)
+        #expect(queue.append(1))
+        #expect(queue.append(2))
+        #expect(!queue.append(3))
+        #expect(queue.appendDroppingOldest(3) == 1)
+        #expect(queue.popFirst() == 2)
+        #expect(queue.popFirst() == 3)
+        #expect(queue.popFirst() == nil)
+    }
+}
+
+@Suite("Text")
+struct TextTests {
+    @Test("fixed-point numbers round half away from zero and keep their sign")
+    func fixedPoint() {
+        #expect(fixed(1.25, 1) == "1.3")
+        #expect(fixed(-0.04, 1) == "0.0")
+        #expect(fixed(-2.5, 0) == "-3")
+        #expect(fixed(7, 0) == "7")
+        #expect(fixed(.nan, 1) == "nan")
+        #expect(fixed(0.05, 2) == "0.05")
+    }
+}
