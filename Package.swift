@@ -63,5 +63,6 @@ let package = Package(
         .executableTarget(name: "puckdemo", dependencies: ["OpusCodec", "PuckWire"]),
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
+        .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
     ]
 )

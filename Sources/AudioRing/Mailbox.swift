@@ -1,0 +1,99 @@
+import Synchronization
+
+/// One thing that a real-time thread has to tell the loop. A plain value without references, the same for all kinds,
+/// so that a mailbox of them needs neither generics nor allocation.
+public struct AudioEvent: BitwiseCopyable, Equatable, Sendable {
+    public enum Kind: UInt8, BitwiseCopyable, Sendable {
+        /// The wake detector fired. `position`: onset; the three levels are set.
+        case wake
+        /// The device overran (capture) or ran dry (playback). `count`: missing samples at 16 kHz.
+        case xrun
+        /// The device failed. `count`: errno.
+        case deviceLost
+        /// The device is open and running. `count`: how often it has been opened.
+        case deviceOpened
+        /// Everything up to `position` has been played.
+        case played
+    }
+
+    public var kind: Kind
+    /// Absolute ring position.
+    public var position: Int64
+    public var count: Int64
+    /// dB relative to full scale (signal), the same (noise), and 0…1.
+    public var levelDecibels: Float
+    public var noiseDecibels: Float
+    public var confidence: Float
+
+    @_noLocks @_noAllocation
+    public init(
+        _ kind: Kind, position: Int64, count: Int64 = 0, levelDecibels: Float = 0, noiseDecibels: Float = 0,
+        confidence: Float = 0
+    ) {
+        self.kind = kind
+        self.position = position
+        self.count = count
+        self.levelDecibels = levelDecibels
+        self.noiseDecibels = noiseDecibels
+        self.confidence = confidence
+    }
+}
+
+/// A small single-producer single-consumer queue of `AudioEvent`s from a real-time thread to the loop. Never blocks; when it is full the new
+/// value is refused and counted, since the older ones are the cause and the newer the consequence.
+///
+/// Sound to share: a slot is written before its index is published (release) and read after (acquire).
+public struct Mailbox: @unchecked Sendable {
+    struct Indices: ~Copyable {
+        let written = Atomic<Int>(0)
+        let read = Atomic<Int>(0)
+        let refused = Atomic<Int>(0)
+    }
+
+    private let capacity: Int
+    private let slots: UnsafeMutablePointer<AudioEvent>
+    private let indices: UnsafeMutablePointer<Indices>
+
+    /// Lives until `destroy`; the daemon makes its mailboxes once and keeps them.
+    public init(capacity: Int) {
+        precondition(capacity > 0, "a mailbox needs room for one value")
+        self.capacity = capacity
+        slots = .allocate(capacity: capacity)
+        slots.initialize(repeating: AudioEvent(.wake, position: 0), count: capacity)
+        indices = .allocate(capacity: 1)
+        indices.initialize(to: Indices())
+    }
+
+    /// Frees the memory. No copy of this mailbox may be used afterwards.
+    public func destroy() {
+        slots.deallocate()
+        indices.deinitialize(count: 1)
+        indices.deallocate()
+    }
+
+    /// Producer only. False when the mailbox is full.
+    @_noLocks @_noAllocation
+    public func post(_ event: AudioEvent) -> Bool {
+        let written = indices.pointee.written.load(ordering: .relaxed)
+        if written &- indices.pointee.read.load(ordering: .acquiring) >= capacity {
+            indices.pointee.refused.wrappingAdd(1, ordering: .relaxed)
+            return false
+        }
+        slots[written % capacity] = event
+        indices.pointee.written.store(written &+ 1, ordering: .releasing)
+        return true
+    }
+
+    /// Consumer only. Nil when there is nothing.
+    @_noLocks @_noAllocation
+    public func take() -> AudioEvent? {
+        let read = indices.pointee.read.load(ordering: .relaxed)
+        if read == indices.pointee.written.load(ordering: .acquiring) { return nil }
+        let event = slots[read % capacity]
+        indices.pointee.read.store(read &+ 1, ordering: .releasing)
+        return event
+    }
+
+    /// Values that found the mailbox full.
+    public var refused: Int { indices.pointee.refused.load(ordering: .relaxed) }
+}
