@@ -63,6 +63,7 @@ let package = Package(
         .executableTarget(name: "puckdemo", dependencies: ["OpusCodec", "PuckWire"]),
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
+        .testTarget(name: "PuckWireTests", dependencies: ["PuckWire"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
     ]
 )

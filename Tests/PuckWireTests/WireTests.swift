@@ -1,0 +1,174 @@
+import PuckBase
+import Testing
+
+@testable import PuckWire
+
+private func message(_ header: [UInt8], _ payload: [UInt8] = []) -> [UInt8] { header + payload }
+
+private func parseHeader(_ bytes: [UInt8]) throws -> MessageHeader {
+    try bytes.withUnsafeBytes { raw in try MessageHeader.parse(raw) }
+}
+
+private func parsePuck(_ json: String) throws -> PuckControl {
+    try Array(json.utf8).withUnsafeBytes { raw in try PuckControl.parse(raw) }
+}
+
+private func parseHub(_ json: String, _ type: MessageType = .control) throws -> HubControl {
+    try Array(json.utf8).withUnsafeBytes { raw in try HubControl.parse(raw, type: type) }
+}
+
+@Suite("Message header")
+struct HeaderTests {
+    @Test("is nine little-endian bytes: type, seq, ts_ms, len")
+    func layout() throws {
+        var bytes = [UInt8](repeating: 0, count: 9)
+        let header = MessageHeader(
+            type: .uplinkOpus, sequence: SerialNumber(0x0201), timestampMilliseconds: 0x0605_0403, length: 0)
+        bytes.withUnsafeMutableBytes { header.write(to: $0) }
+        #expect(bytes == [0xA2, 1, 2, 3, 4, 5, 6, 0, 0])
+        #expect(try parseHeader(bytes) == header)
+    }
+
+    @Test("short, over-long, lying and unknown messages are refused with their code")
+    func refused() {
+        let cases: [([UInt8], WireError.Code)] = [
+            ([], .badLength),
+            ([0xA2, 0, 0], .badLength),
+            ([0xA2, 0, 0, 0, 0, 0, 0, 5, 0, 1, 2], .badLength),
+            ([0xA2, 0, 0, 0, 0, 0, 0, 0, 0, 1], .badLength),
+            ([0x42, 0, 0, 0, 0, 0, 0, 0, 0], .badType),
+            ([0xA2, 0, 0, 0, 0, 0, 0, 1, 8] + [UInt8](repeating: 0, count: 2049), .badLength),
+        ]
+        for (bytes, code) in cases {
+            #expect { try parseHeader(bytes) } throws: { ($0 as? WireError)?.code == code }
+        }
+    }
+}
+
+@Suite("Control messages")
+struct ControlTests {
+    static let puck: [PuckControl] = [
+        .hello(Hello(puckID: "kitchen", room: "Küche", group: "down", software: "1.0", phrases: ["puck"])),
+        .hello(
+            Hello(
+                puckID: "k", room: "r", group: "g", software: "1", phrases: [],
+                resume: .init(epoch: .max, sequence: SerialNumber(65_535)))),
+        .wakeCandidate(
+            WakeCandidate(
+                wakeID: 7, phrase: "puck", onsetMilliseconds: 12345.625, snrDecibels: 21.5, levelDecibels: -30,
+                noiseDecibels: -51.5, confidence: 0.75)),
+        .uplinkEnd(UplinkEnd(conversationID: "c1", lastSequence: SerialNumber(99), reason: .endpoint)),
+        .played(
+            Played(sequence: SerialNumber(3), playID: 9, positionMilliseconds: 60, bufferedMilliseconds: 1000)),
+        .status(
+            PuckStatus(
+                phase: "idle", muted: false, volume: 80, xruns: 1, gapMilliseconds: 20, captureOK: true,
+                uptimeSeconds: 5)),
+        .ping(Ping(t0: 1.5)), .pong(Pong(t0: 1.5, t1: 2.25, t2: 2.5)),
+    ]
+
+    static let hub: [HubControl] = [
+        .welcome(
+            Welcome(
+                session: 1, epoch: 0xFFFF_FFFF, resume: .fresh, from: SerialNumber(65_535), pingMilliseconds: 5000,
+                replayMilliseconds: 0)),
+        .grant(wakeID: 1, conversationID: "c-1"), .cancel(wakeID: 2, reason: .late),
+        .uplinkAck(conversationID: "c-1", next: SerialNumber(10)),
+        .listenStop(conversationID: "c-1", reason: "limit"), .set(volume: 10, muted: nil),
+        .set(volume: nil, muted: true), .ping(Ping(t0: 3)), .pong(Pong(t0: 1, t1: 2, t2: 3)),
+        .phase(conversationID: "c-1", phase: .thinking), .downStart(DownStart(playID: 4, conversationID: "c-1")),
+        .downStop(playID: 4, reason: .done), .downPause(playID: 4), .downResume(playID: 4),
+        .earcon(name: "failed"),
+    ]
+
+    @Test("what a puck writes, a hub reads back", arguments: puck)
+    func puckRoundTrip(_ control: PuckControl) throws {
+        let back = try control.payload().withUnsafeBytes { raw in try PuckControl.parse(raw) }
+        #expect(back == control)
+    }
+
+    @Test("what a hub writes, a puck reads back", arguments: hub)
+    func hubRoundTrip(_ control: HubControl) throws {
+        let type: MessageType = control.isStreamed ? .streamControl : .control
+        let payload = control.payload()
+        #expect(try payload.withUnsafeBytes { raw in try HubControl.parse(raw, type: type) } == control)
+        let wrong: MessageType = control.isStreamed ? .control : .streamControl
+        #expect(throws: WireError.self) {
+            try payload.withUnsafeBytes { raw in try HubControl.parse(raw, type: wrong) }
+        }
+    }
+
+    @Test("unknown operations and unknown members are ignored, so that versions can grow")
+    func growth() throws {
+        #expect(try parsePuck(#"{"op":"sing"}"#) == .unknown("sing"))
+        #expect(try parsePuck(#"{"op":"ping","t0":1,"mood":"fine"}"#) == .ping(Ping(t0: 1)))
+        #expect(try parseHub(#"{"op":"dance"}"#) == .unknown("dance"))
+    }
+
+    @Test(
+        "malformed control messages are BAD_CONTROL, and the reason names the member",
+        arguments: [
+            ("", "JSON"), ("[]", "object"), ("{\"op\":\"ping\"", "JSON"), (#"{"t0":1}"#, "op"), (#"{"op":7}"#, "op"),
+            (#"{"op":"ping"}"#, "t0"), (#"{"op":"ping","t0":"x"}"#, "t0"), (#"{"op":"ping","t0":1,"t0":2}"#, "JSON"),
+            (#"{"op":"played","seq":65536,"play_id":1,"position_ms":0,"buffered_ms":0}"#, "seq"),
+            (#"{"op":"played","seq":-1,"play_id":1,"position_ms":0,"buffered_ms":0}"#, "seq"),
+            (#"{"op":"up_end","conversation_id":"c","last_seq":1,"reason":"bored"}"#, "bored"),
+            (
+                #"{"op":"hello","proto":1,"puck_id":"../etc","room":"r","version":"1","codecs":["opus"],"phrases":[]}"#,
+                "puck_id"
+            ),
+            (
+                #"{"op":"hello","proto":1,"puck_id":"a","room":"r","version":"1","codecs":["mp3"],"phrases":[]}"#,
+                "codec"
+            ),
+            ("{\"op\":\"\u{0}\"}", "JSON"), (#"{"op":"\ud800"}"#, "JSON"),
+        ])
+    func malformed(_ json: String, _ hint: String) {
+        #expect { try parsePuck(json) } throws: {
+            guard let error = $0 as? WireError else { return false }
+            return error.code == .badControl && error.detail.contains(hint)
+        }
+    }
+
+    @Test("another protocol version is said as VERSION")
+    func version() {
+        #expect { try parsePuck(#"{"op":"hello","proto":2}"#) } throws: { ($0 as? WireError)?.code == .version }
+    }
+
+    @Test("ten thousand mangled messages are refused or read, never trapped on")
+    func mangled() {
+        var generator = SeededGenerator(seed: 42)
+        let originals = Self.puck.map { $0.payload() } + Self.hub.map { $0.payload() }
+        for _ in 0..<10_000 {
+            var bytes = originals[Int(generator.next() % UInt64(originals.count))]
+            for _ in 0...(generator.next() % 4) {
+                let at = Int(generator.next() % UInt64(bytes.count))
+                switch generator.next() % 3 {
+                case 0: bytes[at] = UInt8(truncatingIfNeeded: generator.next())
+                case 1: bytes.remove(at: at)
+                default: bytes.insert(UInt8(truncatingIfNeeded: generator.next()), at: at)
+                }
+            }
+            bytes.withUnsafeBytes { raw in
+                _ = try? PuckControl.parse(raw)
+                _ = try? HubControl.parse(raw, type: .control)
+                _ = WireError.parse(payload: raw)
+            }
+        }
+    }
+}
+
+@Suite("Error messages")
+struct WireErrorTests {
+    @Test("carry their code and text, cut at a character's border")
+    func roundTrip() {
+        let error = WireError(.badControl, "member \"t0\" is missing")
+        #expect(error.payload().withUnsafeBytes { WireError.parse(payload: $0) } == error)
+        let long = WireError(.internal, String(repeating: "ü", count: 400) + "x")
+        let payload = long.payload()
+        #expect(payload.count <= 516)
+        #expect(payload.withUnsafeBytes { WireError.parse(payload: $0) }.detail.allSatisfy { $0 == "ü" })
+        let shifted = WireError(.internal, "x" + String(repeating: "ü", count: 400))
+        #expect(!shifted.payload().withUnsafeBytes { WireError.parse(payload: $0) }.detail.contains("\u{FFFD}"))
+    }
+}
