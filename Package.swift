@@ -64,6 +64,8 @@ let package = Package(
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
         .testTarget(name: "PuckWireTests", dependencies: ["PuckWire"]),
+        .testTarget(name: "PuckAudioTests", dependencies: ["PuckAudio"]),
+        .testTarget(name: "PuckCoreTests", dependencies: ["PuckCore"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
     ]
 )

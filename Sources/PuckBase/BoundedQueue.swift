@@ -40,6 +40,7 @@ public struct BoundedQueue<Element> {
         return dropped
     }
 
+    @discardableResult
     public mutating func popFirst() -> Element? {
         if count == 0 { return nil }
         let element = slots[head]
@@ -53,3 +54,5 @@ public struct BoundedQueue<Element> {
         while popFirst() != nil {}
     }
 }
+
+extension BoundedQueue: Sendable where Element: Sendable {}

@@ -1,0 +1,38 @@
+import CMath
+
+/// Loudness of 16-bit samples, in dB relative to full scale (0 dB = a square wave at ±32,768). The floor is −90 dB,
+/// below which 16-bit audio holds nothing but rounding.
+public enum Level {
+    public static var floorDecibels: Float { @_noLocks @_noAllocation get { -90 } }
+
+    /// Sum of squares. At most 2³⁰ for each sample, so 2³³ samples fit.
+    @_noLocks @_noAllocation
+    public static func energy(_ samples: UnsafeBufferPointer<Int16>) -> Int64 {
+        guard let base = samples.baseAddress else { return 0 }
+        var sum: Int64 = 0
+        var i = 0
+        while i < samples.count {
+            let value = Int32(truncatingIfNeeded: base[i])
+            sum &+= Int64(truncatingIfNeeded: value &* value)
+            i &+= 1
+        }
+        return sum
+    }
+
+    /// The level of `count` samples with this sum of squares.
+    @_noLocks @_noAllocation
+    public static func decibels(energy: Int64, count: Int) -> Float {
+        if energy <= 0 || count <= 0 { return floorDecibels }
+        let power = Float(energy) / Float(count) / (32_768 * 32_768)
+        return max(floorDecibels, 10 * commonLogarithm(power))
+    }
+
+    @_noLocks @_noAllocation
+    public static func decibels(_ samples: UnsafeBufferPointer<Int16>) -> Float {
+        decibels(energy: energy(samples), count: samples.count)
+    }
+}
+
+/// libm's log10f: pure, neither locks nor allocates (POSIX leaves only errno to it).
+@_semantics("no_performance_analysis") @inline(never)
+private func commonLogarithm(_ x: Float) -> Float { log10f(x) }

@@ -1,0 +1,47 @@
+import PuckAudio
+import PuckBase
+import PuckWire
+
+/// What happened to a puck, in the past tense: the only way anything gets into `Puck`.
+public enum PuckEvent: Equatable, Sendable {
+    // The link.
+    case started
+    case socketOpened
+    /// - reason: one word for the log.
+    case socketClosed(reason: String)
+    case controlReceived(HubControl, sequence: SerialNumber)
+    /// A downlink packet; its bytes lie in the runtime's slot for `sequence`.
+    case audioReceived(type: MessageType, sequence: SerialNumber, byteCount: Int)
+    case malformedReceived(WireError)
+    /// The hub said what we did wrong and is about to close.
+    case errorReceived(WireError)
+    /// A message found the socket's queue full: the hub does not read.
+    case sendQueueOverflowed
+
+    // The microphone.
+    case wakeHeard(WakeFinding, onset: Instant)
+    /// The next 20 ms were encoded into the runtime's slot for the window's next sequence number.
+    case packetEncoded(levelDecibels: Float)
+    /// Samples of the running utterance were lost before they could be encoded.
+    case captureGap(samples: Int64)
+    case captureLost
+    case captureRestored
+    case captureOverrun(missingSamples: Int64)
+
+    // The person.
+    case talkRequested(position: Int64)
+    case stopRequested
+    case muteRequested(Bool)
+    case volumeRequested(Int)
+
+    // The loudspeaker.
+    /// How many samples of the current play have been heard.
+    case playbackAdvanced(samples: Int64)
+    /// All of a finished play has been heard.
+    case playbackDrained
+    case playbackLost
+    case playbackRestored
+
+    /// A deadline has come.
+    case timePassed
+}

@@ -1,0 +1,157 @@
+import PuckAudio
+import PuckBase
+import PuckWire
+
+// The link: one WebSocket, its greeting, its keep-alive, and the pauses between attempts.
+
+extension Puck {
+    mutating func start(_ now: Instant, _ effects: inout [PuckEffect]) {
+        startedAt = now
+        deadlines[.offline] = now + Self.offlineAfter
+        effects.append(.setVolume(volume))
+        connect(now, &effects)
+    }
+
+    mutating func connect(_ now: Instant, _ effects: inout [PuckEffect]) {
+        link = .connecting
+        deadlines[.connecting] = now + Self.connectTimeout
+        effects.append(.openSocket)
+    }
+
+    mutating func socketOpened(_ now: Instant, _ effects: inout [PuckEffect]) {
+        guard link == .connecting else { return }  // it was given up in the meantime
+        link = .greeting
+        deadlines.clear(.connecting)
+        deadlines[.greeting] = now + Self.greetingTimeout
+        // The place of `resume`: a stream that was interrupted names its epoch and the first message it lacks.
+        let hello = Hello(
+            puckID: identity.puckID, room: identity.room, group: identity.group, software: identity.software,
+            phrases: [identity.phrase])
+        effects.append(.send(.hello(hello)))
+    }
+
+    mutating func socketClosed(_ reason: String, _ now: Instant, _ effects: inout [PuckEffect]) {
+        guard link != .down else { return }
+        linkLost(reason, now, &effects)
+    }
+
+    /// Closes the socket from this side; the transport need not report it.
+    mutating func dropLink(_ reason: String, _ now: Instant, _ effects: inout [PuckEffect]) {
+        guard link != .down else { return }
+        effects.append(.closeSocket)
+        linkLost(reason, now, &effects)
+    }
+
+    /// The hub broke the protocol: say so, then close.
+    mutating func refuse(_ error: WireError, _ now: Instant, _ effects: inout [PuckEffect]) {
+        guard link == .greeting || link == .up else { return }
+        effects.append(.sendError(error))
+        effects.append(
+            .log(
+                LogRecord(
+                    .error, "link.protocol_error",
+                    [.init("code", error.code.name), .init("detail", error.detail)])))
+        dropLink("protocol-error", now, &effects)
+    }
+
+    private mutating func linkLost(_ reason: String, _ now: Instant, _ effects: inout [PuckEffect]) {
+        let wasUp = link == .up
+        link = .down
+        for deadline in [Deadline.connecting, .greeting, .ping, .silence, .stable, .statusReport, .playedReport] {
+            deadlines.clear(deadline)
+        }
+        if wasUp { deadlines[.offline] = now + Self.offlineAfter }
+        let pause = backoff.nextPause(using: &random)
+        deadlines[.reconnect] = now + pause
+        effects.append(
+            .log(
+                LogRecord(
+                    wasUp ? .warning : .notice, wasUp ? "link.disconnected" : "link.failed",
+                    [
+                        .init("reason", reason), .init("attempt", backoff.attempt),
+                        .init("retry_in_ms", pause.wholeMilliseconds),
+                    ])))
+        turnLostLink(&effects)
+        playbackLostLink(now, &effects)
+    }
+
+    mutating func controlReceived(
+        _ control: HubControl, _ sequence: SerialNumber, _ now: Instant, _ effects: inout [PuckEffect]
+    ) {
+        guard link == .greeting || link == .up else { return }
+        heardFromHub(now)
+        if case .welcome(let welcome) = control { return welcomed(welcome, now, &effects) }
+        guard link == .up else {
+            return refuse(WireError(.unexpected, "the first message to a puck is welcome"), now, &effects)
+        }
+        if control.isStreamed { return streamControlReceived(control, sequence, now, &effects) }
+        switch control {
+        case .grant(let wakeID, let conversationID): granted(wakeID, conversationID, now, &effects)
+        case .cancel(let wakeID, let reason): cancelled(wakeID, reason, &effects)
+        case .uplinkAck(let conversationID, let next): acknowledged(conversationID, next, now, &effects)
+        case .listenStop(let conversationID, _): listenStopped(conversationID, now, &effects)
+        case .set(let volume, let muted):
+            if let volume { setVolume(volume, &effects) }
+            if let muted { setMuted(muted, now, &effects) }
+        case .ping(let ping):
+            let t = Double(now.nanoseconds) / 1e6
+            effects.append(.send(.pong(Pong(t0: ping.t0, t1: t, t2: t))))
+        case .pong(let pong):
+            let roundTrip = Double(now.nanoseconds) / 1e6 - pong.t0 - (pong.t2 - pong.t1)
+            roundTripMilliseconds = max(0, roundTrip)
+        case .unknown(let op):
+            effects.append(.log(LogRecord(.debug, "link.unknown_operation", [.init("op", op)])))
+        case .welcome, .phase, .downStart, .downStop, .downPause, .downResume, .earcon: break  // handled above
+        }
+    }
+
+    private mutating func welcomed(_ welcome: Welcome, _ now: Instant, _ effects: inout [PuckEffect]) {
+        guard link == .greeting else {
+            return refuse(WireError(.unexpected, "a second welcome"), now, &effects)
+        }
+        link = .up
+        everConnected = true
+        deadlines.clear(.greeting)
+        deadlines.clear(.offline)
+        deadlines[.stable] = now + Backoff.stableAfter
+        deadlines[.ping] = now + Self.pingEvery
+        downlink.begin(epoch: welcome.epoch, from: welcome.from)
+        effects.append(
+            .log(
+                LogRecord(
+                    .notice, "link.up",
+                    [
+                        .init("session", welcome.session), .init("resume", welcome.resume.rawValue),
+                        .init("after_ms", (now - startedAt).wholeMilliseconds),
+                    ])))
+        if isOffline {
+            isOffline = false
+            playEarcon(.online, &effects)
+        }
+        reportStatus(now, &effects)
+    }
+
+    /// Anything at all from the hub proves it alive; half-open sockets die within 10 s.
+    mutating func heardFromHub(_ now: Instant) { deadlines[.silence] = now + Self.silenceLimit }
+
+    mutating func sendPing(_ now: Instant, _ effects: inout [PuckEffect]) {
+        deadlines[.ping] = now + Self.pingEvery
+        effects.append(.send(.ping(Ping(t0: Double(now.nanoseconds) / 1e6))))
+    }
+
+    mutating func wentOffline(_ effects: inout [PuckEffect]) {
+        isOffline = true
+        effects.append(.log(LogRecord(.warning, "link.offline", [.init("attempts", backoff.attempt)])))
+        playEarcon(.offline, &effects)
+    }
+
+    mutating func reportStatus(_ now: Instant, _ effects: inout [PuckEffect]) {
+        guard link == .up else { return }
+        deadlines[.statusReport] = now + Self.statusEvery
+        let status = PuckStatus(
+            phase: phase.rawValue, muted: muted, volume: volume, xruns: min(xruns, Int(Int32.max)),
+            gapMilliseconds: Int(min(gapSamples / 16, Int64(Int32.max))), captureOK: captureOK,
+            uptimeSeconds: max(0, (now - startedAt).wholeMilliseconds / 1000))
+        effects.append(.send(.status(status)))
+    }
+}
