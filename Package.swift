@@ -28,6 +28,7 @@ let package = Package(
         debianLibrary("COpenSSL", pkgConfig: "openssl", package: "libssl-dev"),
         .systemLibrary(name: "CMath"),
         .target(name: "CLinux"),
+        .target(name: "COpusShim"),
 
         // The core: no I/O, no clock, no random source.
         .target(name: "PuckBase", linkerSettings: [.linkedLibrary("m")]),
@@ -37,11 +38,14 @@ let package = Package(
         .target(name: "PuckCore", dependencies: ["PuckBase", "PuckWire", "PuckAudio"]),
         .target(name: "HubCore", dependencies: ["PuckBase", "PuckWire"]),
 
+        // File formats: bytes in, values out.
+        .target(name: "WAVFile"),
+
         // Adapters: one C library each, never importing each other.
         .target(name: "LinuxIO", dependencies: ["PuckBase", "CLinux"]),
         .target(name: "ALSADevice", dependencies: ["PuckBase", "AudioRing", "CALSA", "CLinux"]),
         .target(name: "Resampler", dependencies: ["PuckBase", "CSpeexDSP"]),
-        .target(name: "OpusCodec", dependencies: ["PuckBase", "COpus"]),
+        .target(name: "OpusCodec", dependencies: ["PuckBase", "COpus", "COpusShim"]),
         .target(name: "LinkTransport", dependencies: ["PuckBase", "CWebSockets", "CLinux"]),
         .target(name: "Credentials", dependencies: ["PuckBase", "COpenSSL", "CLinux"]),
         .target(name: "Settings", dependencies: ["PuckBase", "CINI"]),
@@ -54,18 +58,21 @@ let package = Package(
             ]),
         .target(
             name: "HubRuntime",
-            dependencies: ["HubCore", "LinuxIO", "OpusCodec", "LinkTransport", "Credentials", "Settings"]),
+            dependencies: ["HubCore", "LinuxIO", "OpusCodec", "LinkTransport", "Credentials", "Settings", "WAVFile"]),
         .executableTarget(name: "puckd", dependencies: ["PuckRuntime"]),
         .executableTarget(name: "puckhub", dependencies: ["HubRuntime"]),
         .executableTarget(name: "puckctl", dependencies: ["LinuxIO"]),
 
         // A developer's tools: ordinary Swift, Foundation allowed.
-        .executableTarget(name: "puckdemo", dependencies: ["OpusCodec", "PuckWire"]),
+        .executableTarget(name: "puckdemo", dependencies: ["OpusCodec", "PuckWire", "WAVFile"]),
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
         .testTarget(name: "PuckWireTests", dependencies: ["PuckWire"]),
         .testTarget(name: "PuckAudioTests", dependencies: ["PuckAudio"]),
         .testTarget(name: "PuckCoreTests", dependencies: ["PuckCore"]),
+        .testTarget(name: "OpusCodecTests", dependencies: ["OpusCodec", "PuckBase"]),
+        .testTarget(name: "ResamplerTests", dependencies: ["Resampler"]),
+        .testTarget(name: "WAVFileTests", dependencies: ["WAVFile"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
     ]
 )

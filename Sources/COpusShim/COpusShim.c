@@ -1,0 +1,2 @@
+// The C target needs one translation unit; everything is in the header.
+#include "COpusShim.h"
