@@ -48,7 +48,7 @@ let package = Package(
         .target(name: "OpusCodec", dependencies: ["PuckBase", "COpus", "COpusShim"]),
         .target(name: "LinkTransport", dependencies: ["PuckBase", "CWebSockets", "CLinux"]),
         .target(name: "Credentials", dependencies: ["PuckBase", "COpenSSL", "CLinux"]),
-        .target(name: "Settings", dependencies: ["PuckBase", "CINI"]),
+        .target(name: "Settings", dependencies: ["PuckBase", "CINI", "CLinux"]),
 
         // The daemons: a library that a test can drive, and a thin command each.
         .target(
@@ -74,5 +74,6 @@ let package = Package(
         .testTarget(name: "ResamplerTests", dependencies: ["Resampler"]),
         .testTarget(name: "WAVFileTests", dependencies: ["WAVFile"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
+        .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),
     ]
 )

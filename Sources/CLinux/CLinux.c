@@ -1,2 +1,4 @@
-// The C target needs one translation unit; everything is in the header.
+#define _GNU_SOURCE
 #include "CLinux.h"
+
+int puck_name_thread(const char *name) { return pthread_setname_np(pthread_self(), name); }

@@ -31,5 +31,9 @@
 static inline int puck_errno(void) { return errno; }
 static inline int puck_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 static inline int puck_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
+// SIG_IGN is a cast of a number to a function pointer.
+static inline void puck_ignore_signal(int number) { signal(number, SIG_IGN); }
+// pthread_setname_np is only declared under _GNU_SOURCE, which a module's importer cannot ask for.
+int puck_name_thread(const char *name);
 
 #endif

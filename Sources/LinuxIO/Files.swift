@@ -1,0 +1,81 @@
+import CLinux
+
+/// The whole of a small file.
+/// - Parameter limit: bytes; a larger file is refused rather than read in part.
+public func readSmallFile(_ path: String, limit: Int = 64 * 1024) throws(SystemError) -> [UInt8] {
+    let descriptor = puck_open(path, O_RDONLY | O_CLOEXEC, 0)
+    if descriptor < 0 { throw SystemError("cannot open \(path)", code: puck_errno()) }
+    defer { close(descriptor) }
+    // One byte more than allowed tells a file of exactly `limit` bytes from a larger one.
+    var bytes = [UInt8](repeating: 0, count: limit + 1)
+    var count = 0
+    while count < bytes.count {
+        let size = retryingInterrupted {
+            bytes.withUnsafeMutableBytes { read(descriptor, $0.baseAddress! + count, $0.count - count) }
+        }
+        if size < 0 { throw SystemError("cannot read \(path)", code: puck_errno()) }
+        if size == 0 { break }
+        count += size
+    }
+    if count > limit {
+        throw SystemError("cannot read \(path)", code: EFBIG, advice: "at most \(limit) bytes are allowed there")
+    }
+    bytes.removeLast(bytes.count - count)
+    return bytes
+}
+
+/// Replaces a file so that a reader, or a power cut, sees either the old content or the new: a new file beside it is
+/// written, flushed to disk and renamed over it, and the rename is flushed too.
+/// - Parameter mode: permission bits of the new file, whatever the umask.
+public func writeFileAtomically(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644) throws(SystemError) {
+    // The process id keeps two processes from writing into one temporary file.
+    let temporary = path + ".new-\(getpid())"
+    let descriptor = puck_open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    if descriptor < 0 { throw SystemError("cannot create \(temporary)", code: puck_errno()) }
+    let failure = fill(descriptor, bytes, mode)
+    close(descriptor)
+    if failure != 0 || rename(temporary, path) != 0 {
+        let code = failure != 0 ? failure : puck_errno()
+        unlink(temporary)
+        throw SystemError("cannot write \(path)", code: code)
+    }
+    flushFolder(of: path)
+}
+
+/// 0 or errno.
+private func fill(_ descriptor: Int32, _ bytes: [UInt8], _ mode: UInt32) -> Int32 {
+    var written = 0
+    while written < bytes.count {
+        let size = retryingInterrupted {
+            bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + written, $0.count - written) }
+        }
+        if size < 0 { return puck_errno() }
+        written += size
+    }
+    return fchmod(descriptor, mode) == 0 && fsync(descriptor) == 0 ? 0 : puck_errno()
+}
+
+/// Best effort: some file systems cannot flush a folder, and the content is safe already.
+private func flushFolder(of path: String) {
+    var folder = "."
+    if let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) {
+        folder = slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+    let descriptor = puck_open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    if descriptor < 0 { return }
+    fsync(descriptor)
+    close(descriptor)
+}
+
+/// This machine's name as the kernel knows it; "localhost" when it has none.
+public func hostName() -> String {
+    var buffer = [CChar](repeating: 0, count: Int(HOST_NAME_MAX) + 1)
+    guard gethostname(&buffer, buffer.count - 1) == 0, buffer[0] != 0 else { return "localhost" }
+    return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
+/// The value of an environment variable; nil when it is not set.
+public func environmentValue(_ name: String) -> String? {
+    guard let value = getenv(name) else { return nil }
+    return String(cString: value)
+}

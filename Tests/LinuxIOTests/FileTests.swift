@@ -1,0 +1,49 @@
+import CLinux
+import LinuxIO
+import Testing
+
+@Suite struct FileTests {
+    @Test("a file is replaced whole, with its mode, and nothing is left beside")
+    func fileReplacedWhole() throws {
+        let folder = TemporaryFolder()
+        defer { folder.remove() }
+        let path = folder.file("state")
+        try writeFileAtomically(path, Array("one".utf8))
+        try writeFileAtomically(path, Array("two, longer".utf8), mode: 0o600)
+        #expect(try readSmallFile(path) == Array("two, longer".utf8))
+        var status = stat()
+        #expect(stat(path, &status) == 0)
+        #expect(status.st_mode & 0o777 == 0o600)
+        #expect(folder.names == ["state"])
+    }
+
+    @Test("a file larger than the limit is refused")
+    func fileLargerLimit() throws {
+        let folder = TemporaryFolder()
+        defer { folder.remove() }
+        let path = folder.file("large")
+        try writeFileAtomically(path, [UInt8](repeating: 1, count: 11))
+        #expect(try readSmallFile(path, limit: 11).count == 11)
+        let error = #expect(throws: SystemError.self) { try readSmallFile(path, limit: 10) }
+        #expect(error?.code == EFBIG)
+    }
+
+    @Test("a missing file or folder is named")
+    func missingFileFolder() {
+        let read = #expect(throws: SystemError.self) { try readSmallFile("/nonexistent/file") }
+        #expect(read?.description == "cannot open /nonexistent/file: No such file or directory")
+        let write = #expect(throws: SystemError.self) { try writeFileAtomically("/nonexistent/file", []) }
+        #expect(write?.code == ENOENT)
+    }
+
+    @Test("the host has a name")
+    func hostHasName() {
+        #expect(!hostName().isEmpty)
+    }
+
+    @Test("an environment value is found or nil")
+    func environmentValueFound() {
+        #expect(environmentValue("PATH")?.isEmpty == false)
+        #expect(environmentValue("PUCK_NO_SUCH_VARIABLE") == nil)
+    }
+}
