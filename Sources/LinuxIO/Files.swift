@@ -79,3 +79,12 @@ public func environmentValue(_ name: String) -> String? {
     guard let value = getenv(name) else { return nil }
     return String(cString: value)
 }
+
+/// The words of the command line, the command's own name first. From /proc, since Embedded Swift has no `CommandLine`.
+public func commandLineWords() throws(SystemError) -> [String] {
+    let bytes = try readSmallFile("/proc/self/cmdline", limit: 1024 * 1024)
+    // Each word ends with a zero, the last one too.
+    return bytes.dropLast().split(separator: 0, omittingEmptySubsequences: false).map {
+        String(decoding: $0, as: UTF8.self)
+    }
+}

@@ -46,4 +46,9 @@ import Testing
         #expect(environmentValue("PATH")?.isEmpty == false)
         #expect(environmentValue("PUCK_NO_SUCH_VARIABLE") == nil)
     }
+
+    @Test("the words of the command line are those the process was started with")
+    func commandLine() throws {
+        #expect(try commandLineWords() == CommandLine.arguments)
+    }
 }
