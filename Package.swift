@@ -75,5 +75,7 @@ let package = Package(
         .testTarget(name: "WAVFileTests", dependencies: ["WAVFile"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
         .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings", "PuckBase", "CLinux"]),
+        .testTarget(name: "ConfigurationTests", dependencies: ["PuckRuntime", "HubRuntime", "Settings", "LinuxIO"]),
     ]
 )

@@ -1,0 +1,147 @@
+import LinuxIO
+import Settings
+
+/// What `puckhub.conf` says, checked and complete. docs/examples/puckhub.conf shows every key with its default and its
+/// meaning; the tests hold that file and this one together.
+public struct HubSettings: Sendable {
+    public var service: ServiceSettings
+    public var certificate: CertificateSettings
+    /// The file with the pucks' tokens.
+    public var tokenFile: String
+    /// How long candidates for one wake are collected, ms.
+    public var arbitrationWindowMilliseconds: Int
+    public var conversation: ConversationSettings
+    public var responder: ResponderSettings
+    public var downlink: DownlinkSettings
+    public var logLevel: LogLevel
+    /// What the daemon should log at its start, though it runs.
+    public var warnings: [String]
+
+    /// Reads the configuration: defaults, then `path`, then the command line, the later winning. Throws everything
+    /// that is wrong with it.
+    /// - Parameters:
+    ///   - path: nil for no file, since every key has a default.
+    ///   - overrides: `SECTION.KEY=VALUE`, as `--set` takes them.
+    ///   - hostName: the hub's name where none is configured; see `LinuxIO.hostName`.
+    public static func load(
+        path: String?, overrides: [String] = [], hostName: String
+    ) throws(SettingsErrors) -> HubSettings {
+        var layers = [SettingsDocument(overrides: overrides)]
+        if let path {
+            let advice = "write it after docs/examples/puckhub.conf, or name another with --config FILE"
+            layers.insert(try SettingsDocument.read(path, advice: advice), at: 0)
+        }
+        var reader = SettingsReader(layers: layers, mainName: path ?? "command line")
+        return try read(&reader, hostName: hostName)
+    }
+
+    /// As `load`, from a reader, which then holds the schema.
+    static func read(_ reader: inout SettingsReader, hostName: String) throws(SettingsErrors) -> HubSettings {
+        let service = ServiceSettings(&reader, hostName: hostName)
+        let folder = service.stateFolder
+        var settings = HubSettings(
+            service: service, certificate: CertificateSettings(&reader, stateFolder: folder),
+            tokenFile: reader.path("tokens", "file", default: folder + "/tokens"),
+            // 80…120 ms: within them a window is long enough for the slowest puck and too short to be felt.
+            arbitrationWindowMilliseconds: reader.integer(
+                "arbitration", "window_ms", default: 100, range: 80...120, unit: "ms"),
+            conversation: ConversationSettings(&reader), responder: ResponderSettings(&reader),
+            downlink: DownlinkSettings(&reader),
+            logLevel: reader.choice("log", "level", default: LogLevel.info), warnings: [])
+        try reader.finish()
+        settings.warnings = reader.warnings
+        return settings
+    }
+}
+
+/// `[hub]`: where the hub listens and keeps its state.
+public struct ServiceSettings: Equatable, Sendable {
+    public var name: String
+    /// The address to listen on; empty for all.
+    public var listenAddress: String
+    /// 1…65535; 0 takes a free one, for tests.
+    public var port: Int
+    /// More are refused.
+    public var mostConnections: Int
+    public var stateFolder: String
+
+    init(_ reader: inout SettingsReader, hostName: String) {
+        name = reader.host("hub", "name", default: hostName)
+        listenAddress = reader.host("hub", "listen", default: "")
+        port = reader.integer("hub", "port", default: 7443, range: 0...65535)
+        mostConnections = reader.integer("hub", "connections", default: 64, range: 1...1024)
+        stateFolder = reader.path("hub", "state_dir", default: "/var/lib/puckhub")
+    }
+}
+
+/// `[tls]`: what proves to the pucks that this is their hub.
+public struct CertificateSettings: Equatable, Sendable {
+    /// PEM files, made at the first start when both are missing.
+    public var certificateFile: String
+    public var keyFile: String
+    /// Names and addresses for the certificate beside the hub's own.
+    public var extraNames: [String]
+    /// Plain `ws://`: tokens and voices travel readable. For a loopback or a trusted wire.
+    public var isInsecure: Bool
+
+    init(_ reader: inout SettingsReader, stateFolder: String) {
+        certificateFile = reader.path("tls", "certificate", default: stateFolder + "/hub.crt")
+        keyFile = reader.path("tls", "key", default: stateFolder + "/hub.key")
+        extraNames = reader.hosts("tls", "names")
+        isInsecure = reader.boolean("tls", "insecure", default: false)
+        if isInsecure { reader.warn("[tls] insecure: tokens and voices travel unencrypted") }
+    }
+}
+
+/// `[conversation]`: the two deadlines of a conversation.
+public struct ConversationSettings: Equatable, Sendable {
+    /// A puck that was granted must send audio within so many ms, else the runner-up is granted.
+    public var firstAudioMilliseconds: Int
+    /// The longest conversation, ms.
+    public var limitMilliseconds: Int
+
+    init(_ reader: inout SettingsReader) {
+        firstAudioMilliseconds = reader.integer(
+            "conversation", "first_audio_ms", default: 500, range: 100...5000, unit: "ms")
+        limitMilliseconds = reader.integer(
+            "conversation", "limit_ms", default: 30_000, range: 1000...600_000, unit: "ms")
+    }
+}
+
+/// `[responder]`: who answers.
+public struct ResponderSettings: Equatable, Sendable {
+    public enum Kind: String, CaseIterable, Sendable {
+        /// Says back what it heard.
+        case echo
+        /// Plays a file.
+        case wav
+        case none
+    }
+
+    public var kind: Kind
+    /// What `wav` plays; PCM16.
+    public var waveFile: String
+
+    init(_ reader: inout SettingsReader) {
+        kind = reader.choice("responder", "kind", default: .echo)
+        waveFile = reader.path("responder", "wav_file", default: "")
+        if kind == .wav, waveFile.isEmpty {
+            reader.refuse("responder", "wav_file", "missing; kind = wav needs a WAV file to play")
+        }
+    }
+}
+
+/// `[downlink]`: how answers are sent.
+public struct DownlinkSettings: Equatable, Sendable {
+    /// Sent ahead of what the puck has played, ms. The protocol allows 2 s at most.
+    public var aheadMilliseconds: Int
+    public var bitsPerSecond: Int
+    /// 0…10.
+    public var complexity: Int
+
+    init(_ reader: inout SettingsReader) {
+        aheadMilliseconds = reader.integer("downlink", "ahead_ms", default: 2000, range: 200...2000, unit: "ms")
+        bitsPerSecond = reader.integer("downlink", "bitrate", default: 32_000, range: 6000...128_000, unit: "bit/s")
+        complexity = reader.integer("downlink", "complexity", default: 5, range: 0...10)
+    }
+}

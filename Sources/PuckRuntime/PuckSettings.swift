@@ -1,0 +1,190 @@
+import LinuxIO
+import Settings
+
+/// What `puckd.conf` says, checked and complete. docs/examples/puckd.conf shows every key with its default and its
+/// meaning; the tests hold that file and this one together.
+public struct PuckSettings: Sendable {
+    public var identity: IdentitySettings
+    public var hub: HubLinkSettings
+    public var capture: CaptureSettings
+    public var playback: PlaybackSettings
+    public var wake: WakeSettings
+    public var endpoint: EndpointSettings
+    public var opus: OpusSettings
+    public var earcons: EarconSettings
+    public var lights: LightSettings
+    public var logLevel: LogLevel
+    /// The control socket's path; empty for none.
+    public var controlSocketPath: String
+    /// What the daemon should log at its start, though it runs.
+    public var warnings: [String]
+
+    /// Sections that a board's file may set: what depends on the hardware, and nothing about the house.
+    public static let boardSections = ["capture", "playback", "opus", "lights"]
+
+    /// Reads the configuration: defaults, then the board's file, then `path`, then the command line, the later
+    /// winning. Throws everything that is wrong with it.
+    /// - Parameters:
+    ///   - overrides: `SECTION.KEY=VALUE`, as `--set` takes them.
+    ///   - hostName: the puck's id where none is configured; see `LinuxIO.hostName`.
+    public static func load(
+        path: String, overrides: [String] = [], hostName: String
+    ) throws(SettingsErrors) -> PuckSettings {
+        let advice = "write it after docs/examples/puckd.conf, or name another with --config FILE"
+        let file = try SettingsDocument.read(path, advice: advice)
+        var reader = SettingsReader(layers: [file, SettingsDocument(overrides: overrides)], mainName: path)
+        return try read(&reader, hostName: hostName)
+    }
+
+    /// As `load`, from a reader, which then holds the schema.
+    static func read(_ reader: inout SettingsReader, hostName: String) throws(SettingsErrors) -> PuckSettings {
+        // The identity comes first: it names the board, whose file then lies under everything else.
+        let identity = IdentitySettings(&reader, hostName: hostName)
+        identity.insertBoard(into: &reader)
+        var settings = PuckSettings(
+            identity: identity, hub: HubLinkSettings(&reader), capture: CaptureSettings(&reader),
+            playback: PlaybackSettings(&reader), wake: WakeSettings(&reader), endpoint: EndpointSettings(&reader),
+            opus: OpusSettings(&reader), earcons: EarconSettings(&reader), lights: LightSettings(&reader),
+            logLevel: reader.choice("log", "level", default: LogLevel.info),
+            controlSocketPath: reader.path("control", "socket", default: "/run/puckd/control", mayBeEmpty: true),
+            warnings: [])
+        try reader.finish()
+        settings.warnings = reader.warnings
+        return settings
+    }
+}
+
+/// `[puck]`: who and where this puck is.
+public struct IdentitySettings: Equatable, Sendable {
+    /// 1…32 of a-z, 0-9, - and _; unique in the house.
+    public var id: String
+    public var room: String
+    /// Pucks of one group hear the same voices and arbitrate among each other.
+    public var group: String
+    public var board: String
+    public var boardFolder: String
+
+    init(_ reader: inout SettingsReader, hostName: String) {
+        id = reader.word("puck", "id", default: Self.id(hostName: hostName))
+        room = reader.word("puck", "room", default: "home")
+        group = reader.word("puck", "group", default: room)
+        board = reader.word("puck", "board", default: "generic")
+        boardFolder = reader.path("puck", "board_dir", default: "/usr/share/puckd/boards")
+    }
+
+    /// The host name without its domain, in the letters that an id may have.
+    static func id(hostName: String) -> String {
+        var bytes: [UInt8] = []
+        for byte in hostName.utf8.prefix(while: { $0 != UInt8(ascii: ".") }).prefix(32) {
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): bytes.append(byte | 0x20)
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+                bytes.append(byte)
+            default: bytes.append(UInt8(ascii: "-"))
+            }
+        }
+        return bytes.isEmpty ? "puck" : String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Without a configured board a missing `generic.conf` is no fault: it holds nothing but the defaults.
+    func insertBoard(into reader: inout SettingsReader) {
+        let path = boardFolder + "/" + board + ".conf"
+        if !reader.isSet("puck", "board"), !SettingsDocument.exists(path) { return }
+        do throws(SettingsErrors) {
+            let document = try SettingsDocument.read(path, advice: "name one of \(boardFolder), or set board_dir")
+            reader.insertLowest(document, sections: PuckSettings.boardSections)
+        } catch {
+            reader.refuse("puck", "board", "cannot read it: " + error.description)
+        }
+    }
+}
+
+/// `[hub]`: the way to the hub and what proves who this puck is.
+public struct HubLinkSettings: Sendable {
+    public var host: String
+    /// 1…65535.
+    public var port: Int
+    /// The WebSocket's path, from "/" on.
+    public var path: String
+    /// PEM file with the authorities to trust; empty for the system's.
+    public var authorityFile: String
+    /// The name that the hub's certificate must carry.
+    public var certificateName: String
+    public var token: Secret
+    /// Plain `ws://`: the token and the voice travel readable. For a loopback or a trusted wire.
+    public var isInsecure: Bool
+
+    init(_ reader: inout SettingsReader) {
+        host = reader.requiredHost("hub", "host")
+        port = reader.integer("hub", "port", default: 7443, range: 1...65535)
+        path = reader.value("hub", "path", default: "/puck", written: "/puck", allowed: "a path from / on") {
+            $0.utf8.first == UInt8(ascii: "/") && $0.utf8.count <= 128 ? $0 : nil
+        }
+        authorityFile = reader.path("hub", "ca_file", default: "")
+        certificateName = reader.host("hub", "certificate_name", default: host)
+        token = reader.secret("hub", "token", fileKey: "token_file")
+        isInsecure = reader.boolean("hub", "insecure", default: false)
+        if isInsecure, !isLoopback {
+            reader.warn("[hub] insecure: the token and the voice travel unencrypted to \(host)")
+        }
+    }
+
+    var isLoopback: Bool { host == "localhost" || host == "::1" || host.utf8.starts(with: "127.".utf8) }
+}
+
+/// `[endpoint]`: when an utterance is over.
+public struct EndpointSettings: Equatable, Sendable {
+    /// Silence after speech that ends the utterance, ms.
+    public var hangoverMilliseconds: Int
+    /// Without any speech for so long after the wake word, the puck stops listening, ms.
+    public var noSpeechMilliseconds: Int
+    /// The longest utterance, ms.
+    public var utteranceLimitMilliseconds: Int
+
+    init(_ reader: inout SettingsReader) {
+        // Up to a minute, for dictation and for benchmarks, which must not be cut.
+        hangoverMilliseconds = reader.integer("endpoint", "hangover_ms", default: 700, range: 200...60_000, unit: "ms")
+        noSpeechMilliseconds = reader.integer(
+            "endpoint", "no_speech_ms", default: 5000, range: 1000...120_000, unit: "ms")
+        utteranceLimitMilliseconds = reader.integer(
+            "endpoint", "utterance_limit_ms", default: 15_000, range: 1000...120_000, unit: "ms")
+    }
+}
+
+/// `[wake]`: what starts a conversation.
+public struct WakeSettings: Equatable, Sendable {
+    public enum Detector: String, CaseIterable, Sendable {
+        /// Speech that is louder than the noise by `thresholdDecibels`.
+        case level
+        /// The button and `puckctl wake` only.
+        case manual
+        case none
+    }
+
+    public var detector: Detector
+    /// The name under which the hub knows the wake word.
+    public var phrase: String
+    /// Above the noise floor, dB.
+    public var thresholdDecibels: Double
+    /// Quieter than this is never speech, dB full scale.
+    public var minimumLevelDecibels: Double
+    /// Speech for so long counts as a wake, ms.
+    public var onsetMilliseconds: Int
+    /// Pauses within a word that do not end it, ms.
+    public var hangoverMilliseconds: Int
+    /// No second wake for so long, ms.
+    public var refractoryMilliseconds: Int
+    /// Sent from before the onset, ms.
+    public var prerollMilliseconds: Int
+
+    init(_ reader: inout SettingsReader) {
+        detector = reader.choice("wake", "detector", default: .level)
+        phrase = reader.text("wake", "phrase", default: "puck", longestBytes: 64)
+        thresholdDecibels = reader.decimal("wake", "threshold_db", default: 10, range: 3...40, unit: "dB")
+        minimumLevelDecibels = reader.decimal("wake", "minimum_level_db", default: -55, range: -90...0, unit: "dBFS")
+        onsetMilliseconds = reader.integer("wake", "onset_ms", default: 80, range: 20...500, unit: "ms")
+        hangoverMilliseconds = reader.integer("wake", "hangover_ms", default: 300, range: 50...2000, unit: "ms")
+        refractoryMilliseconds = reader.integer("wake", "refractory_ms", default: 1500, range: 0...10_000, unit: "ms")
+        prerollMilliseconds = reader.integer("wake", "preroll_ms", default: 300, range: 0...600, unit: "ms")
+    }
+}

@@ -1,0 +1,141 @@
+import Settings
+
+/// `[capture]`: the microphone.
+public struct CaptureSettings: Equatable, Sendable {
+    /// Which of the device's channels is heard.
+    public enum Channel: Equatable, Sendable {
+        /// Counted from 0.
+        case index(Int)
+        /// The mean of all.
+        case mix
+    }
+
+    /// ALSA's name.
+    public var device: String
+    /// Asked of the device, Hz; what it gives is resampled to the wire's 16,000.
+    public var rateHertz: Int
+    /// 0: as many as the device likes best.
+    public var channels: Int
+    public var channel: Channel
+    public var periodMilliseconds: Int
+    public var bufferMilliseconds: Int
+    /// Applied in software, −20…40 dB.
+    public var gainDecibels: Double
+
+    init(_ reader: inout SettingsReader) {
+        device = reader.text("capture", "device", default: "default")
+        rateHertz = reader.integer("capture", "rate", default: 16_000, range: 8000...192_000, unit: "Hz")
+        channels = reader.integer("capture", "channels", default: 0, range: 0...8)
+        channel = reader.value(
+            "capture", "channel", default: .index(0), written: "0", allowed: "0…7, or mix", parse: Channel.init)
+        periodMilliseconds = reader.integer("capture", "period_ms", default: 20, range: 5...100, unit: "ms")
+        bufferMilliseconds = reader.integer("capture", "buffer_ms", default: 200, range: 40...1000, unit: "ms")
+        gainDecibels = reader.decimal("capture", "gain_db", default: 0, range: -20...40, unit: "dB")
+
+        if channels > 0, case .index(let index) = channel, index >= channels {
+            reader.refuse(
+                "capture", "channel", "found \(index); allowed: 0…\(channels - 1), since channels = \(channels)")
+        }
+        reader.refuseShortBuffer("capture", bufferMilliseconds, periodMilliseconds)
+    }
+}
+
+extension CaptureSettings.Channel {
+    init?(_ text: String) {
+        if text == "mix" {
+            self = .mix
+        } else if let index = Int(text), (0...7).contains(index) {
+            self = .index(index)
+        } else {
+            return nil
+        }
+    }
+}
+
+/// `[playback]`: the speaker.
+public struct PlaybackSettings: Equatable, Sendable {
+    /// ALSA's name.
+    public var device: String
+    /// Asked of the device, Hz.
+    public var rateHertz: Int
+    /// 0: as many as the device likes best.
+    public var channels: Int
+    public var periodMilliseconds: Int
+    public var bufferMilliseconds: Int
+    /// 0…100 at start; `puckctl` and the hub can change it.
+    public var volumePercent: Int
+    /// Held back before a stream starts, so that a late message is not heard, ms.
+    public var playoutDelayMilliseconds: Int
+
+    init(_ reader: inout SettingsReader) {
+        device = reader.text("playback", "device", default: "default")
+        rateHertz = reader.integer("playback", "rate", default: 16_000, range: 8000...192_000, unit: "Hz")
+        channels = reader.integer("playback", "channels", default: 0, range: 0...8)
+        periodMilliseconds = reader.integer("playback", "period_ms", default: 20, range: 5...100, unit: "ms")
+        bufferMilliseconds = reader.integer("playback", "buffer_ms", default: 80, range: 20...1000, unit: "ms")
+        volumePercent = reader.integer("playback", "volume", default: 80, range: 0...100, unit: "%")
+        playoutDelayMilliseconds = reader.integer(
+            "playback", "playout_delay_ms", default: 120, range: 0...1000, unit: "ms")
+        reader.refuseShortBuffer("playback", bufferMilliseconds, periodMilliseconds)
+    }
+}
+
+extension SettingsReader {
+    /// With less than two periods a device has nothing to do while the thread handles the other.
+    mutating func refuseShortBuffer(_ section: String, _ bufferMilliseconds: Int, _ periodMilliseconds: Int) {
+        if bufferMilliseconds < 2 * periodMilliseconds {
+            let least = 2 * periodMilliseconds
+            refuse(section, "buffer_ms", "found \(bufferMilliseconds); allowed: \(least) ms or more, two periods")
+        }
+    }
+}
+
+/// `[opus]`: how the voice is encoded for the hub.
+public struct OpusSettings: Equatable, Sendable {
+    public var bitsPerSecond: Int
+    /// 0…10; 5 costs half of 10's instructions (docs/BENCHMARKS.md).
+    public var complexity: Int
+    /// Carry the packet before again, coarser; for links that lose packets.
+    public var hasForwardErrorCorrection: Bool
+    public var expectedLossPercent: Int
+    /// Send almost nothing in silence.
+    public var hasDiscontinuousTransmission: Bool
+
+    init(_ reader: inout SettingsReader) {
+        bitsPerSecond = reader.integer("opus", "bitrate", default: 24_000, range: 6000...128_000, unit: "bit/s")
+        complexity = reader.integer("opus", "complexity", default: 5, range: 0...10)
+        hasForwardErrorCorrection = reader.boolean("opus", "fec", default: false)
+        expectedLossPercent = reader.integer("opus", "expected_loss_percent", default: 0, range: 0...100, unit: "%")
+        hasDiscontinuousTransmission = reader.boolean("opus", "dtx", default: false)
+    }
+}
+
+/// `[earcons]`: the short sounds that say what the puck is doing.
+public struct EarconSettings: Equatable, Sendable {
+    public var isEnabled: Bool
+    /// −60…0 dB full scale, before the volume.
+    public var levelDecibels: Double
+
+    init(_ reader: inout SettingsReader) {
+        isEnabled = reader.boolean("earcons", "enabled", default: true)
+        levelDecibels = reader.decimal("earcons", "level_db", default: -12, range: -60...0, unit: "dBFS")
+    }
+}
+
+/// `[lights]`: how the puck shows its state.
+public struct LightSettings: Equatable, Sendable {
+    public enum Renderer: String, CaseIterable, Sendable {
+        case none
+        /// A line on the terminal, for development.
+        case terminal
+    }
+
+    public var renderer: Renderer
+    /// 0…100.
+    public var brightnessPercent: Int
+
+    init(_ reader: inout SettingsReader) {
+        renderer = reader.choice("lights", "renderer", default: .none)
+        brightnessPercent = reader.integer("lights", "brightness", default: 100, range: 0...100, unit: "%")
+    }
+}

@@ -1,0 +1,144 @@
+import Foundation
+import Settings
+import Testing
+
+@testable import PuckRuntime
+
+@Suite struct PuckSettingsTests {
+    /// The least that a puck needs, and no board's file.
+    private static let least = "[hub]\nhost = hub.local\ntoken = correct-horse\n[puck]\nboard_dir = /nonexistent\n"
+
+    private func read(
+        _ document: SettingsDocument, _ overrides: String...
+    ) throws -> (settings: PuckSettings, schema: [SchemaEntry]) {
+        var reader = SettingsReader(
+            layers: [document, SettingsDocument(overrides: overrides)], mainName: document.name)
+        let settings = try PuckSettings.read(&reader, hostName: "puck-kitchen")
+        return (settings, reader.schema)
+    }
+
+    private func read(_ text: String) throws -> PuckSettings {
+        try read(SettingsDocument(text: Self.least + text, name: "f")).settings
+    }
+
+    private func problems(_ text: String) -> [String] {
+        do {
+            _ = try read(text)
+            return []
+        } catch let errors as SettingsErrors {
+            return errors.problems.map(\.description)
+        } catch {
+            return ["\(error)"]
+        }
+    }
+
+    @Test("the example shows exactly the keys that puckd knows, with their defaults")
+    func example() throws {
+        let example = try ExampleFile("docs/examples/puckd.conf")
+        let token = "hub.token=correct-horse"
+        let boards = "puck.board_dir=" + Repository.path("boards")
+        let schema = try read(example.allUncommented(except: ["[hub] token_file"]), boards, token).schema
+        #expect(example.disagreements(with: schema) == [])
+    }
+
+    @Test("the example as it stands reads as the defaults")
+    func exampleIsDefaults() throws {
+        let example = try ExampleFile("docs/examples/puckd.conf")
+        let asItStands = example.keys.filter { !$0.isCommentedOut }.map(\.name)
+        #expect(asItStands == ["[hub] host", "[hub] token_file"])
+        let all = try read(
+            example.allUncommented(except: ["[hub] token_file", "[hub] token", "[puck] board", "[puck] board_dir"]),
+            "hub.token=correct-horse", "puck.board_dir=/nonexistent"
+        ).settings
+        let least = try read("")
+        #expect(all.capture == least.capture && all.playback == least.playback)
+        #expect(all.wake == least.wake && all.endpoint == least.endpoint && all.opus == least.opus)
+        #expect(all.earcons == least.earcons && all.lights == least.lights)
+        #expect(all.logLevel == .info && all.controlSocketPath == "/run/puckd/control")
+    }
+
+    @Test("a puck is named after its host, and its group after its room")
+    func derivedDefaults() throws {
+        let settings = try read("room = kitchen")
+        #expect(settings.identity.id == "puck-kitchen")
+        #expect(settings.identity.group == "kitchen")
+        #expect(settings.hub.certificateName == "hub.local")
+        #expect(settings.hub.token.value == "correct-horse")
+        #expect(settings.warnings == [])
+    }
+
+    @Test(
+        "a host name becomes an id",
+        arguments: [
+            ("Kitchen.local", "kitchen"), ("pi zero", "pi-zero"), ("", "puck"), (".x", "puck"), ("a_b-9", "a_b-9"),
+            ("é", "--"), ("0123456789012345678901234567890123456789", "01234567890123456789012345678901"),
+        ])
+    func idOfHost(_ hostName: String, _ id: String) {
+        #expect(IdentitySettings.id(hostName: hostName) == id)
+    }
+
+    @Test("every board's file is read, and keeps to what a board may say")
+    func boards() throws {
+        let names = try FileManager.default.contentsOfDirectory(atPath: Repository.path("boards"))
+        #expect(names.contains("generic.conf"))
+        for name in names where name.hasSuffix(".conf") {
+            let board = "puck.board=" + name.dropLast(5)
+            let least = SettingsDocument(text: Self.least, name: "f")
+            _ = try read(least, board, "puck.board_dir=" + Repository.path("boards"))
+        }
+    }
+
+    @Test("the generic board is nothing but defaults")
+    func genericBoard() throws {
+        let least = SettingsDocument(text: Self.least, name: "f")
+        let board = try read(least, "puck.board=generic", "puck.board_dir=" + Repository.path("boards")).settings
+        let bare = try read("")
+        #expect(board.capture == bare.capture && board.playback == bare.playback)
+        #expect(board.opus == bare.opus && board.lights == bare.lights)
+    }
+
+    @Test("a board that is named must exist, and its name cannot leave the folder")
+    func missingBoard() {
+        let expected =
+            "f:6: [puck] board: cannot read it: /nonexistent/zero.conf: No such file or directory; "
+            + "name one of /nonexistent, or set board_dir"
+        #expect(problems("board = zero") == [expected])
+        #expect(problems("board = ../x").first?.hasPrefix("f:6: [puck] board: found \"../x\"; allowed:") == true)
+    }
+
+    @Test("values that do not go together are refused")
+    func contradictions() {
+        let text = "[capture]\nchannels = 2\nchannel = 2\nperiod_ms = 30\nbuffer_ms = 40"
+        let expected = [
+            "f:8: [capture] channel: found 2; allowed: 0…1, since channels = 2",
+            "f:10: [capture] buffer_ms: found 40; allowed: 60 ms or more, two periods",
+        ]
+        #expect(problems(text) == expected)
+    }
+
+    @Test("the channel is a number or the mix of all")
+    func channel() throws {
+        #expect(try read("[capture]\nchannel = mix").capture.channel == .mix)
+        #expect(try read("[capture]\nchannel = 3").capture.channel == .index(3))
+        #expect(problems("[capture]\nchannel = 8") == ["f:7: [capture] channel: found \"8\"; allowed: 0…7, or mix"])
+    }
+
+    @Test("a link without TLS is warned of, but for the loopback")
+    func insecure() throws {
+        let least = SettingsDocument(text: Self.least, name: "f")
+        let warned = try read(least, "hub.insecure=yes").settings.warnings
+        #expect(warned == ["[hub] insecure: the token and the voice travel unencrypted to hub.local"])
+        #expect(try read(least, "hub.insecure=yes", "hub.host=127.0.0.1").settings.warnings == [])
+    }
+
+    @Test("a missing file says what to do")
+    func missingFile() {
+        let errors = #expect(throws: SettingsErrors.self) {
+            try PuckSettings.load(path: "/nonexistent/puckd.conf", hostName: "x")
+        }
+        let expected =
+            "/nonexistent/puckd.conf: No such file or directory; "
+            + "write it after docs/examples/puckd.conf, or name another with --config FILE"
+        #expect(errors?.description == expected)
+    }
+}
