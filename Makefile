@@ -1,0 +1,51 @@
+# The short commands. Each installs what it needs (scripts/setup); `make` alone lists them.
+
+# More flags for swift, such as SWIFTFLAGS="-Xswiftc -warnings-as-errors".
+SWIFTFLAGS ?=
+FAKE_ALSA := .build-fake-alsa
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build embedded demo test test-asan test-tsan bench format lint clean fake-alsa
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what building and testing needs
+	@scripts/setup build
+
+build: setup ## build everything, optimized
+	swift build -c release $(SWIFTFLAGS)
+
+embedded: setup ## build the commands as Embedded Swift, as they ship
+	scripts/embedded-build
+
+demo: setup fake-alsa ## a puck and a hub talk to each other, without hardware
+	@scripts/setup demo
+	swift build -c release $(SWIFTFLAGS)
+	.build/release/puckdemo
+
+test: setup fake-alsa ## run all tests
+	swift test $(SWIFTFLAGS)
+
+test-asan: setup fake-alsa ## the same with the address sanitizer
+	swift test --sanitize=address --scratch-path .build-asan $(SWIFTFLAGS)
+
+test-tsan: setup fake-alsa ## the same with the thread sanitizer
+	swift test --sanitize=thread --scratch-path .build-tsan $(SWIFTFLAGS)
+
+bench: setup fake-alsa ## measure, and compare with the peers
+	@scripts/setup bench
+	Benchmarks/run
+
+format: setup ## format all Swift sources
+	swift format format -i -p -r Sources Tests Package.swift
+
+lint: setup ## check format, layers and lengths
+	scripts/lint
+
+clean: ## remove everything that was built
+	rm -rf .build .build-*
+
+# A sound device that keeps real time without a sound card, for tests and demo.
+fake-alsa:
+	@if [ -d Tests/FakeALSA ]; then $(MAKE) -s -C Tests/FakeALSA OUT='$(CURDIR)/$(FAKE_ALSA)'; fi
