@@ -63,6 +63,8 @@ let package = Package(
         .executableTarget(name: "puckdemo", dependencies: ["OpusCodec", "PuckWire"]),
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
+        .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux"]),
+        .testTarget(name: "LinkTransportTests", dependencies: ["LinkTransport", "Credentials", "CWebSockets", "CLinux"]),
         .testTarget(name: "PuckWireTests", dependencies: ["PuckWire"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
     ]

@@ -62,7 +62,8 @@ func readFile(_ path: String) throws(CredentialError) -> (bytes: [UInt8], identi
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .file(path: path, call: "fstat", code: puck_errno()) }
     guard status.st_size <= maximumFileBytes else {
-        throw .invalid("\(path) has \(status.st_size) bytes, more than \(maximumFileBytes): that is not a credentials file")
+        throw .invalid(
+            "\(path) has \(status.st_size) bytes, more than \(maximumFileBytes): that is not a credentials file")
     }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 4096)

@@ -109,7 +109,8 @@ public final class TokenStore {
             let line = try Self.parse(raw, path, number)
             if case .device(let device) = line {
                 guard names.insert(device.name).inserted else {
-                    throw .line(path: path, number: number, problem: "'\(device.name)' is listed twice: delete one line")
+                    throw .line(
+                        path: path, number: number, problem: "'\(device.name)' is listed twice: delete one line")
                 }
                 guard names.count <= Self.maximumDevices else {
                     throw .line(

@@ -109,6 +109,9 @@ public final class ClientLink {
     deinit {
         abandonSocket()
         endProbe()
+        // While the loop is surely still there: it goes with this link when this is its last.
+        timer = nil
+        lookup = nil
         loop.detach(endpoint)
     }
 

@@ -36,6 +36,7 @@ public final class EventLoop {
     private let keepAlivePolicy: UnsafeMutablePointer<lws_retry_bo_t>
     private let protocolName: UnsafeMutablePointer<CChar>
     private var endpoints: [Unmanaged<Endpoint>?] = []
+    private var hostNames: [UnsafeMutablePointer<CChar>] = []
     /// TLS contexts that libwebsockets uses until its own context goes.
     private var clientTrust: [OpaquePointer] = []
 
@@ -85,6 +86,7 @@ public final class EventLoop {
         close(wakeDescriptor)
         if context == nil { close(epollDescriptor) }  // otherwise libwebsockets closed it with its adopted wsi
         for trust in clientTrust { SSL_CTX_free(trust) }
+        for name in hostNames { free(name) }
         protocols.deallocate()
         keepAlivePolicy.deallocate()
         free(protocolName)
@@ -240,11 +242,10 @@ extension EventLoop {
         info.user = UnsafeMutableRawPointer(bitPattern: endpoints.count)
         configure(&info)
         logSink.activate()
-        let host = name.withCString { text in
-            info.vhost_name = text
-            return lws_create_vhost(context, &info)
-        }
-        guard let host else {
+        let ownName = strdup(name)!
+        info.vhost_name = UnsafePointer(ownName)
+        hostNames.append(ownName)  // libwebsockets keeps the pointer
+        guard let host = lws_create_vhost(context, &info) else {
             endpoints.removeLast()
             throw .library("libwebsockets could not set up the \(name)")
         }

@@ -45,7 +45,8 @@ public enum LinkFailure: Equatable, Sendable {
         case .nameNotFound(let host):
             return "the name '\(host)' is not known here: check [hub] host, or write the hub's IP address there"
         case .nameServiceSilent(let host):
-            return "no name server answered for '\(host)': check the network, or write the hub's IP address in [hub] host"
+            return
+                "no name server answered for '\(host)': check the network, or write the hub's IP address in [hub] host"
         case .refused:
             return "nothing listens at the hub's address and port: start puckhub, or correct [hub] host and port"
         case .unreachable(let code):
@@ -92,7 +93,8 @@ public enum LinkFailure: Equatable, Sendable {
             return "the hub's certificate is not for '\(expected)': write a name that is in the certificate into "
                 + "[hub] certificate_name, or make a certificate for this name"
         case .certificateInvalid(let code):
-            return "the hub's certificate cannot be used (OpenSSL verification error \(code)): make a new one on the hub"
+            return
+                "the hub's certificate cannot be used (OpenSSL verification error \(code)): make a new one on the hub"
         case .unauthorized:
             return "the hub refused this puck's token: run 'puckhub token add NAME' on the hub "
                 + "and put the token into [hub] token"

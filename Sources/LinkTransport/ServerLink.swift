@@ -67,7 +67,7 @@ public final class ServerLink {
     private var timer: LoopTimer?
     var connections: [UInt32: ServerConnection] = [:]
     private var lastID: UInt32 = 0
-    /// Set while libwebsockets takes over a socket: it knows no number yet.
+    /// Set while libwebsockets takes over a socket.
     private var adopting: ServerConnection?
     private var acceptResumes: Int64?
     private(set) var openCount = 0
@@ -119,6 +119,8 @@ public final class ServerLink {
         listenerHandle?.remove()
         if listener >= 0 { CLinux.close(listener) }
         for connection in connections.values { connection.kill() }
+        // While the loop is surely still there: it goes with this link when this is its last.
+        timer = nil
         loop.detach(endpoint)
     }
 
@@ -138,7 +140,8 @@ public final class ServerLink {
     /// `onClosed` follows. Nothing more is received.
     public func close(_ id: ConnectionID, code: UInt16, reason: String) {
         guard let connection = connections[id.value], connection.state == .open else { return }
-        connection.beginClose(code: code, reason: reason, by: monotonicNanoseconds() + LinkProtocol.closeTimeoutNanoseconds)
+        connection.beginClose(
+            code: code, reason: reason, by: monotonicNanoseconds() + LinkProtocol.closeTimeoutNanoseconds)
         setTimer()
     }
 
@@ -209,7 +212,11 @@ public final class ServerLink {
         if isTLS { type |= LWS_ADOPT_ALLOW_SSL.rawValue }
         let wsi = lws_adopt_descriptor_vhost(host, lws_adoption_type(type), descriptor, nil, nil)
         adopting = nil
-        if wsi == nil { connections[connection.id.value] = nil }
+        if let wsi, connection.wsi == wsi {
+            lws_set_opaque_user_data(wsi, UnsafeMutableRawPointer(bitPattern: UInt(lastID)))
+        } else {
+            connections[connection.id.value] = nil
+        }
         setTimer()
     }
 
@@ -242,19 +249,18 @@ public final class ServerLink {
     private func handle(
         _ wsi: OpaquePointer, _ reason: lws_callback_reasons, _ input: UnsafeMutableRawPointer?, _ length: Int
     ) -> Int32 {
-        if reason == LWS_CALLBACK_WSI_CREATE, let adopting {
-            adopting.wsi = wsi
-            lws_set_opaque_user_data(wsi, UnsafeMutableRawPointer(bitPattern: UInt(adopting.id.value)))
-            return 0
+        if reason == LWS_CALLBACK_WSI_CREATE { adopting?.wsi = wsi }
+        guard let connection = connection(for: wsi) else {
+            // Nothing that this hub does not know may pass its door.
+            return reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE || reason == LWS_CALLBACK_HTTP ? -1 : 0
         }
-        let number = UInt32(truncatingIfNeeded: UInt(bitPattern: lws_get_opaque_user_data(wsi)))
-        guard let connection = connections[number] else { return 0 }
         switch reason {
         case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
             return confirmUpgrade(connection, to: input)
         case LWS_CALLBACK_HTTP:
             return refusePlainRequest(connection)
         case LWS_CALLBACK_ESTABLISHED:
+            if connection.identity.isEmpty { return -1 }
             connection.open()
             openCount += 1
             setTimer()
@@ -273,6 +279,13 @@ public final class ServerLink {
             break
         }
         return 0
+    }
+
+    /// libwebsockets sets the user's pointer anew while it takes a socket over, so until then it is the one at hand.
+    private func connection(for wsi: OpaquePointer) -> ServerConnection? {
+        if let adopting, adopting.wsi == wsi { return adopting }
+        let number = UInt32(truncatingIfNeeded: UInt(bitPattern: lws_get_opaque_user_data(wsi)))
+        return connections[number]
     }
 
     private func received(

@@ -49,7 +49,8 @@ final class ServerTrust {
             X509_VERIFY_PARAM_set1_host(parameters, expectedName, 0) != 1
         {
             SSL_CTX_free(context)
-            throw .configuration("'\(expectedName)' cannot be a certificate's host name: correct [hub] certificate_name")
+            throw .configuration(
+                "'\(expectedName)' cannot be a certificate's host name: correct [hub] certificate_name")
         }
         ERR_clear_error()
         SSL_CTX_set_ex_data(context, Self.ownerIndex, Unmanaged.passUnretained(self).toOpaque())

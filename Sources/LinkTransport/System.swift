@@ -35,7 +35,8 @@ struct SocketAddress {
     init() {}
 
     init(copying address: UnsafePointer<sockaddr>, length: socklen_t) {
-        precondition(Int(length) <= MemoryLayout<sockaddr_storage>.size, "a socket address larger than the system's own")
+        precondition(
+            Int(length) <= MemoryLayout<sockaddr_storage>.size, "a socket address larger than the system's own")
         withUnsafeMutableBytes(of: &storage) {
             $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: Int(length)))
         }
