@@ -1,0 +1,175 @@
+import CLinux
+
+/// The hub's list of pucks: a text file with one line for each, `NAME SHA256HEX CREATED_UNIX`, and comments with #.
+/// Comments and their places survive a rewrite.
+///
+/// Every rewrite replaces the file atomically with mode 0600, under a lock of its folder, after reading it again, so
+/// two commands at once lose nothing. A missing file is an empty list.
+///
+/// Thread: one at a time.
+public final class TokenStore {
+    public struct Device: Equatable, Sendable {
+        public let name: String
+        /// SHA-256 of the token, 64 hexadecimal digits.
+        public let hash: String
+        /// Seconds of Unix time.
+        public let created: Int64
+    }
+
+    private enum Line {
+        case comment(String)
+        case device(Device)
+    }
+
+    /// More than any house has; keeps a broken file from filling memory.
+    public static let maximumDevices = 1024
+    public static let maximumNameBytes = 64
+
+    public let path: String
+    private var lines: [Line] = []
+    private var identity: FileIdentity?
+
+    /// Reads the file. A line that cannot be understood throws, with its number.
+    public init(path: String) throws(CredentialError) {
+        self.path = path
+        try load()
+    }
+
+    /// In the order of the file.
+    public var devices: [Device] {
+        lines.compactMap { if case .device(let device) = $0 { device } else { nil } }
+    }
+
+    /// Whose token this is. Every hash is compared in full, so the time says nothing about any of them.
+    public func name(ofToken token: String) -> String? {
+        let hash = DeviceToken.hash(token)
+        var found: String?
+        for case .device(let device) in lines where DeviceToken.areEqual(device.hash, hash) { found = device.name }
+        return found
+    }
+
+    /// Reads the file again if it was replaced or changed. When it cannot be understood the error is thrown once, for
+    /// the log, and the list stays as it was until the file changes again.
+    ///
+    /// - Returns: whether it was read again.
+    @discardableResult
+    public func reloadIfChanged() throws(CredentialError) -> Bool {
+        if FileIdentity.of(path) == identity { return false }
+        try load()
+        return true
+    }
+
+    /// Adds a device and gives back its token, which is kept nowhere else.
+    public func add(_ name: String, nowUnixSeconds: Int64) throws(CredentialError) -> String {
+        if let problem = Self.problem(withName: name) { throw .invalid(problem) }
+        let token = try DeviceToken.generate()
+        try withFolderLocked(of: path) { () throws(CredentialError) in
+            try load()
+            let known = devices
+            guard !known.contains(where: { $0.name == name }) else {
+                throw .invalid("'\(name)' has a token already: revoke it first, or choose another name")
+            }
+            guard known.count < Self.maximumDevices else {
+                throw .invalid("\(path) lists \(known.count) devices, the most there may be: revoke one first")
+            }
+            lines.append(
+                .device(Device(name: name, hash: DeviceToken.hash(token), created: nowUnixSeconds)))
+            try save()
+        }
+        return token
+    }
+
+    /// Takes a device off the list; false when it was not on it.
+    public func revoke(_ name: String) throws(CredentialError) -> Bool {
+        try withFolderLocked(of: path) { () throws(CredentialError) in
+            try load()
+            let before = lines.count
+            lines.removeAll { if case .device(let device) = $0 { device.name == name } else { false } }
+            if lines.count == before { return false }
+            try save()
+            return true
+        }
+    }
+
+    // MARK: The file
+
+    private func load() throws(CredentialError) {
+        guard let content = try readFile(path) else {
+            lines = []
+            identity = nil
+            return
+        }
+        // Noted first: a broken file is reported once, not in every round.
+        identity = content.identity
+        var parsed: [Line] = []
+        var names: Set<String> = []
+        var number = 0
+        for raw in content.bytes.split(separator: 0x0a, omittingEmptySubsequences: false) {
+            number += 1
+            let line = try Self.parse(raw, path, number)
+            if case .device(let device) = line {
+                guard names.insert(device.name).inserted else {
+                    throw .line(
+                        path: path, number: number, problem: "'\(device.name)' is listed twice: delete one line")
+                }
+                guard names.count <= Self.maximumDevices else {
+                    throw .line(
+                        path: path, number: number,
+                        problem: "more than \(Self.maximumDevices) devices: delete the ones that are gone")
+                }
+            }
+            parsed.append(line)
+        }
+        // The part behind the last line's end.
+        if case .comment("")? = parsed.last { parsed.removeLast() }
+        lines = parsed
+    }
+
+    private func save() throws(CredentialError) {
+        var text = ""
+        for line in lines {
+            switch line {
+            case .comment(let comment): text += comment + "\n"
+            case .device(let device): text += "\(device.name) \(device.hash) \(device.created)\n"
+            }
+        }
+        try replaceFile(path, with: Array(text.utf8), mode: 0o600)
+        identity = FileIdentity.of(path)
+    }
+
+    private static func parse(
+        _ raw: ArraySlice<UInt8>, _ path: String, _ number: Int
+    ) throws(CredentialError) -> Line {
+        let fields = raw.split(whereSeparator: { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d })
+        guard let first = fields.first, first.first != UInt8(ascii: "#") else {
+            return .comment(String(decoding: raw, as: UTF8.self))
+        }
+        let advice = "write NAME SHA256 CREATED, or let 'puckhub token add NAME' write it"
+        guard fields.count == 3 else {
+            throw .line(path: path, number: number, problem: "\(fields.count) words instead of 3: \(advice)")
+        }
+        let name = String(decoding: fields[0], as: UTF8.self)
+        if let problem = problem(withName: name) { throw .line(path: path, number: number, problem: problem) }
+        let isHash = fields[1].count == 64 && fields[1].allSatisfy { isHexadecimal($0) }
+        guard isHash else {
+            throw .line(path: path, number: number, problem: "the second word is not 64 hexadecimal digits: \(advice)")
+        }
+        guard let created = Int64(String(decoding: fields[2], as: UTF8.self)), created >= 0 else {
+            throw .line(path: path, number: number, problem: "the third word is not a Unix time: \(advice)")
+        }
+        let hash = String(decoding: fields[1], as: UTF8.self).lowercased()
+        return .device(Device(name: name, hash: hash, created: created))
+    }
+
+    private static func problem(withName name: String) -> String? {
+        let isName = name.utf8.allSatisfy { isLetterOrDigit($0) || $0 == 0x2d || $0 == 0x2e || $0 == 0x5f }
+        guard isName, !name.isEmpty, name.utf8.count <= maximumNameBytes else {
+            return "'\(name)' cannot be a device's name: use 1 to \(maximumNameBytes) letters, digits, '-', '_' and '.'"
+        }
+        return nil
+    }
+
+    private static func isHexadecimal(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte) || (0x61...0x66).contains(byte)
+    }
+}

@@ -1,0 +1,81 @@
+import CLinux
+
+/// What a watched descriptor reported.
+public struct Readiness: OptionSet, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// There is something to read, or to accept.
+    public static let readable = Readiness(rawValue: 1)
+    /// The other end is gone (POLLHUP).
+    public static let hangUp = Readiness(rawValue: 2)
+    /// The descriptor is in error (POLLERR), as a GPIO line whose chip was removed.
+    public static let error = Readiness(rawValue: 4)
+    static let writable = Readiness(rawValue: 8)
+
+    init(epollEvents events: UInt32) {
+        var set: Readiness = []
+        if events & EPOLLIN.rawValue != 0 { set.insert(.readable) }
+        if events & EPOLLOUT.rawValue != 0 { set.insert(.writable) }
+        if events & EPOLLHUP.rawValue != 0 { set.insert(.hangUp) }
+        if events & EPOLLERR.rawValue != 0 { set.insert(.error) }
+        self = set
+    }
+}
+
+/// A descriptor that a loop watches. The descriptor itself stays the caller's to close, after `remove`.
+public final class AdoptedDescriptor {
+    let fileDescriptor: Int32
+    let slot: Int
+    let generation: UInt32
+    let onReady: (Readiness) -> Void
+    private unowned let loop: EventLoop
+
+    init(
+        fileDescriptor: Int32, slot: Int, generation: UInt32, loop: EventLoop, onReady: @escaping (Readiness) -> Void
+    ) {
+        self.fileDescriptor = fileDescriptor
+        self.slot = slot
+        self.generation = generation
+        self.loop = loop
+        self.onReady = onReady
+    }
+
+    /// Stops watching, at once, also from inside a callback; a second call does nothing.
+    public func remove() { loop.forget(self) }
+}
+
+/// A deadline on a loop, by a timerfd of its own.
+final class LoopTimer {
+    private let descriptor: Int32
+    private var handle: AdoptedDescriptor?
+
+    init(on loop: EventLoop, onExpiry: @escaping () -> Void) throws(TransportError) {
+        let descriptor = timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC | TFD_NONBLOCK))
+        self.descriptor = descriptor
+        if descriptor < 0 { throw .system(call: "timerfd_create", code: puck_errno()) }
+        handle = try loop.adopt(fileDescriptor: descriptor) { _ in
+            drainCounter(descriptor)
+            onExpiry()
+        }
+    }
+
+    /// Sets the deadline in nanoseconds of CLOCK_MONOTONIC; nil disarms.
+    func set(_ deadline: Int64?) {
+        var setting = itimerspec()
+        if let deadline {
+            let due = max(deadline, 1)  // zero would disarm
+            setting.it_value.tv_sec = Int(due / 1_000_000_000)
+            setting.it_value.tv_nsec = Int(due % 1_000_000_000)
+        }
+        timerfd_settime(descriptor, Int32(TFD_TIMER_ABSTIME), &setting, nil)
+    }
+
+    /// For the loop's own timer, whose loop is going: the descriptor only.
+    func invalidate() { handle = nil }
+
+    deinit {
+        handle?.remove()
+        if descriptor >= 0 { close(descriptor) }
+    }
+}

@@ -1,0 +1,117 @@
+/// Why a link is not, or no longer, open. Reported exactly once per `ClientLink.open`.
+public enum LinkFailure: Equatable, Sendable {
+    // Before TCP.
+    case nameNotFound(host: String)
+    case nameServiceSilent(host: String)
+    case refused
+    case unreachable(code: Int32)
+    case timedOut(Phase)
+    // TLS.
+    case notTLS
+    case hungUpDuringHandshake
+    case certificateNotTrusted
+    case certificateExpired
+    case certificateNotYetValid
+    case certificateWrongName(expected: String)
+    case certificateInvalid(code: Int)
+    // HTTP upgrade.
+    case unauthorized
+    case wrongSubprotocol
+    case wrongPath
+    case hubFull
+    case needsTLS
+    case httpStatus(Int)
+    case notWebSocket
+    // The open link.
+    case closedByPeer(code: UInt16, reason: String)
+    case messageTooLarge
+    case textMessage
+    /// The connection broke without a WebSocket close: the hub or the network died.
+    case reset
+    // This side.
+    case closedHere
+    case outOfResources(String)
+
+    /// What was being waited for when the time ran out.
+    public enum Phase: String, Equatable, Sendable {
+        case nameLookup = "the name lookup"
+        case connect = "the TCP connection"
+        case handshake = "the TLS and WebSocket handshake"
+    }
+
+    /// One sentence: what is wrong and what to do.
+    public var advice: String {
+        switch self {
+        case .nameNotFound(let host):
+            return "the name '\(host)' is not known here: check [hub] host, or write the hub's IP address there"
+        case .nameServiceSilent(let host):
+            return
+                "no name server answered for '\(host)': check the network, or write the hub's IP address in [hub] host"
+        case .refused:
+            return "nothing listens at the hub's address and port: start puckhub, or correct [hub] host and port"
+        case .unreachable(let code):
+            return "the hub's address cannot be reached (\(systemMessage(code))): check the Wi-Fi and [hub] host"
+        case .timedOut(let phase):
+            return "\(phase.rawValue) took longer than "
+                + "\(LinkProtocol.openTimeoutNanoseconds / 1_000_000_000) s: check that the hub runs, "
+                + "and that no firewall drops its port"
+        case .closedHere:
+            return "this side closed the link"
+        case .outOfResources(let what):
+            return "the system ran out of \(what): see what else runs on this machine"
+        case .closedByPeer(let code, let reason):
+            let detail = reason.isEmpty ? "" : ": \(reason)"
+            return "the hub closed the link (code \(code)\(detail)); its log says why"
+        case .messageTooLarge:
+            return "the hub sent a message of more than \(LinkProtocol.maximumMessageBytes) bytes: "
+                + "check that both ends run matching versions"
+        case .textMessage:
+            return "the other end sent a text message, which \(LinkProtocol.subprotocol) does not have: "
+                + "check that [hub] host and port name a puckhub"
+        case .reset:
+            return "the connection broke: the hub stopped, or the network dropped it"
+        default:
+            return handshakeAdvice
+        }
+    }
+
+    private var handshakeAdvice: String {
+        switch self {
+        case .notTLS:
+            return "the other end does not speak TLS on this port: check [hub] port, or whether that hub runs insecure"
+        case .hungUpDuringHandshake:
+            return "the other end hung up during the handshake: it is full, or is no puckhub; its log says why"
+        case .certificateNotTrusted:
+            return "the hub's certificate is not the trusted one: copy the hub's current certificate to this puck "
+                + "and name it in [hub] certificate"
+        case .certificateExpired:
+            return "the hub's certificate has expired: make a new one on the hub, and copy it to this puck "
+                + "(or correct this puck's clock)"
+        case .certificateNotYetValid:
+            return "the hub's certificate is not valid yet: this puck's clock is behind, let it get the time"
+        case .certificateWrongName(let expected):
+            return "the hub's certificate is not for '\(expected)': write a name that is in the certificate into "
+                + "[hub] certificate_name, or make a certificate for this name"
+        case .certificateInvalid(let code):
+            return
+                "the hub's certificate cannot be used (OpenSSL verification error \(code)): make a new one on the hub"
+        case .unauthorized:
+            return "the hub refused this puck's token: run 'puckhub token add NAME' on the hub "
+                + "and put the token into [hub] token"
+        case .wrongSubprotocol:
+            return "the hub does not speak \(LinkProtocol.subprotocol): update the older of the two programs"
+        case .wrongPath:
+            return "the other end has no \(LinkProtocol.path): check that [hub] host and port name a puckhub"
+        case .hubFull:
+            return "the hub has as many pucks as it allows: raise its limit, or disconnect one"
+        case .needsTLS:
+            return "the hub's port speaks TLS only: remove 'insecure = yes' on this puck"
+        case .httpStatus(let status):
+            return "the other end answered with HTTP status \(status): check that [hub] host and port name a puckhub"
+        case .notWebSocket:
+            return "the other end does not speak WebSocket: check that [hub] host and port name a puckhub"
+        default:
+            preconditionFailure("each failure has its advice above")
+        }
+    }
+}

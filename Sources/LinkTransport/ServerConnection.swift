@@ -1,0 +1,74 @@
+import CLinux
+import CWebSockets
+
+/// One accepted socket, from its first byte to its last.
+final class ServerConnection {
+    enum State {
+        /// TLS or HTTP: not yet known to be a puck.
+        case handshaking
+        case open
+        /// Sends what is queued, then closes.
+        case closing
+        /// Dropped; waits for libwebsockets to let go.
+        case dead
+    }
+
+    let id: ConnectionID
+    let peer: String
+    var identity = ""
+    var wsi: OpaquePointer?
+    var state = State.handshaking
+    private(set) var wasOpen = false
+    /// When the handshake or the close must be over, on CLOCK_MONOTONIC.
+    var deadline: Int64?
+    var closeReason: String?
+    var assembler = MessageAssembler()
+    private var closeFrame: (code: UInt16, reason: String) = (CloseCode.normal, "")
+    /// Only an open connection has a queue: silent ones cost no 64 KiB.
+    private var ring: SendRing?
+
+    init(id: ConnectionID, peer: String) {
+        self.id = id
+        self.peer = peer
+    }
+
+    var isOpenOrClosing: Bool { state == .open || state == .closing }
+    var queuedBytes: Int { ring?.queuedBytes ?? 0 }
+
+    func open() {
+        state = .open
+        wasOpen = true
+        deadline = nil
+        ring = SendRing()
+    }
+
+    func queue(head: UnsafeRawBufferPointer, body: UnsafeRawBufferPointer) -> Bool {
+        guard let ring, ring.append(head: head, body: body) else { return false }
+        lws_callback_on_writable(wsi)
+        return true
+    }
+
+    func beginClose(code: UInt16, reason: String, by deadline: Int64) {
+        state = .closing
+        closeFrame = (code, reason)
+        closeReason = "closed by the hub (code \(code)\(reason.isEmpty ? "" : ": " + reason))"
+        self.deadline = deadline
+        lws_callback_on_writable(wsi)
+    }
+
+    /// -1 ends the connection, with the close frame that was set.
+    func writable(_ wsi: OpaquePointer) -> Int32 {
+        guard let ring, isOpenOrClosing else { return state == .dead ? -1 : 0 }
+        if !writeQueued(ring, to: wsi) { return -1 }
+        if state == .closing && ring.isEmpty {
+            setCloseReason(wsi, closeFrame.code, closeFrame.reason)
+            return -1
+        }
+        return 0
+    }
+
+    /// Has libwebsockets close the socket in its next round, whatever state it is in.
+    func kill() {
+        if let wsi { lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC) }
+    }
+}

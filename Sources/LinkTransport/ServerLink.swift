@@ -1,0 +1,340 @@
+import CLinux
+import CWebSockets
+
+/// A connection of the hub's; never used twice within a run.
+public struct ConnectionID: Hashable, Sendable {
+    public let value: UInt32
+
+    public init(_ value: UInt32) { self.value = value }
+}
+
+/// The hub's listening side: accepts WebSockets whose token it was told to accept, and nothing else.
+///
+/// Limits: `maximumConnections` open ones and `handshakesAtOnce` that have not proved themselves yet. A newcomer past
+/// the latter is closed at once, before any TLS work; past the former it gets HTTP 503. A handshake has 5 s in all, so
+/// silent connections lock nobody out for longer.
+///
+/// Thread: the loop's. Callbacks come out of the loop only, never from inside a call of `send`, `close` or
+/// `disconnect`, so each of these may be called inside any callback, also for the connection it is about.
+public final class ServerLink {
+    public enum Security: Equatable, Sendable {
+        /// `ws`, for tests on loopback and where the owner wrote `insecure = yes`.
+        case insecure
+        /// `wss`, with PEM files.
+        case tls(certificateFile: String, keyFile: String)
+    }
+
+    public struct Configuration: Sendable {
+        /// A numeric address; "*" listens on all of both families.
+        public var address: String
+        /// 0 lets the system choose: see `boundPort`.
+        public var port: UInt16
+        public var security: Security
+        public var maximumConnections = 64
+        /// TLS and HTTP together, in nanoseconds.
+        public var handshakeTimeoutNanoseconds = LinkProtocol.openTimeoutNanoseconds
+
+        public init(address: String, port: UInt16, security: Security) {
+            self.address = address
+            self.port = port
+            self.security = security
+        }
+    }
+
+    /// Connections that may be in their handshake at a time.
+    public static let handshakesAtOnce = 32
+    /// Accepted in one round of the loop; more wait for the next.
+    static let acceptsPerRound = 16
+    /// How long accepting rests when the process has no descriptor left, in nanoseconds.
+    static let acceptPauseNanoseconds: Int64 = 1_000_000_000
+
+    /// Is asked at the upgrade: who the bearer of this token is, or nil, which answers HTTP 401.
+    public var authorize: (_ token: String) -> String? = { _ in nil }
+    /// A puck is connected: its identity as `authorize` gave it, and its numeric address.
+    public var onOpen: (ConnectionID, _ identity: String, _ peerAddress: String) -> Void = { _, _, _ in }
+    /// One whole binary message, at most 4096 bytes, valid during the call.
+    public var onMessage: (ConnectionID, UnsafeRawBufferPointer) -> Void = { _, _ in }
+    /// Exactly once for each `onOpen`.
+    public var onClosed: (ConnectionID, _ reason: String) -> Void = { _, _ in }
+
+    let loop: EventLoop
+    let configuration: Configuration
+    let isTLS: Bool
+    private let endpoint = Endpoint()
+    private var host: OpaquePointer?
+    private var listener: Int32 = -1
+    private var listenerHandle: AdoptedDescriptor?
+    private var timer: LoopTimer?
+    var connections: [UInt32: ServerConnection] = [:]
+    private var lastID: UInt32 = 0
+    /// Set while libwebsockets takes over a socket.
+    private var adopting: ServerConnection?
+    private var acceptResumes: Int64?
+    private(set) var openCount = 0
+    /// The port that is listened on.
+    public private(set) var boundPort: UInt16 = 0
+
+    /// Listens from here on.
+    public init(on loop: EventLoop, configuration: Configuration) throws(TransportError) {
+        self.loop = loop
+        self.configuration = configuration
+        guard configuration.maximumConnections > 0,
+            loop.connectionCapacity >= configuration.maximumConnections + Self.handshakesAtOnce
+        else {
+            throw .configuration(
+                "\(configuration.maximumConnections) connections need an event loop for "
+                    + "\(configuration.maximumConnections + Self.handshakesAtOnce)")
+        }
+        var files: (certificate: String, key: String)?
+        if case .tls(let certificate, let key) = configuration.security {
+            try Self.checkReadable(certificate, "certificate")
+            try Self.checkReadable(key, "private key")
+            files = (certificate, key)
+        }
+        isTLS = files != nil
+        let strings = ServerStrings(certificate: files?.certificate ?? "", key: files?.key ?? "")
+        host = try loop.makeVirtualHost(name: "server", endpoint: endpoint) { [isTLS] info in
+            info.port = CONTEXT_PORT_NO_LISTEN_SERVER
+            info.alpn = UnsafePointer(strings.alpn)
+            guard isTLS else { return }
+            info.options =
+                UInt64(LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS)
+                | puck_lws_plain_on_tls_port()
+            info.ssl_cert_filepath = UnsafePointer(strings.certificate)
+            info.ssl_private_key_filepath = UnsafePointer(strings.key)
+        }
+        withExtendedLifetime(strings) {}
+        endpoint.onCallback { [unowned self] wsi, reason, _, input, length in
+            handle(wsi, reason, input, length)
+        }
+        timer = try LoopTimer(on: loop) { [unowned self] in deadlineCame() }
+        listener = try openListener(address: configuration.address, port: configuration.port)
+        var name = SocketAddress()
+        _ = name.withMutableRaw { getsockname(listener, $0, &$1) }
+        boundPort = name.port
+        listenerHandle = try loop.adopt(fileDescriptor: listener) { [unowned self] _ in acceptWaiting() }
+    }
+
+    deinit {
+        listenerHandle?.remove()
+        if listener >= 0 { CLinux.close(listener) }
+        for connection in connections.values { connection.kill() }
+        // While the loop is surely still there: it goes with this link when this is its last.
+        timer = nil
+        loop.detach(endpoint)
+    }
+
+    // MARK: For the hub
+
+    /// Queues one binary message, `head` followed by `body`, both copied. False, and nothing changed, when the
+    /// connection is not open, the message is larger than 4096 bytes, or its 64 KiB queue has no room for it.
+    public func send(to id: ConnectionID, head: UnsafeRawBufferPointer, body: UnsafeRawBufferPointer) -> Bool {
+        guard let connection = connections[id.value], connection.state == .open else { return false }
+        return connection.queue(head: head, body: body)
+    }
+
+    /// Bytes of messages that wait for the connection's socket; 0 when there is no such connection.
+    public func queuedBytes(of id: ConnectionID) -> Int { connections[id.value]?.queuedBytes ?? 0 }
+
+    /// Sends what is queued and then a close with `code` and `reason` (at most 123 bytes of it), for at most a second.
+    /// `onClosed` follows. Nothing more is received.
+    public func close(_ id: ConnectionID, code: UInt16, reason: String) {
+        guard let connection = connections[id.value], connection.state == .open else { return }
+        connection.beginClose(
+            code: code, reason: reason, by: monotonicNanoseconds() + LinkProtocol.closeTimeoutNanoseconds)
+        setTimer()
+    }
+
+    /// Drops the connection and what is queued on it. `onClosed` follows in a later round of the loop.
+    public func disconnect(_ id: ConnectionID) {
+        guard let connection = connections[id.value], connection.isOpenOrClosing else { return }
+        connection.closeReason = connection.closeReason ?? "dropped by the hub"
+        connection.state = .dead
+        connection.kill()
+    }
+
+    public var connectionCount: Int { openCount }
+
+    // MARK: Accepting
+
+    private func acceptWaiting() {
+        for _ in 0..<Self.acceptsPerRound {
+            var peer = SocketAddress()
+            let socket = peer.withMutableRaw { accept(listener, $0, &$1) }
+            if socket < 0 {
+                let code = puck_errno()
+                // A peer that went away between its SYN and our accept is nobody's fault.
+                if code == ECONNABORTED || code == EINTR { continue }
+                if code != EAGAIN { pauseAccepting(code) }
+                return
+            }
+            if connections.count - openCount >= Self.handshakesAtOnce {
+                loop.log(.debug, "closed a connection of \(peer.numericHost): too many are in their handshake")
+                CLinux.close(socket)
+                continue
+            }
+            adopt(socket, from: peer)
+        }
+    }
+
+    /// The listener stays readable while accept fails for want of descriptors; without a pause the loop would spin.
+    private func pauseAccepting(_ code: Int32) {
+        loop.log(.error, "cannot accept connections (\(systemMessage(code))): trying again in a second")
+        listenerHandle?.remove()
+        listenerHandle = nil
+        acceptResumes = monotonicNanoseconds() + Self.acceptPauseNanoseconds
+        setTimer()
+    }
+
+    private func resumeAccepting() {
+        acceptResumes = nil
+        do throws(TransportError) {
+            listenerHandle = try loop.adopt(fileDescriptor: listener) { [unowned self] _ in acceptWaiting() }
+        } catch {
+            acceptResumes = monotonicNanoseconds() + Self.acceptPauseNanoseconds
+        }
+    }
+
+    private func adopt(_ socket: Int32, from peer: SocketAddress) {
+        puck_fcntl(socket, F_SETFL, Int(O_NONBLOCK))
+        puck_fcntl(socket, F_SETFD, Int(FD_CLOEXEC))
+        var one: Int32 = 1
+        setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+        lastID &+= 1
+        precondition(lastID != 0, "four billion connections: identities would repeat")
+        let connection = ServerConnection(id: ConnectionID(lastID), peer: peer.numericHost)
+        connection.deadline = monotonicNanoseconds() + configuration.handshakeTimeoutNanoseconds
+        connections[lastID] = connection
+        adopting = connection
+        var descriptor = lws_sock_file_fd_type()
+        descriptor.sockfd = socket
+        var type = LWS_ADOPT_SOCKET.rawValue | LWS_ADOPT_HTTP.rawValue
+        if isTLS { type |= LWS_ADOPT_ALLOW_SSL.rawValue }
+        let wsi = lws_adopt_descriptor_vhost(host, lws_adoption_type(type), descriptor, nil, nil)
+        adopting = nil
+        if let wsi, connection.wsi == wsi {
+            lws_set_opaque_user_data(wsi, UnsafeMutableRawPointer(bitPattern: UInt(lastID)))
+        } else {
+            connections[connection.id.value] = nil
+        }
+        setTimer()
+    }
+
+    // MARK: Deadlines
+
+    private func setTimer() {
+        var earliest = acceptResumes
+        for connection in connections.values {
+            if let deadline = connection.deadline, earliest.map({ deadline < $0 }) ?? true { earliest = deadline }
+        }
+        timer?.set(earliest)
+    }
+
+    private func deadlineCame() {
+        let now = monotonicNanoseconds()
+        if let acceptResumes, acceptResumes <= now { resumeAccepting() }
+        for connection in connections.values {
+            guard let deadline = connection.deadline, deadline <= now else { continue }
+            connection.deadline = nil
+            if connection.state == .handshaking {
+                loop.log(.info, "\(connection.peer) did not finish its handshake in time")
+            }
+            connection.kill()
+        }
+        setTimer()
+    }
+
+    // MARK: libwebsockets
+
+    private func handle(
+        _ wsi: OpaquePointer, _ reason: lws_callback_reasons, _ input: UnsafeMutableRawPointer?, _ length: Int
+    ) -> Int32 {
+        if reason == LWS_CALLBACK_WSI_CREATE { adopting?.wsi = wsi }
+        guard let connection = connection(for: wsi) else {
+            // Nothing that this hub does not know may pass its door.
+            return reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE || reason == LWS_CALLBACK_HTTP ? -1 : 0
+        }
+        switch reason {
+        case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+            return confirmUpgrade(connection, to: input)
+        case LWS_CALLBACK_HTTP:
+            return refusePlainRequest(connection)
+        case LWS_CALLBACK_ESTABLISHED:
+            if connection.identity.isEmpty { return -1 }
+            connection.open()
+            openCount += 1
+            setTimer()
+            onOpen(connection.id, connection.identity, connection.peer)
+        case LWS_CALLBACK_RECEIVE:
+            return received(connection, wsi, input, length)
+        case LWS_CALLBACK_SERVER_WRITEABLE:
+            return connection.writable(wsi)
+        case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+            let close = decodeClose(input, length)
+            let detail = close.reason.isEmpty ? "" : ": \(close.reason)"
+            connection.closeReason = connection.closeReason ?? "closed by the puck (code \(close.code)\(detail))"
+        case LWS_CALLBACK_CLOSED, LWS_CALLBACK_WSI_DESTROY:
+            forget(connection)
+        default:
+            break
+        }
+        return 0
+    }
+
+    /// libwebsockets sets the user's pointer anew while it takes a socket over, so until then it is the one at hand.
+    private func connection(for wsi: OpaquePointer) -> ServerConnection? {
+        if let adopting, adopting.wsi == wsi { return adopting }
+        let number = UInt32(truncatingIfNeeded: UInt(bitPattern: lws_get_opaque_user_data(wsi)))
+        return connections[number]
+    }
+
+    private func received(
+        _ connection: ServerConnection, _ wsi: OpaquePointer, _ input: UnsafeMutableRawPointer?, _ length: Int
+    ) -> Int32 {
+        if connection.state == .dead { return -1 }
+        guard connection.state == .open else { return 0 }
+        switch connection.assembler.add(wsi, input, length) {
+        case .incomplete:
+            return 0
+        case .message(let message):
+            onMessage(connection.id, message)
+            return connection.state == .dead ? -1 : 0
+        case .tooLarge:
+            connection.closeReason = "a message of more than \(LinkProtocol.maximumMessageBytes) bytes"
+            setCloseReason(wsi, CloseCode.messageTooLarge, "more than \(LinkProtocol.maximumMessageBytes) bytes")
+        case .text:
+            connection.closeReason = "a text message, which \(LinkProtocol.subprotocol) does not have"
+            setCloseReason(wsi, CloseCode.unsupportedData, "text")
+        }
+        connection.state = .closing
+        return -1
+    }
+
+    private func forget(_ connection: ServerConnection) {
+        connections[connection.id.value] = nil
+        connection.wsi = nil
+        guard connection.wasOpen else { return setTimer() }
+        openCount -= 1
+        setTimer()
+        onClosed(connection.id, connection.closeReason ?? "the connection broke")
+    }
+}
+
+/// C strings that libwebsockets reads while it sets the server up.
+private final class ServerStrings {
+    let certificate: UnsafeMutablePointer<CChar>
+    let key: UnsafeMutablePointer<CChar>
+    let alpn: UnsafeMutablePointer<CChar>
+
+    init(certificate: String, key: String) {
+        self.certificate = strdup(certificate)
+        self.key = strdup(key)
+        alpn = strdup("http/1.1")
+    }
+
+    deinit {
+        free(certificate)
+        free(key)
+        free(alpn)
+    }
+}

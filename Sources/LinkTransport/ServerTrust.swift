@@ -1,0 +1,113 @@
+import CLinux
+import CWebSockets
+
+/// Which hub a puck believes.
+public enum Trust: Equatable, Sendable {
+    /// The certificate authorities of the system.
+    case systemStore
+    /// Only certificates in this PEM file, or issued by one of them: the way to pin a hub's self-signed certificate.
+    /// The system's authorities are then not loaded at all.
+    case certificateFile(String)
+}
+
+/// The client's TLS settings, and what OpenSSL said about the last handshake. The context is made here and not by
+/// libwebsockets, which would load the system's authorities always, accept a bad file with a log line, check the host
+/// name against the Host header only, and misread IPv6 addresses.
+final class ServerTrust {
+    let context: OpaquePointer
+    private let expectedName: String
+    private(set) var failure: LinkFailure?
+
+    init(_ trust: Trust, expectedName: String) throws(TransportError) {
+        self.expectedName = expectedName
+        guard let context = SSL_CTX_new(TLS_client_method()) else {
+            throw .library("OpenSSL could not create a client context")
+        }
+        self.context = context
+        SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_2_VERSION), nil)
+        // Buffers go back between records; no session is kept: one long connection has no use for either.
+        SSL_CTX_ctrl(context, SSL_CTRL_MODE, Int(SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER), nil)
+        SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
+        switch trust {
+        case .systemStore:
+            SSL_CTX_set_default_verify_paths(context)
+        case .certificateFile(let path):
+            guard SSL_CTX_load_verify_file(context, path) == 1 else {
+                ERR_clear_error()
+                SSL_CTX_free(context)
+                throw .configuration(
+                    "'\(path)' holds no readable certificate (PEM): copy the hub's certificate there")
+            }
+        }
+        guard let parameters = SSL_CTX_get0_param(context) else {
+            preconditionFailure("a TLS context has verification parameters")
+        }
+        // A pinned certificate is trusted as it is, whether or not it signed itself.
+        X509_VERIFY_PARAM_set_flags(parameters, UInt(X509_V_FLAG_PARTIAL_CHAIN))
+        X509_VERIFY_PARAM_set_hostflags(parameters, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
+        if X509_VERIFY_PARAM_set1_ip_asc(parameters, expectedName) != 1,
+            X509_VERIFY_PARAM_set1_host(parameters, expectedName, 0) != 1
+        {
+            SSL_CTX_free(context)
+            throw .configuration(
+                "'\(expectedName)' cannot be a certificate's host name: correct [hub] certificate_name")
+        }
+        ERR_clear_error()
+        SSL_CTX_set_ex_data(context, Self.ownerIndex, Unmanaged.passUnretained(self).toOpaque())
+        SSL_CTX_set_info_callback(context) { session, place, result in
+            if place & SSL_CB_EXIT != 0 && result <= 0 { ServerTrust.owner(of: session)?.noteHandshakeError() }
+        }
+    }
+
+    /// The context itself lives on in the loop: libwebsockets holds it.
+    deinit { SSL_CTX_set_ex_data(context, Self.ownerIndex, nil) }
+
+    func beginHandshake() { failure = nil }
+
+    /// OpenSSL rejected a certificate of the chain; the first reason counts.
+    func noteVerification(_ store: OpaquePointer) {
+        if case .notTLS? = failure { failure = nil }
+        guard failure == nil else { return }
+        let code = X509_STORE_CTX_get_error(store)
+        switch code {
+        case X509_V_ERR_CERT_HAS_EXPIRED:
+            failure = .certificateExpired
+        case X509_V_ERR_CERT_NOT_YET_VALID:
+            failure = .certificateNotYetValid
+        case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
+            failure = .certificateWrongName(expected: expectedName)
+        case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
+            X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+            X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_CERT_UNTRUSTED,
+            X509_V_ERR_CERT_SIGNATURE_FAILURE, X509_V_ERR_CERT_CHAIN_TOO_LONG:
+            failure = .certificateNotTrusted
+        default:
+            failure = .certificateInvalid(code: Int(code))
+        }
+    }
+
+    /// libwebsockets empties OpenSSL's error queue before it reports, so it is read while OpenSSL leaves the handshake.
+    private func noteHandshakeError() {
+        let error = ERR_peek_last_error()
+        guard error != 0, failure == nil else { return }
+        switch puck_tls_reason(error) {
+        case SSL_R_UNEXPECTED_EOF_WHILE_READING:
+            failure = .hungUpDuringHandshake
+        case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_PACKET_LENGTH_TOO_LONG, SSL_R_BAD_PACKET_LENGTH,
+            SSL_R_UNEXPECTED_MESSAGE, SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_UNKNOWN_PROTOCOL:
+            failure = .notTLS
+        default:
+            failure = .notTLS
+        }
+    }
+
+    private static let ownerIndex: Int32 = CRYPTO_get_ex_new_index(
+        CRYPTO_EX_INDEX_SSL_CTX, 0, nil, nil, nil, nil)
+
+    private static func owner(of session: OpaquePointer?) -> ServerTrust? {
+        guard let session, let context = SSL_get_SSL_CTX(session),
+            let owner = SSL_CTX_get_ex_data(context, ownerIndex)
+        else { return nil }
+        return Unmanaged<ServerTrust>.fromOpaque(owner).takeUnretainedValue()
+    }
+}

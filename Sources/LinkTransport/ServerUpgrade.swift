@@ -1,0 +1,122 @@
+import CLinux
+import CWebSockets
+
+// What the hub answers to an HTTP request: the upgrade, or a status with a sentence that says what to do.
+
+extension ServerLink {
+    /// A refusal: HTTP status, its name, headers of its own, and a body for a human.
+    private struct Refusal {
+        let status: Int
+        let name: String
+        var headers = ""
+        let body: String
+    }
+
+    /// libwebsockets has read the request's headers. 0 lets the upgrade through.
+    func confirmUpgrade(_ connection: ServerConnection, to input: UnsafeMutableRawPointer?) -> Int32 {
+        guard let wsi = connection.wsi else { return -1 }
+        let wanted = input.map { String(cString: $0.assumingMemoryBound(to: CChar.self)) } ?? ""
+        if let refusal = refusePlaintext(wsi) { return answer(connection, refusal) }
+        guard wanted.lowercased() == "websocket", path(of: wsi) == LinkProtocol.path else {
+            return refusePlainRequest(connection)
+        }
+        let offered = header(wsi, WSI_TOKEN_PROTOCOL)
+        guard offersSubprotocol(offered) else {
+            return answer(
+                connection,
+                Refusal(
+                    status: 426, name: "Upgrade Required", headers: Self.upgradeHeaders,
+                    body: "This hub speaks the WebSocket subprotocol \(LinkProtocol.subprotocol) only."))
+        }
+        guard let token = bearerToken(header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION)), let identity = authorize(token)
+        else {
+            return answer(
+                connection,
+                Refusal(
+                    status: 401, name: "Unauthorized", headers: "WWW-Authenticate: Bearer\r\n",
+                    body: "Token missing or not known: run 'puckhub token add NAME' on the hub."))
+        }
+        if openCount >= configuration.maximumConnections {
+            return answer(
+                connection,
+                Refusal(
+                    status: 503, name: "Service Unavailable", headers: "Retry-After: 30\r\n",
+                    body: "This hub already serves \(openCount) connections, its limit."))
+        }
+        connection.identity = identity
+        return 0
+    }
+
+    /// A request that is no WebSocket upgrade for a puck.
+    func refusePlainRequest(_ connection: ServerConnection) -> Int32 {
+        guard let wsi = connection.wsi else { return -1 }
+        if let refusal = refusePlaintext(wsi) { return answer(connection, refusal) }
+        if path(of: wsi) != LinkProtocol.path {
+            return answer(
+                connection, Refusal(status: 404, name: "Not Found", body: "Pucks connect to \(LinkProtocol.path)."))
+        }
+        return answer(
+            connection,
+            Refusal(
+                status: 426, name: "Upgrade Required", headers: Self.upgradeHeaders,
+                body: "This is a puckhub: connect with a WebSocket, subprotocol \(LinkProtocol.subprotocol)."))
+    }
+
+    private static var upgradeHeaders: String {
+        "Upgrade: websocket\r\nSec-WebSocket-Protocol: \(LinkProtocol.subprotocol)\r\n"
+    }
+
+    /// On the TLS port nothing is served in the clear, whatever it asks for.
+    private func refusePlaintext(_ wsi: OpaquePointer) -> Refusal? {
+        guard isTLS, lws_is_ssl(wsi) == 0 else { return nil }
+        return Refusal(
+            status: 400, name: "Bad Request",
+            body: "This port speaks wss:// only: connect to wss://THIS-HUB:\(boundPort)\(LinkProtocol.path)")
+    }
+
+    /// Writes the answer; the -1 that it gives back closes the connection behind it.
+    private func answer(_ connection: ServerConnection, _ refusal: Refusal) -> Int32 {
+        loop.log(.warning, "refused \(connection.peer) with HTTP \(refusal.status): \(refusal.body)")
+        let body = refusal.body + "\n"
+        let text =
+            "HTTP/1.1 \(refusal.status) \(refusal.name)\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\(refusal.headers)\r\n\(body)"
+        let headroom = puck_lws_pre()
+        var bytes = [UInt8](repeating: 0, count: headroom)
+        bytes.append(contentsOf: text.utf8)
+        let length = bytes.count - headroom
+        bytes.withUnsafeMutableBufferPointer {
+            _ = lws_write(connection.wsi, $0.baseAddress! + headroom, length, LWS_WRITE_HTTP_HEADERS)
+        }
+        return -1
+    }
+
+    // MARK: Reading the request
+
+    private func path(of wsi: OpaquePointer) -> String { header(wsi, WSI_TOKEN_GET_URI) }
+
+    /// A header's value; empty when it is absent or longer than any that this hub wants.
+    private func header(_ wsi: OpaquePointer, _ token: lws_token_indexes) -> String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 768) { buffer in
+            let length = lws_hdr_copy(wsi, buffer.baseAddress!, Int32(buffer.count), token)
+            return length > 0 ? String(cString: buffer.baseAddress!) : ""
+        }
+    }
+
+    private func offersSubprotocol(_ list: String) -> Bool {
+        for offer in list.utf8.split(separator: UInt8(ascii: ",")) {
+            let name = offer.drop(while: { $0 == 0x20 })
+            if name.elementsEqual(LinkProtocol.subprotocol.utf8) { return true }
+        }
+        return false
+    }
+
+    /// "Bearer TOKEN"; the scheme's name in any case (RFC 9110, 11.1).
+    private func bearerToken(_ authorization: String) -> String? {
+        let scheme = "bearer "
+        guard authorization.utf8.count > scheme.utf8.count,
+            String(authorization.prefix(scheme.count)).lowercased() == scheme
+        else { return nil }
+        return String(authorization.dropFirst(scheme.count))
+    }
+}

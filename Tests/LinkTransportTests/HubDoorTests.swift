@@ -1,0 +1,138 @@
+import CLinux
+import Testing
+
+@testable import LinkTransport
+
+extension LinkTransportTests {
+    @Suite("What the hub's door lets in")
+    struct HubDoorTests {
+        /// The hub's whole answer to a request sent as it is.
+        private func answer(to request: String, tls: Bool = false) throws -> String {
+            let bench = try Bench()
+            let server = try bench.listen(tls: tls)
+            let raw = try RawSocket(connectingTo: server.boundPort, on: bench.loop)
+            raw.write(request)
+            bench.serve { raw.isEnded }
+            #expect(bench.opened.isEmpty)
+            bench.serve { server.connections.isEmpty }
+            return raw.text
+        }
+
+        @Test("each wrong request gets its status and a sentence")
+        func statuses() throws {
+            #expect(try answer(to: RawSocket.upgrade(token: nil)).hasPrefix("HTTP/1.1 401 "))
+            #expect(try answer(to: RawSocket.upgrade(token: "nobody's")).contains("puckhub token add"))
+            #expect(try answer(to: RawSocket.upgrade(subprotocol: nil)).hasPrefix("HTTP/1.1 426 "))
+            #expect(try answer(to: RawSocket.upgrade(subprotocol: "chat, puck.v2")).hasPrefix("HTTP/1.1 426 "))
+            #expect(try answer(to: RawSocket.upgrade(path: "/")).hasPrefix("HTTP/1.1 404 "))
+            #expect(try answer(to: "GET /puck HTTP/1.1\r\nHost: hub\r\n\r\n").hasPrefix("HTTP/1.1 426 "))
+            #expect(try answer(to: "GET / HTTP/1.1\r\nHost: hub\r\n\r\n").hasPrefix("HTTP/1.1 404 "))
+            let h2c = "GET /puck HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+            #expect(try answer(to: h2c).hasPrefix("HTTP/1.1 426 "))
+        }
+
+        @Test("one of several offered subprotocols is enough")
+        func severalSubprotocols() throws {
+            let bench = try Bench()
+            let server = try bench.listen(tls: false)
+            let raw = try RawSocket(connectingTo: server.boundPort, on: bench.loop)
+            raw.write(RawSocket.upgrade(subprotocol: "puck.v2, puck.v1"))
+            bench.serve { bench.opened.count == 1 && raw.text.contains("\r\n\r\n") }
+            #expect(raw.text.lowercased().contains("sec-websocket-protocol: puck.v1"))
+        }
+
+        @Test("plain HTTP at the TLS port is answered in the clear, and a plain upgrade is refused there too")
+        func plainAtTLS() throws {
+            for request in ["GET /puck HTTP/1.1\r\nHost: hub\r\n\r\n", RawSocket.upgrade()] {
+                let text = try answer(to: request, tls: true)
+                #expect(text.hasPrefix("HTTP/1.1 400 ") && text.contains("wss://"))
+            }
+        }
+
+        @Test("garbage closes its connection and nothing else", arguments: [true, false])
+        func garbage(tls: Bool) throws {
+            let bench = try Bench()
+            let server = try bench.listen(tls: tls) { $0.handshakeTimeoutNanoseconds = 300_000_000 }
+            var generator = SystemRandomNumberGenerator()
+            for _ in 0..<10 {
+                let raw = try RawSocket(connectingTo: server.boundPort, on: bench.loop)
+                raw.write((0..<600).map { _ in UInt8.random(in: 0...255, using: &generator) })
+                bench.serve { raw.isEnded }
+            }
+            bench.serve { server.connections.isEmpty }
+            let client = try bench.client(tls: tls)
+            client.link.open()
+            bench.serve { client.openings == 1 }
+        }
+
+        @Test(
+            "a hundred silent connections lock nobody out for good, and leave nothing behind", arguments: [true, false])
+        func silentConnections(tls: Bool) throws {
+            let bench = try Bench()
+            let server = try bench.listen(tls: tls) { $0.handshakeTimeoutNanoseconds = 400_000_000 }
+            let client = try bench.client(tls: tls)
+            client.link.open()
+            bench.serve { client.openings == 1 }
+            client.link.close()
+            bench.serve { client.failures.count == 1 && bench.serverClosed.count == 1 }
+            let before = openDescriptorCount()
+            var silent: [RawSocket] = []
+            for _ in 0..<100 {
+                silent.append(try RawSocket(connectingTo: server.boundPort, on: bench.loop))
+                bench.settle(rounds: 2)
+            }
+            #expect(server.connections.count <= ServerLink.handshakesAtOnce)
+            bench.serve { silent.allSatisfy(\.isEnded) && server.connections.isEmpty }
+            client.link.open()
+            bench.serve { client.openings == 2 }
+            client.link.close()
+            bench.serve { client.failures.count == 2 && bench.serverClosed.count == 2 }
+            silent = []
+            #expect(openDescriptorCount() == before)
+        }
+
+        @Test("past its limit the hub answers 503, and takes the next once one has left")
+        func limit() throws {
+            let bench = try Bench()
+            try bench.listen(tls: true) { $0.maximumConnections = 2 }
+            let clients = try (0..<3).map { _ in try bench.client(tls: true) }
+            for client in clients.prefix(2) {
+                client.link.open()
+                bench.serve { client.openings == 1 }
+            }
+            clients[2].link.open()
+            bench.serve { clients[2].failures == [.hubFull] }
+            clients[0].link.close()
+            bench.serve { bench.serverClosed.count == 1 }
+            clients[2].link.open()
+            bench.serve { clients[2].openings == 1 }
+            #expect(Set(bench.opened).count == 3)
+        }
+
+        @Test("a puck that vanishes is reported once")
+        func vanishing() throws {
+            let bench = try Bench()
+            let server = try bench.listen(tls: false)
+            var raw: RawSocket? = try RawSocket(connectingTo: server.boundPort, on: bench.loop)
+            raw?.write(RawSocket.upgrade())
+            bench.serve { bench.opened.count == 1 }
+            raw = nil
+            bench.serve { bench.serverClosed.count == 1 }
+            bench.settle()
+            #expect(bench.serverClosed.count == 1)
+            #expect(server.connectionCount == 0)
+        }
+
+        @Test("a close to a puck that has stopped answering ends within its bound")
+        func closeToDeafPuck() throws {
+            let bench = try Bench()
+            let server = try bench.listen(tls: false)
+            let raw = try RawSocket(connectingTo: server.boundPort, on: bench.loop)
+            raw.write(RawSocket.upgrade())
+            bench.serve { bench.opened.count == 1 }
+            server.close(bench.opened[0], code: CloseCode.goingAway, reason: "bye")
+            bench.serve { bench.serverClosed.count == 1 }
+            #expect(bench.serverClosed[0].reason == "closed by the hub (code 1001: bye)")
+        }
+    }
+}
