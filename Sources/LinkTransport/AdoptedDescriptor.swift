@@ -29,7 +29,8 @@ public final class AdoptedDescriptor {
     let slot: Int
     let generation: UInt32
     let onReady: (Readiness) -> Void
-    private unowned let loop: EventLoop
+    /// Sound: the loop orphans its handles before it goes. (Embedded Swift has no checked unowned.)
+    private unowned(unsafe) var loop: EventLoop?
 
     init(
         fileDescriptor: Int32, slot: Int, generation: UInt32, loop: EventLoop, onReady: @escaping (Readiness) -> Void
@@ -42,7 +43,9 @@ public final class AdoptedDescriptor {
     }
 
     /// Stops watching, at once, also from inside a callback; a second call does nothing.
-    public func remove() { loop.forget(self) }
+    public func remove() { loop?.forget(self) }
+
+    func orphan() { loop = nil }
 }
 
 /// A deadline on a loop, by a timerfd of its own.
@@ -70,9 +73,6 @@ final class LoopTimer {
         }
         timerfd_settime(descriptor, Int32(TFD_TIMER_ABSTIME), &setting, nil)
     }
-
-    /// For the loop's own timer, whose loop is going: the descriptor only.
-    func invalidate() { handle = nil }
 
     deinit {
         handle?.remove()

@@ -100,8 +100,10 @@ public final class ClientLink {
                 info.provided_client_ssl_ctx = trust.context
             }
         }
-        timer = try LoopTimer(on: loop) { [unowned self] in deadlineCame() }
-        endpoint.onCallback { [unowned self] wsi, reason, user, input, length in
+        // unowned(unsafe), here and below, is sound: deinit takes back every callback that was given out. Embedded
+        // Swift has no checked unowned.
+        timer = try LoopTimer(on: loop) { [unowned(unsafe) self] in deadlineCame() }
+        endpoint.onCallback { [unowned(unsafe) self] wsi, reason, user, input, length in
             handle(wsi, reason, user, input, length)
         }
     }
@@ -132,7 +134,8 @@ public final class ClientLink {
             connectToNextAddress()
             return
         }
-        lookup = NameLookup(configuration.host, port: configuration.port, on: loop) { [unowned self] found, code in
+        lookup = NameLookup(configuration.host, port: configuration.port, on: loop) {
+            [unowned(unsafe) self] found, code in
             lookedUp(found, code)
         }
         if lookup == nil { finishLater(.nameServiceSilent(host: configuration.host)) }
@@ -267,13 +270,20 @@ public final class ClientLink {
             onMessage(message)
             return 0
         case .tooLarge:
-            pendingFailure = .messageTooLarge
+            endAfterClose(.messageTooLarge)
             setCloseReason(wsi, CloseCode.messageTooLarge, "more than \(LinkProtocol.maximumMessageBytes) bytes")
         case .text:
-            pendingFailure = .textMessage
+            endAfterClose(.textMessage)
             setCloseReason(wsi, CloseCode.unsupportedData, "text")
         }
         return -1
+    }
+
+    /// The close frame goes out; the other end has a second to answer it.
+    private func endAfterClose(_ failure: LinkFailure) {
+        pendingFailure = failure
+        state = .closing
+        timer!.set(monotonicNanoseconds() + LinkProtocol.closeTimeoutNanoseconds)
     }
 
     private func writable(_ wsi: OpaquePointer) -> Int32 {

@@ -130,7 +130,8 @@ extension ClientLink {
             return finish(Self.failure(connectError: code))
         }
         do throws(TransportError) {
-            let handle = try loop.adopt(fileDescriptor: descriptor, interest: EPOLLOUT.rawValue) { [unowned self] _ in
+            let handle = try loop.adopt(fileDescriptor: descriptor, interest: EPOLLOUT.rawValue) {
+                [unowned(unsafe) self] _ in
                 var code: Int32 = 0
                 var size = socklen_t(MemoryLayout<Int32>.size)
                 getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size)

@@ -71,18 +71,19 @@ public final class EventLoop {
         protocols[0].callback = dispatchToEndpoint
         protocols[0].rx_buffer_size = LinkProtocol.maximumMessageBytes
         try createContext(connections: connections)
-        wakeHandle = try adopt(fileDescriptor: wakeDescriptor) { [unowned self] _ in
+        // unowned(unsafe) is sound: both are the loop's own. Embedded Swift has no checked unowned.
+        wakeHandle = try adopt(fileDescriptor: wakeDescriptor) { [unowned(unsafe) self] _ in
             drainCounter(wakeDescriptor)
             runPostponed()
         }
-        deadlineTimer = try LoopTimer(on: self) { [unowned self] in onDeadline() }
+        deadlineTimer = try LoopTimer(on: self) { [unowned(unsafe) self] in onDeadline() }
     }
 
     deinit {
         precondition(!inService, "the loop was released inside one of its own callbacks")
         logSink.activate()
         if let context { lws_context_destroy(context) }
-        deadlineTimer?.invalidate()
+        for handle in descriptors { handle?.orphan() }
         close(wakeDescriptor)
         if context == nil { close(epollDescriptor) }  // otherwise libwebsockets closed it with its adopted wsi
         for trust in clientTrust { SSL_CTX_free(trust) }

@@ -104,15 +104,17 @@ public final class ServerLink {
             info.ssl_private_key_filepath = UnsafePointer(strings.key)
         }
         withExtendedLifetime(strings) {}
-        endpoint.onCallback { [unowned self] wsi, reason, _, input, length in
+        // unowned(unsafe), here and below, is sound: deinit takes back every callback that was given out. Embedded
+        // Swift has no checked unowned.
+        endpoint.onCallback { [unowned(unsafe) self] wsi, reason, _, input, length in
             handle(wsi, reason, input, length)
         }
-        timer = try LoopTimer(on: loop) { [unowned self] in deadlineCame() }
+        timer = try LoopTimer(on: loop) { [unowned(unsafe) self] in deadlineCame() }
         listener = try openListener(address: configuration.address, port: configuration.port)
         var name = SocketAddress()
         _ = name.withMutableRaw { getsockname(listener, $0, &$1) }
         boundPort = name.port
-        listenerHandle = try loop.adopt(fileDescriptor: listener) { [unowned self] _ in acceptWaiting() }
+        listenerHandle = try loop.adopt(fileDescriptor: listener) { [unowned(unsafe) self] _ in acceptWaiting() }
     }
 
     deinit {
@@ -189,7 +191,7 @@ public final class ServerLink {
     private func resumeAccepting() {
         acceptResumes = nil
         do throws(TransportError) {
-            listenerHandle = try loop.adopt(fileDescriptor: listener) { [unowned self] _ in acceptWaiting() }
+            listenerHandle = try loop.adopt(fileDescriptor: listener) { [unowned(unsafe) self] _ in acceptWaiting() }
         } catch {
             acceptResumes = monotonicNanoseconds() + Self.acceptPauseNanoseconds
         }
@@ -307,6 +309,8 @@ public final class ServerLink {
             setCloseReason(wsi, CloseCode.unsupportedData, "text")
         }
         connection.state = .closing
+        connection.deadline = monotonicNanoseconds() + LinkProtocol.closeTimeoutNanoseconds
+        setTimer()
         return -1
     }
 
