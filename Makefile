@@ -2,6 +2,8 @@
 
 # More flags for swift, such as SWIFTFLAGS="-Xswiftc -warnings-as-errors".
 SWIFTFLAGS ?=
+# The default linker, gold, warns a hundred times about the sanitizers' own symbols.
+SANITIZE := -Xswiftc -use-ld=lld
 FAKE_ALSA := .build-fake-alsa
 
 .DEFAULT_GOAL := help
@@ -25,13 +27,13 @@ demo: setup fake-alsa ## a puck and a hub talk to each other, without hardware
 	.build/release/puckdemo
 
 test: setup fake-alsa ## run all tests
-	swift test $(SWIFTFLAGS)
+	swift test --disable-xctest $(SWIFTFLAGS)
 
 test-asan: setup fake-alsa ## the same with the address sanitizer
-	swift test --sanitize=address --scratch-path .build-asan $(SWIFTFLAGS)
+	swift test --disable-xctest --sanitize=address --scratch-path .build-asan $(SANITIZE) $(SWIFTFLAGS)
 
 test-tsan: setup fake-alsa ## the same with the thread sanitizer
-	swift test --sanitize=thread --scratch-path .build-tsan $(SWIFTFLAGS)
+	swift test --disable-xctest --sanitize=thread --scratch-path .build-tsan $(SANITIZE) $(SWIFTFLAGS)
 
 bench: setup fake-alsa ## measure, and compare with the peers
 	@scripts/setup bench

@@ -68,7 +68,8 @@ let package = Package(
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
         .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux"]),
-        .testTarget(name: "LinkTransportTests", dependencies: ["LinkTransport", "Credentials", "CWebSockets", "CLinux"]),
+        .testTarget(
+            name: "LinkTransportTests", dependencies: ["LinkTransport", "Credentials", "CWebSockets", "CLinux"]),
         .testTarget(name: "PuckWireTests", dependencies: ["PuckWire"]),
         .testTarget(name: "PuckAudioTests", dependencies: ["PuckAudio"]),
         .testTarget(name: "PuckCoreTests", dependencies: ["PuckCore"]),
