@@ -28,6 +28,7 @@ let package = Package(
         debianLibrary("COpenSSL", pkgConfig: "openssl", package: "libssl-dev"),
         .systemLibrary(name: "CMath"),
         .target(name: "CLinux"),
+        .target(name: "CALSAShim", dependencies: ["CALSA"]),
         .target(name: "COpusShim"),
 
         // The core: no I/O, no clock, no random source.
@@ -43,10 +44,12 @@ let package = Package(
 
         // Adapters: one C library each, never importing each other.
         .target(name: "LinuxIO", dependencies: ["PuckBase", "CLinux"]),
-        .target(name: "ALSADevice", dependencies: ["PuckBase", "AudioRing", "CALSA", "CLinux"]),
+        .target(name: "ALSADevice", dependencies: ["PuckBase", "AudioRing", "CALSA", "CALSAShim", "CLinux"]),
         .target(name: "Resampler", dependencies: ["PuckBase", "CSpeexDSP"]),
         .target(name: "OpusCodec", dependencies: ["PuckBase", "COpus", "COpusShim"]),
-        .target(name: "LinkTransport", dependencies: ["PuckBase", "CWebSockets", "CLinux"]),
+        .target(
+            name: "LinkTransport", dependencies: ["PuckBase", "CWebSockets", "CLinux"],
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .target(name: "Credentials", dependencies: ["PuckBase", "COpenSSL", "CLinux"]),
         .target(name: "Settings", dependencies: ["PuckBase", "CINI", "CLinux"]),
 
@@ -54,12 +57,12 @@ let package = Package(
         .target(
             name: "PuckRuntime",
             dependencies: [
-                "PuckCore", "LinuxIO", "ALSADevice", "Resampler", "OpusCodec", "LinkTransport", "Settings",
+                "PuckCore", "CLinux", "LinuxIO", "ALSADevice", "Resampler", "OpusCodec", "LinkTransport", "Settings",
             ]),
         .target(
             name: "HubRuntime",
             dependencies: ["HubCore", "LinuxIO", "OpusCodec", "LinkTransport", "Credentials", "Settings", "WAVFile"]),
-        .executableTarget(name: "puckd", dependencies: ["PuckRuntime"]),
+        .executableTarget(name: "puckd", dependencies: ["PuckRuntime", "CLinux"]),
         .executableTarget(name: "puckhub", dependencies: ["HubRuntime"]),
         .executableTarget(name: "puckctl", dependencies: ["LinuxIO"]),
 

@@ -27,6 +27,9 @@ public enum Level {
         return max(floorDecibels, 10 * commonLogarithm(power))
     }
 
+    /// The factor on an amplitude that changes its level by so many decibels.
+    public static func factor(decibels: Double) -> Double { pow(10, decibels / 20) }
+
     @_noLocks @_noAllocation
     public static func decibels(_ samples: UnsafeBufferPointer<Int16>) -> Float {
         decibels(energy: energy(samples), count: samples.count)

@@ -1,4 +1,7 @@
+import CLinux
+import PuckRuntime
+
 @main
 struct Command {
-    static func main() {}
+    static func main() { exit(PuckCommand.run()) }
 }

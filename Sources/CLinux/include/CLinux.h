@@ -41,5 +41,8 @@ static inline int puck_fcntl(int fd, int command, long argument) { return fcntl(
 static inline void puck_ignore_signal(int number) { signal(number, SIG_IGN); }
 // pthread_setname_np is only declared under _GNU_SOURCE, which a module's importer cannot ask for.
 int puck_name_thread(const char *name);
+// Ends the process with status 0 after so many milliseconds, whatever its threads are doing (SIGALRM and an interval
+// timer, whose handler is a function that Swift could not promise to be async-signal-safe).
+void puck_exit_after(unsigned milliseconds);
 
 #endif

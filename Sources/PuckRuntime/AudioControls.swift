@@ -1,0 +1,70 @@
+import AudioRing
+import Synchronization
+
+/// What the loop tells an audio thread, and what it can read from it at any time: single atomic words, never a lock.
+/// Plain pointers, so that using them on the audio threads retains nothing; they live as long as the process's threads.
+struct CaptureControls: @unchecked Sendable {  // Sound: every shared word is atomic.
+    struct Words: ~Copyable {
+        let stop = Atomic<Bool>(false)
+        let muted = Atomic<Bool>(false)
+        /// Centibels (a hundredth of a decibel), for meters.
+        let level = Atomic<Int>(-9000)
+        let noise = Atomic<Int>(-9000)
+        /// Periods delivered since the start: proof of life.
+        let periods = Atomic<Int>(0)
+        let finished = Atomic<Bool>(false)
+    }
+
+    let words: UnsafeMutablePointer<Words>
+
+    init() {
+        words = .allocate(capacity: 1)
+        words.initialize(to: Words())
+    }
+}
+
+struct PlaybackControls: @unchecked Sendable {  // Sound: every shared word is atomic.
+    struct Words: ~Copyable {
+        let stop = Atomic<Bool>(false)
+        /// Everything that the thread should play before it may rest; `.max` while more is on its way.
+        let endPosition = Atomic<Int64>(0)
+        /// Samples before this position are to be skipped, and what the device holds dropped.
+        let discardBefore = Atomic<Int64>(0)
+        /// Loudness as a factor of 65,536.
+        let volume = Atomic<Int>(65_536)
+        /// The last sample that has left the loudspeaker, plus one.
+        let heard = Atomic<Int64>(0)
+        let underruns = Atomic<Int>(0)
+        let finished = Atomic<Bool>(false)
+    }
+
+    let words: UnsafeMutablePointer<Words>
+
+    init() {
+        words = .allocate(capacity: 1)
+        words.initialize(to: Words())
+    }
+}
+
+/// Hands a value (why an open failed, what was negotiated) from an audio thread that has no running device to the loop,
+/// which logs it. One place: what comes before the last was read is the same news.
+final class HandOver<Value>: @unchecked Sendable {  // Sound: `value` is only touched by whoever `isFull` says owns it.
+    private let isFull = Atomic<Bool>(false)
+    private var value: Value?
+
+    /// Audio thread, outside its real-time loop.
+    func put(_ value: Value) {
+        if isFull.load(ordering: .acquiring) { return }
+        self.value = value
+        isFull.store(true, ordering: .releasing)
+    }
+
+    /// Loop thread.
+    func take() -> Value? {
+        guard isFull.load(ordering: .acquiring) else { return nil }
+        let taken = value
+        value = nil
+        isFull.store(false, ordering: .releasing)
+        return taken
+    }
+}

@@ -1,0 +1,297 @@
+import ALSADevice
+import AudioRing
+import LinuxIO
+import PuckBase
+import Resampler
+import Synchronization
+
+/// The loudspeaker's thread: ring → device rate → device. Sleeps while there is nothing to play, so that an idle puck
+/// wakes nobody; while it plays, it waits in the device and nowhere else. Its inner loop neither locks, allocates nor
+/// logs (the compiler checks it).
+final class PlaybackThread {
+    static let priority = 39
+
+    let ring = AudioRing()
+    let mailbox = Mailbox(capacity: 16)
+    let controls = PlaybackControls()
+    let errors = HandOver<DeviceError>()
+    let format = HandOver<String>()
+    private let workEvent: EventDescriptor
+    private var thread: LinuxIO.Thread?
+
+    init(settings: PuckSettings, wake: EventSignaller) throws(SystemError) {
+        workEvent = try EventDescriptor()
+        let worker = PlaybackWorker(
+            settings: settings, ring: ring, mailbox: mailbox, controls: controls, errors: errors, format: format,
+            wake: wake, workEvent: workEvent)
+        thread = try LinuxIO.Thread(name: "playback", scheduling: .realTime(priority: Self.priority)) {
+            worker.run()
+            worker.controls.words.pointee.finished.store(true, ordering: .releasing)
+        }
+        worker.isRealTime.store(thread?.outcome == .asAsked, ordering: .releasing)
+    }
+
+    /// There is something in the ring, or the controls have changed.
+    func wakeUp() { workEvent.signal() }
+
+    /// - Parameter percent: 0…100; 100 is bit-exact. In between the loudness follows the square of the percentage, which
+    ///   the ear takes for even steps (−12 dB at 50 %).
+    func setVolume(percent: Int) {
+        let part = Double(min(100, max(0, percent))) / 100
+        controls.words.pointee.volume.store(Int(part * part * 65_536), ordering: .releasing)
+    }
+
+    func stop() {
+        controls.words.pointee.stop.store(true, ordering: .releasing)
+        workEvent.signal()
+        thread?.join()
+    }
+}
+
+private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the playback thread alone once it runs.
+    let settings: PuckSettings
+    let ring: AudioRing
+    let mailbox: Mailbox
+    let controls: PlaybackControls
+    let errors: HandOver<DeviceError>
+    let format: HandOver<String>
+    let wake: EventSignaller
+    let workEvent: EventDescriptor
+    let isRealTime = Atomic<Bool>(false)
+    private var reader: RingReader
+    private var failures = 0
+    private var timesOpened: Int64 = 0
+
+    init(
+        settings: PuckSettings, ring: AudioRing, mailbox: Mailbox, controls: PlaybackControls,
+        errors: HandOver<DeviceError>, format: HandOver<String>, wake: EventSignaller, workEvent: EventDescriptor
+    ) {
+        self.settings = settings
+        self.ring = ring
+        self.mailbox = mailbox
+        self.controls = controls
+        self.errors = errors
+        self.format = format
+        self.wake = wake
+        self.workEvent = workEvent
+        reader = ring.reader()
+    }
+
+    func run() {
+        while !controls.words.pointee.stop.load(ordering: .acquiring) {
+            do throws(DeviceError) {
+                try useDevice()
+            } catch {
+                errors.put(error)
+                _ = mailbox.post(AudioEvent(.deviceLost, position: reader.position, count: Int64(error.errno)))
+                wake.signal()
+            }
+            if controls.words.pointee.stop.load(ordering: .acquiring) { return }
+            skipWhatCannotBePlayed()
+            let pause = CaptureThread.reopenPauses[min(failures, CaptureThread.reopenPauses.count - 1)]
+            failures += 1
+            workEvent.wait(milliseconds: pause * 1000)
+        }
+    }
+
+    /// Without a device the ring must not stay full, or the loop would wait for ever.
+    private func skipWhatCannotBePlayed() {
+        reader.seek(to: reader.end)
+        if reader.releaseConsumed() { wake.signal() }
+    }
+
+    private func useDevice() throws(DeviceError) {
+        var device = try PlaybackDevice.open(settings.playback.request)
+        device.format.isRealTime = isRealTime.load(ordering: .acquiring)
+        let resampler: Resampler
+        do throws(Resampler.Unsupported) {
+            resampler = try Resampler(from: 16_000, to: device.format.rate)
+        } catch {
+            preconditionFailure("rates of 8 to 192 kHz can be resampled: \(error.description)")
+        }
+        defer { resampler.destroy() }
+        var loop = PlaybackLoop(
+            stream: device.stream, resampler: resampler, format: device.format, reader: reader, mailbox: mailbox,
+            controls: controls, wake: wake)
+        defer { loop.destroy() }
+        format.put(device.format.line)
+        timesOpened += 1
+        _ = mailbox.post(AudioEvent(.deviceOpened, position: reader.position, count: timesOpened))
+        wake.signal()
+        failures = 0
+        while !controls.words.pointee.stop.load(ordering: .acquiring) {
+            workEvent.drain()
+            let errno = loop.playAll()
+            reader = loop.reader
+            if errno != 0 { throw DeviceError.lost(settings.playback.device, .playback, errno: errno) }
+            if controls.words.pointee.stop.load(ordering: .acquiring) { return }
+            workEvent.wait(milliseconds: -1)
+        }
+    }
+}
+
+/// The real-time part: plain values only, everything allocated beforehand.
+private struct PlaybackLoop {
+    /// 20 ms at 16 kHz.
+    static var block: Int { @_noLocks @_noAllocation get { 320 } }
+
+    let stream: PlaybackStream
+    let resampler: Resampler
+    var reader: RingReader
+    let mailbox: Mailbox
+    let controls: PlaybackControls
+    let wake: EventSignaller
+    let rate: Int64
+    let periodFrames: Int
+    let samples: UnsafeMutableBufferPointer<Int16>
+    let converted: UnsafeMutableBufferPointer<Int16>
+    /// Something was written since the last rest.
+    private var isSounding = false
+
+    init(
+        stream: PlaybackStream, resampler: Resampler, format: NegotiatedFormat, reader: RingReader, mailbox: Mailbox,
+        controls: PlaybackControls, wake: EventSignaller
+    ) {
+        self.stream = stream
+        self.resampler = resampler
+        self.reader = reader
+        self.mailbox = mailbox
+        self.controls = controls
+        self.wake = wake
+        rate = Int64(format.rate)
+        periodFrames = format.periodFrames
+        samples = .allocate(capacity: Self.block)
+        samples.initialize(repeating: 0)
+        converted = .allocate(capacity: resampler.outputBound(for: Self.block))
+        converted.initialize(repeating: 0)
+    }
+
+    func destroy() {
+        samples.deallocate()
+        converted.deallocate()
+    }
+
+    /// Plays until everything that is expected has been heard. Returns the errno of a lost device, else 0.
+    @_noLocks @_noAllocation
+    mutating func playAll() -> Int32 {
+        let words = controls.words
+        while !words.pointee.stop.load(ordering: .relaxed) {
+            let discard = words.pointee.discardBefore.load(ordering: .acquiring)
+            if discard > reader.position || (isSounding && discard == reader.position) {
+                let errno = silence(upTo: discard)
+                if errno != 0 { return errno }
+                continue
+            }
+            let read = reader.read(into: samples)
+            if read.count > 0 {
+                let errno = write(read.count)
+                if errno != 0 { return errno }
+                if reader.releaseConsumed() { wake.signal() }
+                publishHeard()
+                continue
+            }
+            if reader.position >= words.pointee.endPosition.load(ordering: .acquiring) {
+                return isSounding ? playOut() : 0
+            }
+            if !isSounding { return 0 }  // a play that has not begun: the loop wakes this thread with its first samples
+            let errno = bridge()
+            if errno != 0 { return errno }
+        }
+        return 0
+    }
+
+    /// Stop was asked for: drops what the device holds and skips what the ring holds.
+    @_noLocks @_noAllocation
+    private mutating func silence(upTo position: Int64) -> Int32 {
+        controls.words.pointee.discardBefore.store(.min, ordering: .relaxed)
+        if position > reader.position { reader.seek(to: position) }
+        isSounding = false
+        let recovery = stream.discard()
+        if reader.releaseConsumed() { wake.signal() }
+        publish(heard: reader.position)
+        return recovery.errno
+    }
+
+    /// Converts and writes `count` samples.
+    @_noLocks @_noAllocation
+    private mutating func write(_ count: Int) -> Int32 {
+        isSounding = true
+        let input = UnsafeBufferPointer(start: samples.baseAddress, count: count)
+        if resampler.isBypass { return write(input) }
+        let produced = resampler.process(input, into: converted)
+        return write(UnsafeBufferPointer(start: converted.baseAddress, count: produced))
+    }
+
+    @_noLocks @_noAllocation
+    private mutating func write(_ frames: UnsafeBufferPointer<Int16>) -> Int32 {
+        guard let base = frames.baseAddress else { return 0 }
+        let volume = Int32(truncatingIfNeeded: controls.words.pointee.volume.load(ordering: .relaxed))
+        var written = 0
+        var silentWaits = 0
+        while written < frames.count {
+            let outcome = stream.writePeriod(base + written, count: frames.count &- written, volume: volume)
+            switch outcome.status {
+            case .running: written &+= outcome.frames
+            case .lost: return outcome.errno
+            case .timedOut:
+                silentWaits &+= 1
+                if silentWaits == 4 { return 62 }  // ETIME: two seconds without taking a frame
+            case .xrun, .suspended:
+                controls.words.pointee.underruns.wrappingAdd(1, ordering: .relaxed)
+                _ = mailbox.post(AudioEvent(.xrun, position: reader.position, count: 0))
+                wake.signal()
+                let recovery = stream.recover(from: outcome.status)
+                if case .lost = recovery.status { return recovery.errno }
+            }
+        }
+        return 0
+    }
+
+    /// The ring is empty in the middle of a play: keeps the device running with silence once it is nearly dry, else
+    /// gives the loop the time that the device still has.
+    @_noLocks @_noAllocation
+    private mutating func bridge() -> Int32 {
+        if stream.queuedFrames() > 2 &* periodFrames {
+            sleepMilliseconds(5)
+            return 0
+        }
+        guard let base = samples.baseAddress else { return 0 }
+        var i = 0
+        while i < Self.block {
+            base[i] = 0
+            i &+= 1
+        }
+        return write(Self.block)
+    }
+
+    /// The last sample is written: waits until it has been heard, says so, rests.
+    @_noLocks @_noAllocation
+    private mutating func playOut() -> Int32 {
+        stream.startNow()
+        var turns = 0
+        // The device holds at most 2 s; a device whose delay does not go down is not worth waiting for.
+        while stream.queuedFrames() > 0 && turns < 1000 {
+            if reader.fill > 0 || controls.words.pointee.stop.load(ordering: .relaxed) { return 0 }
+            if controls.words.pointee.discardBefore.load(ordering: .relaxed) >= reader.position { return 0 }
+            sleepMilliseconds(5)
+            turns &+= 1
+            publishHeard()
+        }
+        isSounding = false
+        publish(heard: reader.position)
+        _ = mailbox.post(AudioEvent(.played, position: reader.position))
+        wake.signal()
+        return stream.discard().errno
+    }
+
+    @_noLocks @_noAllocation
+    private func publishHeard() {
+        let queued = Int64(truncatingIfNeeded: stream.queuedFrames()) &* 16_000 / rate
+        publish(heard: max(0, reader.position &- queued))
+    }
+
+    @_noLocks @_noAllocation
+    private func publish(heard position: Int64) {
+        controls.words.pointee.heard.store(position, ordering: .releasing)
+    }
+}

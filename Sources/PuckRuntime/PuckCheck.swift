@@ -1,0 +1,139 @@
+import ALSADevice
+import CLinux
+import LinkTransport
+import LinuxIO
+import PuckBase
+import PuckWire
+import Settings
+
+/// `puckd --check`: tries everything that the daemon will need, one line each, and says how to mend what fails.
+struct PuckCheck {
+    private let settings: PuckSettings
+
+    init(_ settings: PuckSettings) { self.settings = settings }
+
+    /// The exit status: 0 when all is well.
+    func run() -> Int32 {
+        report("configuration", .good, "puck '\(settings.identity.id)' in '\(settings.identity.room)'")
+        for warning in settings.warnings { report("configuration", .doubtful, warning) }
+        let microphone = checkMicrophone()
+        let speaker = checkSpeaker()
+        let hub = checkHub()
+        return microphone && speaker && hub ? 0 : 1
+    }
+
+    private enum Verdict: String { case good = "ok", doubtful = "note", bad = "FAIL" }
+
+    private func report(_ what: String, _ verdict: Verdict, _ text: String) {
+        _ = PuckCommand.say(leftAligned(verdict.rawValue, 5) + leftAligned(what, 14) + text)
+    }
+
+    /// Opens the device and reads for half a second: a device that opens and stays silent is no microphone.
+    private func checkMicrophone() -> Bool {
+        do throws(DeviceError) {
+            let device = try CaptureDevice.open(settings.capture.request)
+            var frames = 0
+            var peak: Int16 = 0
+            let mono = UnsafeMutablePointer<Int16>.allocate(capacity: device.format.periodFrames)
+            defer { mono.deallocate() }
+            while frames < device.format.rate / 2 {
+                let outcome = device.stream.readPeriod()
+                guard outcome.status == .running else {
+                    report(
+                        "microphone", .bad,
+                        "\(device.format.line): it opens, but delivers nothing. Unplug it and plug it in again; "
+                            + "see 'dmesg'.")
+                    return false
+                }
+                device.stream.copyMono(
+                    frames: outcome.frames, channel: settings.capture.channelChoice(of: device.format.channels),
+                    gain: unityGain, into: mono)
+                for i in 0..<outcome.frames { peak = max(peak, mono[i] == .min ? .max : abs(mono[i])) }
+                frames += outcome.frames
+            }
+            report("microphone", .good, device.format.line)
+            if peak == 0 {
+                report(
+                    "microphone", .doubtful,
+                    "every sample was 0: it may be muted ('alsamixer', F4), or [capture] channel names an empty one")
+            }
+            return true
+        } catch {
+            report("microphone", .bad, error.message)
+            return false
+        }
+    }
+
+    private func checkSpeaker() -> Bool {
+        do throws(DeviceError) {
+            let device = try PlaybackDevice.open(settings.playback.request)
+            report("loudspeaker", .good, device.format.line)
+            return true
+        } catch {
+            report("loudspeaker", .bad, error.message)
+            return false
+        }
+    }
+
+    /// Connects, greets and waits for the welcome.
+    private func checkHub() -> Bool {
+        let place = "\(settings.hub.isInsecure ? "ws" : "wss")://\(settings.hub.host):\(settings.hub.port)"
+        do throws(TransportError) {
+            let loop = try EventLoop { _, _ in }
+            let link = try ClientLink(on: loop, configuration: settings.linkConfiguration)
+            var result: (ok: Bool, text: String) = (false, "no welcome within 10 s: its log says why")
+            link.onOpen = {
+                let hello = Hello(
+                    puckID: settings.identity.id, room: settings.identity.room, group: settings.identity.group,
+                    software: "puckd \(PuckVersion.text) (check)", phrases: [settings.wake.phrase])
+                _ = Self.send(.hello(hello), on: link)
+            }
+            link.onMessage = { message in
+                result = Self.judge(message)
+                link.close()
+            }
+            link.onClosed = { failure in
+                if failure != .closedHere { result = (false, failure.advice) }
+                loop.stop()
+            }
+            loop.onDeadline = { link.close() }
+            loop.setDeadline((MonotonicClock.now() + .seconds(10)).nanoseconds)
+            link.open()
+            loop.run()
+            report("hub", result.ok ? .good : .bad, "\(place): \(result.text)")
+            return result.ok
+        } catch {
+            report("hub", .bad, "\(place): \(error.message)")
+            return false
+        }
+    }
+
+    private static func judge(_ message: UnsafeRawBufferPointer) -> (ok: Bool, text: String) {
+        do throws(WireError) {
+            let header = try MessageHeader.parse(message)
+            let payload = UnsafeRawBufferPointer(rebasing: message[WireLimits.headerBytes...])
+            if header.type == .error {
+                let error = WireError.parse(payload: payload)
+                return (false, "the hub refused: \(error.code.name), \(error.detail)")
+            }
+            if case .welcome(let welcome) = try HubControl.parse(payload, type: header.type) {
+                return (true, "welcomed, session \(welcome.session)")
+            }
+            return (false, "the hub did not say welcome first: update the older of the two programs")
+        } catch {
+            return (false, "the hub's first message cannot be read: \(error.detail)")
+        }
+    }
+
+    private static func send(_ control: PuckControl, on link: ClientLink) -> Bool {
+        let payload = control.payload()
+        let header = MessageHeader(
+            type: .control, sequence: .zero, timestampMilliseconds: MonotonicClock.now().wireMilliseconds,
+            length: payload.count)
+        var head = [UInt8](repeating: 0, count: WireLimits.headerBytes)
+        return head.withUnsafeMutableBytes { bytes in
+            header.write(to: bytes)
+            return payload.withUnsafeBytes { link.send(head: UnsafeRawBufferPointer(bytes), body: $0) }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+import ALSADevice
+import LinkTransport
+import LinuxIO
+import OpusCodec
+import PuckAudio
+import PuckCore
+import Settings
+
+// From what the configuration says to what each module takes.
+
+extension PuckSettings {
+    var coreIdentity: Puck.Identity {
+        Puck.Identity(
+            puckID: identity.id, room: identity.room, group: identity.group, phrase: wake.phrase,
+            software: "puckd \(PuckVersion.text)")
+    }
+
+    var coreParameters: Puck.Parameters {
+        Puck.Parameters(
+            endpoint: Endpointer.Parameters(
+                hangoverMilliseconds: endpoint.hangoverMilliseconds,
+                noSpeechMilliseconds: endpoint.noSpeechMilliseconds,
+                utteranceLimitMilliseconds: endpoint.utteranceLimitMilliseconds),
+            volume: playback.volumePercent, earconsEnabled: earcons.isEnabled)
+    }
+
+    var linkConfiguration: ClientLink.Configuration {
+        var security = ClientLink.Security.plain
+        if !hub.isInsecure {
+            let trust: Trust = hub.authorityFile.isEmpty ? .systemStore : .certificateFile(hub.authorityFile)
+            security = .verified(trust, certificateName: hub.certificateName)
+        }
+        var configuration = ClientLink.Configuration(
+            host: hub.host, port: UInt16(clamping: hub.port), token: hub.token.value, security: security)
+        configuration.path = hub.path
+        return configuration
+    }
+
+    /// What differs from `fresh` and cannot change while the daemon runs; nil when nothing does.
+    func needsRestart(for fresh: PuckSettings) -> String? {
+        var sections: [String] = []
+        if identity != fresh.identity { sections.append("[puck]") }
+        if !hub.isSame(as: fresh.hub) { sections.append("[hub]") }
+        if capture != fresh.capture { sections.append("[capture]") }
+        var playbackOnly = fresh.playback
+        playbackOnly.volumePercent = playback.volumePercent
+        if playback != playbackOnly { sections.append("[playback]") }
+        if wake != fresh.wake { sections.append("[wake]") }
+        if opus != fresh.opus { sections.append("[opus]") }
+        if sections.isEmpty { return nil }
+        return sections.joined(separator: " ") + " changed: restart puckd for it to take effect"
+    }
+}
+
+extension HubLinkSettings {
+    func isSame(as other: HubLinkSettings) -> Bool {
+        host == other.host && port == other.port && path == other.path && authorityFile == other.authorityFile
+            && certificateName == other.certificateName && token == other.token && isInsecure == other.isInsecure
+    }
+}
+
+extension CaptureSettings {
+    var request: PCMRequest {
+        PCMRequest(
+            device: device, rate: rateHertz, channels: channels, periodMilliseconds: periodMilliseconds,
+            bufferMilliseconds: bufferMilliseconds)
+    }
+
+    /// The configured channel, or the first one of a device that has fewer.
+    func channelChoice(of channels: Int) -> ChannelChoice {
+        switch channel {
+        case .mix: return .mix
+        case .index(let index): return .channel(index < channels ? index : 0)
+        }
+    }
+
+    /// As a factor of 65,536.
+    var gainFactor: Int32 { Int32(clamping: Int((Level.factor(decibels: gainDecibels) * 65_536).rounded())) }
+}
+
+extension PlaybackSettings {
+    var request: PCMRequest {
+        PCMRequest(
+            device: device, rate: rateHertz, channels: channels, periodMilliseconds: periodMilliseconds,
+            bufferMilliseconds: bufferMilliseconds)
+    }
+}
+
+extension WakeSettings {
+    var detectorParameters: LevelWakeDetector.Parameters {
+        LevelWakeDetector.Parameters(
+            thresholdDecibels: Float(thresholdDecibels), minimumLevelDecibels: Float(minimumLevelDecibels),
+            onsetMilliseconds: onsetMilliseconds, hangoverMilliseconds: hangoverMilliseconds,
+            refractoryMilliseconds: refractoryMilliseconds)
+    }
+}
+
+extension OpusSettings {
+    var encoderParameters: OpusEncoder.Parameters {
+        OpusEncoder.Parameters(
+            bitsPerSecond: bitsPerSecond, complexity: complexity,
+            hasForwardErrorCorrection: hasForwardErrorCorrection, expectedLossPercent: expectedLossPercent,
+            hasDiscontinuousTransmission: hasDiscontinuousTransmission)
+    }
+}
+
+extension Log {
+    /// A line of the transport's own.
+    func transport(_ level: TransportLogLevel, _ text: String) {
+        switch level {
+        case .error: error("transport", [Field("detail", text)])
+        case .warning: warning("transport", [Field("detail", text)])
+        case .info: info("transport", [Field("detail", text)])
+        case .debug: debug("transport", [Field("detail", text)])
+        }
+    }
+}
+
+extension LinkFailure {
+    /// One word for the log's `reason=`; `advice` is the sentence.
+    var name: String {
+        switch self {
+        case .nameNotFound: "name-not-found"
+        case .nameServiceSilent: "name-service-silent"
+        case .refused: "refused"
+        case .unreachable: "unreachable"
+        case .timedOut: "timed-out"
+        case .notTLS: "not-tls"
+        case .hungUpDuringHandshake: "hung-up"
+        case .certificateNotTrusted: "certificate-not-trusted"
+        case .certificateExpired: "certificate-expired"
+        case .certificateNotYetValid: "certificate-not-yet-valid"
+        case .certificateWrongName: "certificate-wrong-name"
+        case .certificateInvalid: "certificate-invalid"
+        case .unauthorized: "unauthorized"
+        case .wrongSubprotocol: "wrong-subprotocol"
+        case .wrongPath: "wrong-path"
+        case .hubFull: "hub-full"
+        case .needsTLS: "needs-tls"
+        case .httpStatus: "http-status"
+        case .notWebSocket: "not-websocket"
+        case .closedByPeer: "closed-by-hub"
+        case .messageTooLarge: "message-too-large"
+        case .textMessage: "text-message"
+        case .reset: "reset"
+        case .closedHere: "closed-here"
+        case .outOfResources: "out-of-resources"
+        }
+    }
+}

@@ -1,0 +1,36 @@
+import CLinux
+import PuckCore
+
+/// Shows the lights on standard output, for boards without any and for developers: on a terminal one coloured line that
+/// changes in place, elsewhere one line for each change.
+final class TerminalLights {
+    private let isTerminal = isatty(1) == 1
+
+    func show(_ lights: Lights) {
+        let (colour, glyph, word) = Self.look(of: lights)
+        write(isTerminal ? "\r\u{1B}[K\u{1B}[\(colour)m\(glyph)\u{1B}[0m \(word)" : "lights: \(lights.rawValue)\n")
+    }
+
+    /// Leaves the terminal's line clean.
+    func clear() { if isTerminal { write("\r\u{1B}[K") } }
+
+    /// ANSI colour (ECMA-48 SGR), glyph and words.
+    static func look(of lights: Lights) -> (colour: String, glyph: String, word: String) {
+        switch lights {
+        case .starting: ("37", "◌", "starting")
+        case .idle: ("90", "○", "idle")
+        case .candidate: ("36", "◔", "heard something")
+        case .listening: ("1;34", "●", "listening")
+        case .thinking: ("1;35", "◍", "thinking")
+        case .speaking: ("1;32", "◉", "speaking")
+        case .muted: ("31", "⊘", "muted")
+        case .offline: ("33", "◌", "offline: no hub")
+        case .error: ("1;31", "✖", "error: see the log")
+        }
+    }
+
+    private func write(_ text: String) {
+        var text = text
+        text.withUTF8 { bytes in _ = CLinux.write(1, bytes.baseAddress, bytes.count) }
+    }
+}
