@@ -1,0 +1,106 @@
+import CALSA
+import CLinux
+
+/// An open loudspeaker. Closed when it goes out of scope; by then no thread may use its `stream` any more.
+public struct PlaybackDevice: ~Copyable {
+    public var format: NegotiatedFormat
+    /// The real-time side.
+    public let stream: PlaybackStream
+
+    /// Opens the device and agrees with it on a format. It starts when two periods are written.
+    /// Blocks for as long as the driver takes; not for real-time threads.
+    public static func open(_ request: PCMRequest) throws(DeviceError) -> PlaybackDevice {
+        let pcm = try openPCM(request, .playback)
+        return PlaybackDevice(format: pcm.format, stream: PlaybackStream(state: try StreamState.make(pcm, request)))
+    }
+
+    private init(format: NegotiatedFormat, stream: PlaybackStream) {
+        self.format = format
+        self.stream = stream
+    }
+
+    deinit { StreamState.destroy(stream.state) }
+}
+
+/// A loudspeaker as its thread sees it: a plain value over memory that `PlaybackDevice` owns.
+///
+/// Sound to send to that thread since only one thread at a time may use it.
+public struct PlaybackStream: BitwiseCopyable, @unchecked Sendable {
+    let state: UnsafeMutablePointer<StreamState>
+
+    /// Underruns so far.
+    public var underruns: Int64 { @_noLocks @_noAllocation get { state.pointee.xruns } }
+    /// Times that the machine was suspended under the stream.
+    public var suspensions: Int64 { @_noLocks @_noAllocation get { state.pointee.suspensions } }
+
+    /// Plays up to a period of mono samples at the device's rate, on all its channels; waits for room.
+    /// - Parameters:
+    ///   - count: samples offered; what exceeds a period is not taken.
+    ///   - volume: multiplier, 65,536 = unity, at which the result is bit-exact; 0…64 × 65,536.
+    @_noLocks @_noAllocation
+    public func writePeriod(_ samples: UnsafePointer<Int16>, count: Int, volume: Int32) -> WriteOutcome {
+        let offered = min(count, state.pointee.periodFrames)
+        deviceFrames(
+            from: samples, count: offered, volume: volume, format: state.pointee.sampleFormat,
+            channels: state.pointee.channels, into: state.pointee.buffer)
+        var written = 0
+        var attempts = 0
+        while written < offered && attempts < StreamState.maximumAttempts {
+            attempts &+= 1
+            let from = state.pointee.buffer + written &* state.pointee.frameBytes
+            let taken = writeFrames(state.pointee.pcm, UnsafeRawPointer(from), offered &- written)
+            if taken > 0 {
+                written &+= taken
+                continue
+            }
+            var result = Int32(truncatingIfNeeded: taken)
+            if result == 0 || result == -EAGAIN {
+                result = waitFrames(state.pointee.pcm, state.pointee.waitMilliseconds)
+                if result == 0 { break }
+            }
+            if result > 0 || result == -EINTR { continue }
+            if written > 0 { break }
+            return WriteOutcome(failure: result)
+        }
+        return WriteOutcome(written == 0 && offered > 0 ? .timedOut : .running, frames: written)
+    }
+
+    /// After `.xrun` or `.suspended`: makes the device ready; it starts again with the next two periods.
+    /// After a suspend it may take up to a second.
+    @_noLocks @_noAllocation
+    public func recover(from status: StreamStatus) -> Recovery {
+        if case .suspended = status {
+            state.pointee.suspensions &+= 1
+            state.pointee.awaitResume()
+        } else {
+            state.pointee.xruns &+= 1
+        }
+        let result = state.pointee.prepareAgain()
+        return result < 0 ? Recovery(.lost, errno: 0 &- result) : Recovery(.running)
+    }
+
+    /// Frames written that have not been heard yet; 0 when the device cannot say.
+    @_noLocks @_noAllocation
+    public func queuedFrames() -> Int {
+        var frames = 0
+        return delayFrames(state.pointee.pcm, &frames) == 0 ? max(0, frames) : 0
+    }
+
+    /// Starts playing what is written although it is less than two periods: the end of a short sound.
+    @_noLocks @_noAllocation
+    public func startNow() {
+        if fillStatus(state.pointee.pcm, state.pointee.status) == 0,
+            ALSADevice.state(in: state.pointee.status) == SND_PCM_STATE_PREPARED.rawValue
+        {
+            _ = startPCM(state.pointee.pcm)
+        }
+    }
+
+    /// Throws away what has not been heard yet, and makes the device ready for the next sound.
+    @_noLocks @_noAllocation
+    public func discard() -> Recovery {
+        _ = dropPCM(state.pointee.pcm)
+        let result = preparePCM(state.pointee.pcm)
+        return result < 0 ? Recovery(.lost, errno: 0 &- result) : Recovery(.running)
+    }
+}
