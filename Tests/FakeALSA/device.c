@@ -1,0 +1,239 @@
+#include "device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    NANOSECONDS = 1000000000,
+    // How often a stalled device looks at its control file: often enough for a test, rarely enough to idle.
+    STALL_POLL_NANOSECONDS = 5000000,
+};
+
+int64_t device_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * NANOSECONDS + now.tv_nsec;
+}
+
+static int64_t scale(const struct device *device) { return device->settings.speed ? device->settings.speed : 1; }
+
+static int64_t floor_div(__int128 a, int64_t b)
+{
+    __int128 q = a / b;
+    return (int64_t)(a % b < 0 ? q - 1 : q);
+}
+
+int64_t device_frames(const struct device *device, int64_t nanoseconds)
+{
+    __int128 scaled = (__int128)nanoseconds * device->io.rate * scale(device);
+    return floor_div(scaled + NANOSECONDS / 2, NANOSECONDS);
+}
+
+static int64_t frames_passed(const struct device *device, int64_t nanoseconds)
+{
+    return floor_div((__int128)nanoseconds * device->io.rate * scale(device), NANOSECONDS);
+}
+
+int64_t device_stream_position(const struct device *device) { return device->base + device->done; }
+
+void device_begin_segment(struct device *device)
+{
+    device->running = true;
+    device->stamped = false;
+    device->stalled_at = device->segment_start = device_now();
+    device_arm(device);
+}
+
+// The segment starts at the time that libasound has stamped the start with, not at the slightly different one that we
+// would read: so an application that computes lost frames from timestamps must find our number, to the frame.
+static void stamp(struct device *device)
+{
+    snd_pcm_status_t *status;
+    snd_htimestamp_t trigger;
+    snd_pcm_status_alloca(&status);
+    device->stamping = true;
+    if (snd_pcm_status(device->io.pcm, status) == 0) {
+        snd_pcm_status_get_trigger_htstamp(status, &trigger);
+        device->segment_start = (int64_t)trigger.tv_sec * NANOSECONDS + trigger.tv_nsec;
+    }
+    device->stamping = false;
+    device->stamped = true;
+    if (!device->origin)
+        device->origin = device->segment_start;
+    if (device->settings.speed != SPEED_FREE && device->is_capture)
+        device->base = device_frames(device, device->segment_start - device->origin);
+    device_arm(device);
+}
+
+static void set_state(struct device *device, snd_pcm_state_t state)
+{
+    snd_pcm_ioplug_set_state(&device->io, state);
+    device_arm(device);
+}
+
+static void begin_stall(struct device *device)
+{
+    if (!device->stalled)
+        device->stalled_at = device_now();
+    device->stalled = true;
+}
+
+void device_end_stall(struct device *device)
+{
+    if (device->stalled)
+        device->hidden += frames_passed(device, device_now() - device->stalled_at);
+    device->stalled = false;
+}
+
+// Returns a negative errno when the fault is one that the position itself reports.
+static int run_fault(struct device *device, const struct fault *fault)
+{
+    switch (fault->kind) {
+    case FAULT_XRUN:
+        device->recovery_milliseconds = fault->parameter;
+        return -EPIPE;
+    case FAULT_STALL:
+        begin_stall(device);
+        break;
+    case FAULT_GO:
+        device_end_stall(device);
+        break;
+    case FAULT_LOST:
+        set_state(device, SND_PCM_STATE_DISCONNECTED);
+        break;
+    case FAULT_SUSPEND:
+        device->early_resumes = fault->parameter;
+        begin_stall(device);
+        set_state(device, SND_PCM_STATE_SUSPENDED);
+        break;
+    case FAULT_SHORT:
+        device->interrupt_next = true;
+        break;
+    case FAULT_ZEROS:
+    case FAULT_SOUND:
+        device->zeros = fault->kind == FAULT_ZEROS;
+        break;
+    case FAULT_RETURN:  // these concern the next open; the script has noted them
+    case FAULT_BUSY:
+    case FAULT_FREE:
+        break;
+    }
+    return 0;
+}
+
+static int64_t advance(struct device *device)
+{
+    if (device->stalled)
+        return device->hardware;
+    int64_t position;
+    if (device->settings.speed != SPEED_FREE)
+        position = frames_passed(device, device_now() - device->segment_start) - device->hidden;
+    else
+        position = device->is_capture ? device->done + (int64_t)device->period : device->done;
+    return position > device->hardware ? position : device->hardware;
+}
+
+int64_t device_position(struct device *device)
+{
+    if (!device->running || device->stamping)
+        return device->hardware;
+    if (!device->stamped)
+        stamp(device);
+    script_poll(device->script);
+    struct fault fault;
+    while (script_take(device->script, device_stream_position(device), &fault)) {
+        int error = run_fault(device, &fault);
+        if (error < 0)
+            return error;
+    }
+    int64_t position = advance(device);
+    if (device->is_capture) {
+        // Faults strike between two certain samples: nothing behind the next one's position is offered before it.
+        int64_t stop = script_next(device->script);
+        if (stop != INT64_MAX && position > stop - device->base)
+            position = stop - device->base;
+        else if (position - device->done > (int64_t)device->io.buffer_size)
+            return -EPIPE;
+    } else if (position > device->done) {
+        if (device->io.state != SND_PCM_STATE_DRAINING)
+            return -EPIPE;
+        position = device->done;
+    }
+    if (position > device->hardware)
+        device->hardware = position;
+    return device->hardware;
+}
+
+void device_arm(struct device *device)
+{
+    struct itimerspec when = {{0, 0}, {0, 0}};
+    int64_t at = 1;  // in the past: readable at once
+    snd_pcm_state_t state = device->io.state;
+    bool failed = state == SND_PCM_STATE_SUSPENDED || state == SND_PCM_STATE_DISCONNECTED;
+    if (device->stalled && !failed) {
+        at = device_now() + STALL_POLL_NANOSECONDS;
+    } else if (device->settings.speed != SPEED_FREE && !failed) {
+        int64_t wanted = device->done + (int64_t)device->wake_frames;
+        if (!device->is_capture)  // room for that many frames, or everything played
+            wanted = device->done - (int64_t)device->io.buffer_size + (int64_t)device->wake_frames;
+        if (!device->is_capture && state == SND_PCM_STATE_DRAINING)
+            wanted = device->done;
+        int64_t stop = script_next(device->script);
+        if (device->is_capture && stop != INT64_MAX && wanted > stop - device->base)
+            wanted = stop - device->base;
+        __int128 nanoseconds = (__int128)(wanted + device->hidden) * NANOSECONDS;
+        int64_t rate = (int64_t)device->io.rate * scale(device);
+        at = device->segment_start + floor_div(nanoseconds + rate - 1, rate);
+        int64_t earliest = device_now() + 1000;  // never so early that a waiting thread spins
+        at = at < earliest ? earliest : at;
+    }
+    when.it_value.tv_sec = at / NANOSECONDS;
+    when.it_value.tv_nsec = at % NANOSECONDS;
+    timerfd_settime(device->timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+// The recording's place in time: given in ns, by a file that another program writes, or with the first start.
+int64_t device_wav_index(struct device *device, int64_t stream_position)
+{
+    struct settings *settings = &device->settings;
+    if (settings->start_at < 0 && settings->start_file) {
+        char text[32] = "";
+        int fd = open(settings->start_file, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return -1;
+        ssize_t count = read(fd, text, sizeof text - 1);
+        close(fd);
+        int64_t given = count > 0 ? strtoll(text, NULL, 10) : 0;
+        settings->start_at = given > 0 ? given : device_now();
+    }
+    int64_t index = stream_position;
+    if (settings->start_at >= 0)
+        index -= device_frames(device, settings->start_at - device->origin);
+    if (settings->loop && index >= 0 && device->source.frames > 0)
+        index %= device->source.frames;
+    return index < device->source.frames ? index : -1;
+}
+
+int device_prepare(struct device *device)
+{
+    if (device->recovery_milliseconds > 0) {
+        int64_t pause = device->recovery_milliseconds * 1000000 / scale(device);
+        struct timespec wait = {pause / NANOSECONDS, pause % NANOSECONDS};
+        if (device->settings.speed != SPEED_FREE)
+            while (nanosleep(&wait, &wait) < 0 && errno == EINTR) {
+            }
+        else if (device->is_capture)
+            device->base += device_frames(device, pause);
+    }
+    device->recovery_milliseconds = 0;
+    device->base += device->done;
+    device->done = device->hardware = device->hidden = 0;
+    device->running = device->stalled = false;
+    return 0;
+}

@@ -1,0 +1,43 @@
+// The control file: one fault a line, see README.md.
+#ifndef PUCKFAKE_SCRIPT_H
+#define PUCKFAKE_SCRIPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum fault_kind {
+    FAULT_XRUN,      // parameter: milliseconds that recovery takes
+    FAULT_STALL,
+    FAULT_GO,
+    FAULT_LOST,
+    FAULT_RETURN,
+    FAULT_SUSPEND,   // parameter: how many attempts to resume come too early; negative: all
+    FAULT_SHORT,
+    FAULT_BUSY,
+    FAULT_FREE,
+    FAULT_ZEROS,
+    FAULT_SOUND,
+};
+
+struct fault {
+    enum fault_kind kind;
+    int64_t at;         // stream position; -1: at once
+    int64_t parameter;
+};
+
+// What one control file has said so far. Kept for the life of the process, so that a device which was lost stays lost
+// when it is opened again, and a line runs once.
+struct script;
+
+// NULL when there is no room for a further control file (16 in one process).
+struct script *script_find(const char *path);
+// Reads what is new in the file, at most once a call; cheap when nothing changed.
+void script_poll(struct script *script);
+// The position of the next fault that waits for one; INT64_MAX when there is none.
+int64_t script_next(const struct script *script);
+// Takes one fault that is due at `position`.
+bool script_take(struct script *script, int64_t position, struct fault *fault);
+// What a closed device would do with an open: 0, -EBUSY or -ENOENT. Runs the due faults that change this.
+int script_open_error(struct script *script);
+
+#endif
