@@ -42,7 +42,9 @@ let package = Package(
         .target(name: "ALSADevice", dependencies: ["PuckBase", "AudioRing", "CALSA", "CLinux"]),
         .target(name: "Resampler", dependencies: ["PuckBase", "CSpeexDSP"]),
         .target(name: "OpusCodec", dependencies: ["PuckBase", "COpus"]),
-        .target(name: "LinkTransport", dependencies: ["PuckBase", "CWebSockets", "CLinux"]),
+        .target(
+            name: "LinkTransport", dependencies: ["PuckBase", "CWebSockets", "CLinux"],
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .target(name: "Credentials", dependencies: ["PuckBase", "COpenSSL", "CLinux"]),
         .target(name: "Settings", dependencies: ["PuckBase", "CINI"]),
 
