@@ -54,8 +54,10 @@ public final class ClientLink {
     let configuration: Configuration
     let trust: ServerTrust?
     var state = State.idle
-    /// Counts the sockets tried; a callback that carries another number comes from one that was given up.
-    var attempt: UInt = 0
+    /// The number of the socket that counts; a callback that carries another comes from one that was given up.
+    var attempt: UInt32 = 0
+    /// Counts `open` calls, so that a note of an earlier one is not taken for the current one's.
+    var opening: UInt64 = 0
     var wsi: OpaquePointer?
     var host: OpaquePointer?
     var timer: LoopTimer?
@@ -121,6 +123,7 @@ public final class ClientLink {
     public func open() {
         precondition(state == .idle, "open was called again before onClosed reported the end of the last one")
         state = .resolving
+        opening += 1
         addresses = []
         addressIndex = 0
         pendingFailure = nil
@@ -175,9 +178,9 @@ public final class ClientLink {
     /// Reports the end, out of the loop. `closing` keeps `open` and `send` out until then.
     func finishLater(_ failure: LinkFailure) {
         state = .closing
-        let current = attempt
+        let current = opening
         loop.later { [self] in
-            if attempt == current && state == .closing { finish(failure) }
+            if opening == current && state == .closing { finish(failure) }
         }
     }
 
@@ -196,10 +199,11 @@ public final class ClientLink {
 
     /// Lets libwebsockets drop the current socket by itself; nothing that it still says is heard.
     func abandonSocket() {
-        attempt += 1
+        loop.retire(attempt)
+        attempt = 0
         guard let wsi else { return }
         self.wsi = nil
-        lws_set_opaque_user_data(wsi, nil)
+        setSocketNumber(wsi, 0)
         lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC)
     }
 
@@ -209,7 +213,7 @@ public final class ClientLink {
         _ wsi: OpaquePointer, _ reason: lws_callback_reasons, _ user: UnsafeMutableRawPointer?,
         _ input: UnsafeMutableRawPointer?, _ length: Int
     ) -> Int32 {
-        guard UInt(bitPattern: lws_get_opaque_user_data(wsi)) == attempt else { return 0 }
+        guard attempt != 0, socketNumber(wsi) == attempt else { return 0 }
         switch reason {
         case LWS_CALLBACK_WSI_CREATE:
             isConnected = true
@@ -301,7 +305,8 @@ public final class ClientLink {
 
     /// Starts one connection of libwebsockets' to the current address.
     func connectSocket(to address: SocketAddress) {
-        attempt += 1
+        loop.retire(attempt)
+        attempt = loop.number(for: endpoint)
         isConnected = false
         sentRequest = false
         trust?.beginHandshake()
@@ -316,7 +321,7 @@ public final class ClientLink {
         info.alpn = UnsafePointer(requestStrings.alpn)
         info.retry_and_idle_policy = loop.silentPolicy
         info.ietf_version_or_minus_one = -1
-        info.opaque_user_data = UnsafeMutableRawPointer(bitPattern: attempt)
+        info.opaque_user_data = UnsafeMutableRawPointer(bitPattern: UInt(attempt))
         var flags = LCCSCF_HTTP_NO_FOLLOW_REDIRECT.rawValue
         if trust != nil {
             // The name is checked by the context's own parameters, see ServerTrust.

@@ -36,6 +36,9 @@ public final class EventLoop {
     private let keepAlivePolicy: UnsafeMutablePointer<lws_retry_bo_t>
     private let protocolName: UnsafeMutablePointer<CChar>
     private var endpoints: [Unmanaged<Endpoint>?] = []
+    /// Who a socket belongs to, by the number that libwebsockets carries for it.
+    private var owners: [UInt32: Unmanaged<Endpoint>] = [:]
+    private var lastNumber: UInt32 = 0
     private var hostNames: [UnsafeMutablePointer<CChar>] = []
     /// TLS contexts that libwebsockets uses until its own context goes.
     private var clientTrust: [OpaquePointer] = []
@@ -264,7 +267,21 @@ extension EventLoop {
     var contextPointer: OpaquePointer { context! }
     var silentPolicy: UnsafePointer<lws_retry_bo_t> { UnsafePointer(keepAlivePolicy) }
 
+    /// A number for one socket, never given out twice by this loop.
+    func number(for endpoint: Endpoint) -> UInt32 {
+        lastNumber &+= 1
+        precondition(lastNumber != 0, "four billion sockets: their numbers would repeat")
+        owners[lastNumber] = Unmanaged.passUnretained(endpoint)
+        return lastNumber
+    }
+
+    func retire(_ number: UInt32) { owners[number] = nil }
+
+    /// By number where the socket has one: libwebsockets may move a socket to another virtual host of the same loop
+    /// when it reads the Host header. The virtual host counts only while a socket has no number yet.
     fileprivate func endpoint(for wsi: OpaquePointer) -> Endpoint? {
+        let number = socketNumber(wsi)
+        if number != 0 { return owners[number]?.takeUnretainedValue() }
         guard let host = lws_get_vhost(wsi), let user = lws_get_vhost_user(host) else { return nil }
         let slot = Int(bitPattern: user) - 1
         guard slot >= 0, slot < endpoints.count else { return nil }
@@ -272,19 +289,37 @@ extension EventLoop {
     }
 }
 
-/// The one libwebsockets callback: finds the loop by the context and the link by the virtual host.
+/// The number of a socket; 0 when it has none, yet or any more.
+func socketNumber(_ wsi: OpaquePointer) -> UInt32 {
+    UInt32(truncatingIfNeeded: UInt(bitPattern: lws_get_opaque_user_data(wsi)))
+}
+
+func setSocketNumber(_ wsi: OpaquePointer, _ number: UInt32) {
+    lws_set_opaque_user_data(wsi, UnsafeMutableRawPointer(bitPattern: UInt(number)))
+}
+
+/// The one libwebsockets callback: finds the loop by the context, and the link by the socket's number.
 private func dispatchToEndpoint(
     wsi: OpaquePointer?, reason: lws_callback_reasons, user: UnsafeMutableRawPointer?,
     input: UnsafeMutableRawPointer?, length: Int
 ) -> Int32 {
     guard let wsi, let context = lws_get_context(wsi), let owner = lws_context_user(context) else { return 0 }
     let loop = Unmanaged<EventLoop>.fromOpaque(owner).takeUnretainedValue()
-    if reason == LWS_CALLBACK_RAW_RX_FILE {
+    switch reason {
+    case LWS_CALLBACK_RAW_RX_FILE:
         loop.serveDescriptors()
         return 0
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+        // Each server has one certificate. libwebsockets' handler of the requested name would answer with that of the
+        // first server of the process.
+        if let user { SSL_CTX_callback_ctrl(OpaquePointer(user), SSL_CTRL_SET_TLSEXT_SERVERNAME_CB, nil) }
+        return 0
+    default:
+        break
     }
-    guard let endpoint = loop.endpoint(for: wsi) else { return 0 }
-    return endpoint.handle(wsi, reason, user, input, length)
+    if let endpoint = loop.endpoint(for: wsi) { return endpoint.handle(wsi, reason, user, input, length) }
+    // Nothing that no link knows may pass the door.
+    return reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE || reason == LWS_CALLBACK_HTTP ? -1 : 0
 }
 
 /// What a virtual host's callbacks are handed to; its owner detaches it before going.

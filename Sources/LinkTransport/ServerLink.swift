@@ -14,6 +14,8 @@ public struct ConnectionID: Hashable, Sendable {
 /// the latter is closed at once, before any TLS work; past the former it gets HTTP 503. A handshake has 5 s in all, so
 /// silent connections lock nobody out for longer.
 ///
+/// It listens as long as the object lives: keep it.
+///
 /// Thread: the loop's. Callbacks come out of the loop only, never from inside a call of `send`, `close` or
 /// `disconnect`, so each of these may be called inside any callback, also for the connection it is about.
 public final class ServerLink {
@@ -66,7 +68,6 @@ public final class ServerLink {
     private var listenerHandle: AdoptedDescriptor?
     private var timer: LoopTimer?
     var connections: [UInt32: ServerConnection] = [:]
-    private var lastID: UInt32 = 0
     /// Set while libwebsockets takes over a socket.
     private var adopting: ServerConnection?
     private var acceptResumes: Int64?
@@ -120,7 +121,10 @@ public final class ServerLink {
     deinit {
         listenerHandle?.remove()
         if listener >= 0 { CLinux.close(listener) }
-        for connection in connections.values { connection.kill() }
+        for connection in connections.values {
+            connection.kill()
+            loop.retire(connection.id.value)
+        }
         // While the loop is surely still there: it goes with this link when this is its last.
         timer = nil
         loop.detach(endpoint)
@@ -202,11 +206,10 @@ public final class ServerLink {
         puck_fcntl(socket, F_SETFD, Int(FD_CLOEXEC))
         var one: Int32 = 1
         setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-        lastID &+= 1
-        precondition(lastID != 0, "four billion connections: identities would repeat")
-        let connection = ServerConnection(id: ConnectionID(lastID), peer: peer.numericHost)
+        let number = loop.number(for: endpoint)
+        let connection = ServerConnection(id: ConnectionID(number), peer: peer.numericHost)
         connection.deadline = monotonicNanoseconds() + configuration.handshakeTimeoutNanoseconds
-        connections[lastID] = connection
+        connections[number] = connection
         adopting = connection
         var descriptor = lws_sock_file_fd_type()
         descriptor.sockfd = socket
@@ -215,9 +218,10 @@ public final class ServerLink {
         let wsi = lws_adopt_descriptor_vhost(host, lws_adoption_type(type), descriptor, nil, nil)
         adopting = nil
         if let wsi, connection.wsi == wsi {
-            lws_set_opaque_user_data(wsi, UnsafeMutableRawPointer(bitPattern: UInt(lastID)))
+            setSocketNumber(wsi, number)
         } else {
-            connections[connection.id.value] = nil
+            connections[number] = nil
+            loop.retire(number)
         }
         setTimer()
     }
@@ -286,8 +290,7 @@ public final class ServerLink {
     /// libwebsockets sets the user's pointer anew while it takes a socket over, so until then it is the one at hand.
     private func connection(for wsi: OpaquePointer) -> ServerConnection? {
         if let adopting, adopting.wsi == wsi { return adopting }
-        let number = UInt32(truncatingIfNeeded: UInt(bitPattern: lws_get_opaque_user_data(wsi)))
-        return connections[number]
+        return connections[socketNumber(wsi)]
     }
 
     private func received(
@@ -316,6 +319,7 @@ public final class ServerLink {
 
     private func forget(_ connection: ServerConnection) {
         connections[connection.id.value] = nil
+        loop.retire(connection.id.value)
         connection.wsi = nil
         guard connection.wasOpen else { return setTimer() }
         openCount -= 1

@@ -1,4 +1,5 @@
 import CLinux
+import Credentials
 import Testing
 
 @testable import LinkTransport
@@ -107,6 +108,42 @@ extension LinkTransportTests {
             clients[2].link.open()
             bench.serve { clients[2].openings == 1 }
             #expect(Set(bench.opened).count == 3)
+        }
+
+        @Test("several servers of one loop keep their own certificate, port and rules, whatever name a client asks for")
+        func severalServers() throws {
+            let bench = try Bench(connections: 256)
+            let other = bench.folder.file("other.pem")
+            try Certificate.create(
+                names: [], addresses: [], certificateFile: other, keyFile: bench.folder.file("other.key"),
+                nowUnixSeconds: Int64(time(nil)))
+            let first = try bench.listen(tls: true)
+            let second = try ServerLink(
+                on: bench.loop,
+                configuration: .init(
+                    address: "127.0.0.1", port: 0,
+                    security: .tls(certificateFile: other, keyFile: bench.folder.file("other.key"))))
+            let plain = try ServerLink(
+                on: bench.loop, configuration: .init(address: "127.0.0.1", port: 0, security: .insecure))
+            plain.authorize = { _ in "plain" }
+            var identities: [String] = []
+            plain.onOpen = { _, identity, _ in identities.append(identity) }
+            let toFirst = try bench.client(tls: true, port: first.boundPort)
+            toFirst.link.open()
+            bench.serve { toFirst.openings == 1 }
+            // The second one knows nobody: it must be its certificate that is accepted, and its rule that refuses.
+            let toSecond = try bench.client(
+                tls: true, host: "localhost", port: second.boundPort, trust: .certificateFile(other))
+            toSecond.link.open()
+            bench.serve { toSecond.failures == [.unauthorized] }
+            let toPlain = try bench.client(tls: false, port: plain.boundPort)
+            toPlain.link.open()
+            bench.serve { toPlain.openings == 1 }
+            #expect(identities == ["plain"])
+            #expect(bench.identities == ["kitchen"])
+            toPlain.link.close()
+            bench.serve { toPlain.failures == [.closedHere] && plain.connections.isEmpty }
+            withExtendedLifetime((first, second)) {}
         }
 
         @Test("a puck that vanishes is reported once")
