@@ -12,9 +12,11 @@ struct Conversation: Sendable {
         case receiving
         /// `listen_stop` was said. → answering (endpoint), ended (cancelled, gap; deadline: degraded).
         case stopping(packetsSince: Int)
-        /// The responder works. → speaking (first packets), ended (no answer: done; failure or deadline: failed).
+        /// The responder works. → speaking (first packets), ended (no answer: done; failure or deadline: failed; the puck's
+        /// up_end "cancelled": cancelled).
         case answering
-        /// → ended (all played: done; failure, no progress before the deadline: failed).
+        /// → ended (all played: done; failure, no progress before the deadline: failed; the puck's up_end "cancelled":
+        /// cancelled).
         case speaking(Speech)
         case ended(Outcome)
     }
@@ -81,7 +83,7 @@ struct Conversation: Sendable {
             deadline = now + policy.utteranceLimit
             effects.append(
                 .log(
-                    LogEntry(
+                    LogRecord(
                         .info, "conversation.first_audio",
                         named([LogField("grant_to_first_ms", now - grantedAt)]))))
         case .receiving:
@@ -135,7 +137,7 @@ struct Conversation: Sendable {
         deadline = now + HubLimits.stopWithin
         effects.append(.send(connection, .listenStop(conversationID: id, reason: "limit"), .zero))
         effects.append(
-            .log(LogEntry(.notice, "uplink.limit", named([LogField("limit_ms", policy.utteranceLimit)]))))
+            .log(LogRecord(.notice, "uplink.limit", named([LogField("limit_ms", policy.utteranceLimit)]))))
     }
 
     /// - Throws: UNEXPECTED when audio is missing at the end.
@@ -144,7 +146,12 @@ struct Conversation: Sendable {
     ) throws(WireError) {
         switch state {
         case .waitingForAudio, .receiving, .stopping: break
-        case .answering, .speaking, .ended: return  // A second end changes nothing.
+        case .answering, .speaking:
+            // "Stop": the user no longer wants the answer. Any other second end changes nothing.
+            guard end.reason == .cancelled else { return }
+            stopSpeaking(.cancelled, stream: &stream, into: &effects)
+            return finish(.cancelled, .idle, stream: &stream, now: now, into: &effects)
+        case .ended: return
         }
         let isWhole = end.reason == .endpoint || end.reason == .timeout
         if isWhole, packets > 0, end.lastSequence != SerialNumber.zero.advanced(by: packets - 1) {
@@ -155,7 +162,7 @@ struct Conversation: Sendable {
         acknowledge(into: &effects)
         effects.append(
             .log(
-                LogEntry(
+                LogRecord(
                     .info, "uplink.end",
                     named([
                         LogField("packets", packets), LogField("bytes", bytes), LogField("reason", end.reason.rawValue),
@@ -188,7 +195,7 @@ struct Conversation: Sendable {
             stream.send(.downStart(DownStart(playID: playID, conversationID: id)), to: connection, into: &effects)
             effects.append(
                 .log(
-                    LogEntry(
+                    LogRecord(
                         .info, "answer.start",
                         named([
                             LogField("end_to_answer_ms", now - uplinkEndedAt), LogField("play_id", "\(playID)"),
@@ -213,8 +220,8 @@ struct Conversation: Sendable {
     ) {
         switch state {
         case .answering, .speaking:
-            effects.append(.log(LogEntry(.warning, "answer.failed", named([LogField("reason", reason)]))))
-            stopSpeaking(stream: &stream, into: &effects)
+            effects.append(.log(LogRecord(.warning, "answer.failed", named([LogField("reason", reason)]))))
+            stopSpeaking(.failed, stream: &stream, into: &effects)
             finish(.failed, .error, stream: &stream, now: now, into: &effects)
         case .waitingForAudio, .receiving, .stopping, .ended:
             return
@@ -240,9 +247,11 @@ struct Conversation: Sendable {
         }
     }
 
-    private mutating func stopSpeaking(stream: inout DownlinkStream, into effects: inout [HubEffect]) {
+    private mutating func stopSpeaking(
+        _ reason: HubControl.StopReason, stream: inout DownlinkStream, into effects: inout [HubEffect]
+    ) {
         guard case .speaking(let speech) = state, speech.stopNumber == nil else { return }
-        stream.send(.downStop(playID: playID, reason: .failed), to: connection, into: &effects)
+        stream.send(.downStop(playID: playID, reason: reason), to: connection, into: &effects)
     }
 
     // MARK: Time and end
@@ -263,7 +272,7 @@ struct Conversation: Sendable {
             finish(.failed, .error, stream: &stream, now: now, into: &effects)
         case .speaking:
             logDeadline("played", into: &effects)
-            stopSpeaking(stream: &stream, into: &effects)
+            stopSpeaking(.failed, stream: &stream, into: &effects)
             finish(.failed, .error, stream: &stream, now: now, into: &effects)
         case .ended:
             preconditionFailure("an ended conversation has no deadline")
@@ -277,7 +286,7 @@ struct Conversation: Sendable {
     }
 
     private func logDeadline(_ missing: String, into effects: inout [HubEffect]) {
-        effects.append(.log(LogEntry(.warning, "conversation.deadline", named([LogField("missing", missing)]))))
+        effects.append(.log(LogRecord(.warning, "conversation.deadline", named([LogField("missing", missing)]))))
     }
 
     /// Tells the puck the phase that ends the conversation: `idle`, `error` or `degraded`.
@@ -296,7 +305,7 @@ struct Conversation: Sendable {
         deadline = nil
         effects.append(
             .log(
-                LogEntry(
+                LogRecord(
                     outcome == .done || outcome == .cancelled ? .info : .warning, "conversation.end",
                     named([
                         LogField("outcome", outcome.rawValue), LogField("heard_packets", packets),

@@ -13,7 +13,7 @@ extension Hub {
         if live.uplink == .draining { sessions[id]!.live!.uplink = .closed }
         effects.append(
             .log(
-                LogEntry(
+                LogRecord(
                     .info, "arbitration.candidate",
                     about(id) + [
                         LogField("wake_id", "\(wake.wakeID)"), LogField("phrase", wake.phrase),
@@ -41,7 +41,7 @@ extension Hub {
         effects.append(.send(id, .cancel(wakeID: wakeID, reason: reason), .zero))
         effects.append(
             .log(
-                LogEntry(
+                LogRecord(
                     .info, "arbitration.cancelled",
                     about(id) + [LogField("wake_id", "\(wakeID)"), LogField("reason", reason.rawValue)])))
     }
@@ -81,7 +81,7 @@ extension Hub {
         decisions.appendDroppingOldest(decision)
         effects.append(
             .log(
-                LogEntry(
+                LogRecord(
                     .info, "arbitration.decided",
                     [
                         LogField("winner", decision.winner?.puckID ?? "none"),
@@ -133,7 +133,7 @@ extension Hub {
             // The hub had ended it already; the puck could not know yet.
             effects.append(
                 .log(
-                    LogEntry(
+                    LogRecord(
                         .debug, "uplink.end_ignored", about(id) + [LogField("conversation", end.conversationID)])))
             return
         }

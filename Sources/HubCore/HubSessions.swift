@@ -51,7 +51,7 @@ extension Hub {
             receivedPong(id, pong, now: now, into: &effects)
         case .unknown(let op):
             try sessions[id]!.requireLive(op)
-            effects.append(.log(LogEntry(.debug, "session.unknown_op", about(id) + [LogField("op", op)])))
+            effects.append(.log(LogRecord(.debug, "session.unknown_op", about(id) + [LogField("op", op)])))
         }
     }
 
@@ -69,7 +69,7 @@ extension Hub {
         effects.append(.send(id, .welcome(welcome), .zero))
         effects.append(
             .log(
-                LogEntry(
+                LogRecord(
                     .info, "session.open",
                     about(id) + [
                         LogField("room", hello.room), LogField("group", hello.group),
@@ -86,7 +86,7 @@ extension Hub {
         }
         effects.append(
             .log(
-                LogEntry(
+                LogRecord(
                     .debug, "session.clock",
                     about(id) + [
                         LogField("offset_ms", fixed(best.offsetMilliseconds, 3)),
@@ -121,7 +121,7 @@ extension Hub {
         guard sessions[id] != nil else { return }
         effects.append(
             .log(
-                LogEntry(
+                LogRecord(
                     .warning, "session.error",
                     about(id) + [LogField("code", error.code.name), LogField("detail", error.detail)])))
         effects.append(.fail(id, error))
@@ -132,7 +132,7 @@ extension Hub {
         guard sessions[id] != nil else { return }
         effects.append(
             .log(
-                LogEntry(
+                LogRecord(
                     .warning, "session.peer_error",
                     about(id) + [LogField("code", error.code.name), LogField("detail", error.detail)])))
         close(id, reason: "the puck reported \(error.code.name)", now: now, into: &effects)
@@ -151,7 +151,7 @@ extension Hub {
         for i in conversations.indices where conversations[i].connection == id {
             conversations[i].connectionLost(now: now, into: &effects)
         }
-        effects.append(.log(LogEntry(.info, "session.close", about(id) + [LogField("reason", reason)])))
+        effects.append(.log(LogRecord(.info, "session.close", about(id) + [LogField("reason", reason)])))
         sessions[id] = nil
     }
 
