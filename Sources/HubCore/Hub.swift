@@ -29,6 +29,11 @@ public struct Hub: Sendable {
     public var sessionCount: Int { sessions.count }
     public var conversationsInProgress: Int { conversations.count }
 
+    /// Whom a conversation in progress is with.
+    public func connection(of conversationID: String) -> ConnectionID? {
+        conversations.first { $0.id == conversationID }?.connection
+    }
+
     /// The best clock sample of a connected puck, nil before the first exchange.
     public func clock(of connection: ConnectionID) -> ClockEstimate.Sample? {
         sessions[connection]?.live?.clock.best
