@@ -79,6 +79,10 @@ let package = Package(
         .testTarget(name: "OpusCodecTests", dependencies: ["OpusCodec", "PuckBase"]),
         .testTarget(name: "ResamplerTests", dependencies: ["Resampler"]),
         .testTarget(name: "WAVFileTests", dependencies: ["WAVFile"]),
+        .testTarget(name: "HubCoreTests", dependencies: ["HubCore"]),
+        .testTarget(
+            name: "HubRuntimeTests",
+            dependencies: ["HubRuntime", "puckhub", "LinkTransport", "OpusCodec", "WAVFile", "LinuxIO", "CLinux"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
         .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "PuckBase", "CLinux"]),

@@ -14,6 +14,8 @@ public struct HubSettings: Sendable {
     public var responder: ResponderSettings
     public var downlink: DownlinkSettings
     public var logLevel: LogLevel
+    /// `[debug] record_dir`: where every conversation is recorded; empty for nowhere.
+    public var recordFolder: String
     /// What the daemon should log at its start, though it runs.
     public var warnings: [String]
 
@@ -47,7 +49,11 @@ public struct HubSettings: Sendable {
                 "arbitration", "window_ms", default: 100, range: 80...120, unit: "ms"),
             conversation: ConversationSettings(&reader), responder: ResponderSettings(&reader),
             downlink: DownlinkSettings(&reader),
-            logLevel: reader.choice("log", "level", default: LogLevel.info), warnings: [])
+            logLevel: reader.choice("log", "level", default: LogLevel.info),
+            recordFolder: reader.path("debug", "record_dir", default: ""), warnings: [])
+        if !settings.recordFolder.isEmpty {
+            reader.warn("[debug] record_dir: everything that is said to a puck is written to disk")
+        }
         try reader.finish()
         settings.warnings = reader.warnings
         return settings

@@ -1,4 +1,7 @@
+import CLinux
+import HubRuntime
+
 @main
 struct Command {
-    static func main() {}
+    static func main() { exit(HubCommand.run()) }
 }

@@ -1,0 +1,50 @@
+import PuckBase
+import PuckWire
+
+/// How a puck's clock relates to the hub's, from NTP's four timestamps: of the last eight exchanges the one with the
+/// smallest round trip, because the delay that a network adds is never negative. The true offset lies within half
+/// that round trip of the estimate.
+public struct ClockEstimate: Equatable, Sendable {
+    public struct Sample: Equatable, Sendable {
+        /// Puck clock minus hub clock, in milliseconds.
+        public var offsetMilliseconds: Double
+        public var roundTripMilliseconds: Double
+        public var errorMilliseconds: Double { roundTripMilliseconds / 2 }
+    }
+
+    private var samples: [Sample] = []
+    private var pingedAtMilliseconds: Double?
+
+    public init() {}
+
+    /// The best of the last eight, nil before the first exchange.
+    public var best: Sample? {
+        var best: Sample?
+        for sample in samples where best.map({ sample.roundTripMilliseconds < $0.roundTripMilliseconds }) ?? true {
+            best = sample
+        }
+        return best
+    }
+
+    /// The ping to send now. One is outstanding at a time; an answer to an earlier one no longer counts.
+    public mutating func ping(now: Instant) -> Ping {
+        let t0 = Double(now.nanoseconds) / 1e6
+        pingedAtMilliseconds = t0
+        return Ping(t0: t0)
+    }
+
+    /// True when the exchange is a new sample. An answer to no outstanding ping, or one whose timestamps contradict
+    /// each other, is left out: it could only spoil the estimate.
+    public mutating func received(_ pong: Pong, now: Instant) -> Bool {
+        // A puck may print its numbers with microseconds only.
+        guard let t0 = pingedAtMilliseconds, abs(pong.t0 - t0) < 0.0015 else { return false }
+        pingedAtMilliseconds = nil
+        let t3 = Double(now.nanoseconds) / 1e6
+        let roundTrip = (t3 - t0) - (pong.t2 - pong.t1)
+        let offset = ((pong.t1 - t0) + (pong.t2 - t3)) / 2
+        guard roundTrip.isFinite, offset.isFinite, roundTrip >= 0, pong.t2 >= pong.t1 else { return false }
+        if samples.count == HubLimits.clockSamples { samples.removeFirst() }
+        samples.append(Sample(offsetMilliseconds: offset, roundTripMilliseconds: roundTrip))
+        return true
+    }
+}

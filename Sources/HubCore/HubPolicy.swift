@@ -1,0 +1,60 @@
+import PuckBase
+import PuckWire
+
+/// The numbers that the configuration can set. A change applies to what begins after it.
+public struct HubPolicy: Equatable, Sendable {
+    /// Failure policy L2: 80…120 ms, 100 by default; values outside are brought to the nearer end.
+    public var arbitrationWindow: Interval {
+        didSet { arbitrationWindow = min(max(arbitrationWindow, .milliseconds(80)), .milliseconds(120)) }
+    }
+    /// Failure policy L4: no uplink packet this long after a grant ends the conversation.
+    public var firstAudio: Interval
+    /// The longest utterance that is listened to; the puck's own limit is 15 s.
+    public var utteranceLimit: Interval
+    /// How far the downlink may be ahead of what the loudspeaker played (PROTOCOL.md, keep-alive): 200 ms … 2 s.
+    public var downlinkAhead: Interval {
+        didSet { downlinkAhead = min(max(downlinkAhead, .milliseconds(200)), .seconds(2)) }
+    }
+
+    public init() {
+        arbitrationWindow = .milliseconds(100)
+        firstAudio = .milliseconds(500)
+        utteranceLimit = .seconds(30)
+        downlinkAhead = .seconds(2)
+    }
+
+    /// The most packets of one utterance that are kept.
+    public var utterancePackets: Int { max(1, utteranceLimit.wholeMilliseconds / WireLimits.packetMilliseconds) }
+    public var aheadPackets: Int { max(1, downlinkAhead.wholeMilliseconds / WireLimits.packetMilliseconds) }
+}
+
+/// Bounds that are not configured, one place for all of them.
+public enum HubLimits {
+    /// A connection that says nothing is closed.
+    public static let helloWithin = Interval.seconds(5)
+    public static let pingEvery = Interval.seconds(5)
+    /// Nothing at all for this long: the socket is half-open.
+    public static let silentFor = Interval.seconds(10)
+    /// A puck in good order sends about 5 control messages a second while it plays.
+    public static let controlsPerSecond = 200
+    /// NTP's clock filter keeps eight samples (RFC 5905, 10).
+    public static let clockSamples = 8
+    /// A candidate this soon after a decision about its phrase and group belongs to the same wake.
+    public static let lateWithin = Interval.seconds(1)
+    /// Decisions that are remembered for `late`; the oldest is forgotten first.
+    public static let rememberedWakes = 256
+    /// Decisions that are kept to be explained; the oldest is dropped first.
+    public static let decisionRecords = 1_000
+    /// The puck keeps 50 unacknowledged packets, so an acknowledgement every 10 leaves it four to lose.
+    public static let packetsPerAck = 10
+    /// After `listen_stop` the puck ends its uplink; so long, and so many packets, may still be under way.
+    public static let stopWithin = Interval.seconds(2)
+    public static let packetsAfterStop = 100
+    /// From the end of the utterance to the first packet of the answer, and between two of its pieces.
+    public static let answerWithin = Interval.seconds(15)
+    /// Added to the audio that is still to be played before the puck is given up.
+    public static let playedSlack = Interval.seconds(5)
+    /// RFC 6716, 3.4.
+    public static let opusPacketBytes = 1_275
+    public static let pcmPacketBytes = 2 * WireLimits.samplesPerPacket
+}

@@ -1,0 +1,163 @@
+import PuckBase
+import PuckWire
+
+// Sessions: who is connected, what arrives from them, and how they end.
+
+extension Hub {
+    /// Runs `body` for a connection that is still known; what it throws is told to the puck and ends the session.
+    mutating func attempt(
+        _ id: ConnectionID, now: Instant, into effects: inout [HubEffect],
+        _ body: (inout Hub, inout [HubEffect]) throws(WireError) -> Void
+    ) {
+        guard sessions[id] != nil else { return }
+        sessions[id]!.heard(now: now)
+        do {
+            try body(&self, &effects)
+        } catch {
+            fail(id, error, now: now, into: &effects)
+        }
+    }
+
+    mutating func received(
+        _ id: ConnectionID, _ control: PuckControl, now: Instant, into effects: inout [HubEffect]
+    ) throws(WireError) {
+        try sessions[id]!.countControl(now: now)
+        switch control {
+        case .hello(let hello):
+            try greet(id, hello, now: now, into: &effects)
+        case .wakeCandidate(let wake):
+            try sessions[id]!.requireLive("wake_candidate")
+            receivedCandidate(id, wake, now: now, into: &effects)
+        case .uplinkEnd(let end):
+            try sessions[id]!.requireLive("up_end")
+            try uplinkEnded(id, end, now: now, into: &effects)
+        case .played(let played):
+            try sessions[id]!.requireLive("played")
+            guard try sessions[id]!.live!.stream.acknowledge(played.sequence) else { return }
+            if let conversation = conversations.first(where: { $0.connection == id }) {
+                inConversation(conversation.id, into: &effects) { conversation, live, effects in
+                    conversation.advance(stream: &live.stream, now: now, into: &effects)
+                }
+            }
+        case .status(let status):
+            try sessions[id]!.requireLive("status")
+            sessions[id]!.live!.status = status
+        case .ping(let ping):
+            try sessions[id]!.requireLive("ping")
+            let milliseconds = Double(now.nanoseconds) / 1e6
+            effects.append(.send(id, .pong(Pong(t0: ping.t0, t1: milliseconds, t2: milliseconds)), .zero))
+        case .pong(let pong):
+            try sessions[id]!.requireLive("pong")
+            receivedPong(id, pong, now: now, into: &effects)
+        case .unknown(let op):
+            try sessions[id]!.requireLive(op)
+            effects.append(.log(LogRecord(.debug, "session.unknown_op", about(id) + [LogField("op", op)])))
+        }
+    }
+
+    private mutating func greet(
+        _ id: ConnectionID, _ hello: Hello, now: Instant, into effects: inout [HubEffect]
+    ) throws(WireError) {
+        let stream = DownlinkStream(
+            epoch: UInt32(truncatingIfNeeded: generator.next()), aheadPackets: policy.aheadPackets)
+        let welcome = try sessions[id]!.greet(hello, stream: stream, now: now)
+        // The new connection wins: a half-open socket must not lock a puck out.
+        for (other, session) in sessions where other != id && session.live?.puckID == hello.puckID {
+            close(other, reason: "replaced by a new connection of the same puck", now: now, into: &effects)
+            break
+        }
+        effects.append(.send(id, .welcome(welcome), .zero))
+        effects.append(
+            .log(
+                LogRecord(
+                    .info, "session.open",
+                    about(id) + [
+                        LogField("room", hello.room), LogField("group", hello.group),
+                        LogField("version", hello.software), LogField("resume", welcome.resume.rawValue),
+                    ])))
+        sendPing(id, now: now, into: &effects)
+    }
+
+    private mutating func receivedPong(
+        _ id: ConnectionID, _ pong: Pong, now: Instant, into effects: inout [HubEffect]
+    ) {
+        guard sessions[id]!.live!.clock.received(pong, now: now), let best = sessions[id]!.live!.clock.best else {
+            return
+        }
+        effects.append(
+            .log(
+                LogRecord(
+                    .debug, "session.clock",
+                    about(id) + [
+                        LogField("offset_ms", fixed(best.offsetMilliseconds, 3)),
+                        LogField("error_ms", fixed(best.errorMilliseconds, 3)),
+                    ])))
+    }
+
+    private mutating func sendPing(_ id: ConnectionID, now: Instant, into effects: inout [HubEffect]) {
+        sessions[id]!.deadlines[.ping] = now + HubLimits.pingEvery
+        effects.append(.send(id, .ping(sessions[id]!.live!.clock.ping(now: now)), .zero))
+    }
+
+    mutating func expireSession(_ id: ConnectionID, now: Instant, into effects: inout [HubEffect]) {
+        // Each deadline is re-armed beyond `now` or gone, so this ends after at most three rounds.
+        while let deadline = sessions[id]?.deadlines.takeExpired(at: now) {
+            switch deadline {
+            case .hello:
+                let seconds = HubLimits.helloWithin.wholeMilliseconds / 1000
+                fail(id, WireError(.unexpected, "no hello within \(seconds) s"), now: now, into: &effects)
+            case .ping:
+                sendPing(id, now: now, into: &effects)
+            case .silence:
+                let seconds = HubLimits.silentFor.wholeMilliseconds / 1000
+                close(id, reason: "nothing received for \(seconds) s", now: now, into: &effects)
+            }
+        }
+    }
+
+    // MARK: Ends of a session
+
+    mutating func fail(_ id: ConnectionID, _ error: WireError, now: Instant, into effects: inout [HubEffect]) {
+        guard sessions[id] != nil else { return }
+        effects.append(
+            .log(
+                LogRecord(
+                    .warning, "session.error",
+                    about(id) + [LogField("code", error.code.name), LogField("detail", error.detail)])))
+        effects.append(.fail(id, error))
+        forgetSession(id, reason: error.code.name, now: now, into: &effects)
+    }
+
+    mutating func peerFailed(_ id: ConnectionID, _ error: WireError, now: Instant, into effects: inout [HubEffect]) {
+        guard sessions[id] != nil else { return }
+        effects.append(
+            .log(
+                LogRecord(
+                    .warning, "session.peer_error",
+                    about(id) + [LogField("code", error.code.name), LogField("detail", error.detail)])))
+        close(id, reason: "the puck reported \(error.code.name)", now: now, into: &effects)
+    }
+
+    mutating func close(_ id: ConnectionID, reason: String, now: Instant, into effects: inout [HubEffect]) {
+        guard sessions[id] != nil else { return }
+        effects.append(.close(id, reason: reason))
+        forgetSession(id, reason: reason, now: now, into: &effects)
+    }
+
+    /// Takes the session out, with its candidate and its conversation. Logged once, whatever the cause.
+    mutating func forgetSession(_ id: ConnectionID, reason: String, now: Instant, into effects: inout [HubEffect]) {
+        guard sessions[id] != nil else { return }
+        arbitration.remove(id)
+        for i in conversations.indices where conversations[i].connection == id {
+            conversations[i].connectionLost(now: now, into: &effects)
+        }
+        effects.append(.log(LogRecord(.info, "session.close", about(id) + [LogField("reason", reason)])))
+        sessions[id] = nil
+    }
+
+    /// Who a log line is about.
+    func about(_ id: ConnectionID) -> [LogField] {
+        let name = sessions[id].map { $0.live?.puckID ?? $0.tokenName } ?? "?"
+        return [LogField("puck", name), LogField("connection", "\(id.number)")]
+    }
+}

@@ -1,0 +1,118 @@
+import PuckBase
+import PuckWire
+
+/// One connection, from its upgrade to its end.
+///
+///     awaiting hello (`live` is nil) ─ hello with the token's name ─▶ live
+///     either ─ deadline, protocol error, replaced, revoked, closed ─▶ gone (the hub forgets it at once)
+struct Session: Sendable {
+    enum Deadline: Int, CaseIterable, Hashable, Sendable { case hello, ping, silence }
+
+    let connection: ConnectionID
+    let tokenName: String
+    /// What the hello told, and everything that exists only after it.
+    var live: LivePuck?
+    var deadlines = Deadlines<Deadline>()
+    private var rate = ControlRate()
+
+    init(connection: ConnectionID, tokenName: String, now: Instant) {
+        self.connection = connection
+        self.tokenName = tokenName
+        deadlines[.hello] = now + HubLimits.helloWithin
+    }
+
+    /// Anything that arrives shows that the puck lives.
+    mutating func heard(now: Instant) {
+        if live != nil { deadlines[.silence] = now + HubLimits.silentFor }
+    }
+
+    /// - Throws: RATE_LIMIT.
+    mutating func countControl(now: Instant) throws(WireError) {
+        guard rate.admit(now: now) else {
+            throw WireError(.rateLimit, "more than \(HubLimits.controlsPerSecond) control messages within a second")
+        }
+    }
+
+    /// - Throws: UNEXPECTED for a second hello; AUTH when the token was made for another device; BAD_CONTROL when the
+    ///   puck cannot play Opus, the only codec this hub sends.
+    mutating func greet(_ hello: Hello, stream: DownlinkStream, now: Instant) throws(WireError) -> Welcome {
+        guard live == nil else { throw WireError(.unexpected, "a second hello on the same connection") }
+        guard hello.puckID == tokenName else {
+            throw WireError(
+                .auth,
+                "the token belongs to \"\(tokenName)\" but the puck calls itself \"\(hello.puckID)\": "
+                    + "set [puck] id = \(tokenName), or make a token with 'puckhub token add \(hello.puckID)'")
+        }
+        guard hello.codecs.contains("opus") else {
+            throw WireError(.badControl, "this hub sends Opus only, and \"codecs\" does not list \"opus\"")
+        }
+        live = LivePuck(hello: hello, stream: stream)
+        deadlines.clear(.hello)
+        deadlines[.silence] = now + HubLimits.silentFor
+        // The first ping follows the welcome at once, so that the clock estimate exists before the first wake.
+        deadlines[.ping] = now
+        return Welcome(
+            session: connection.number, epoch: stream.epoch, resume: hello.resume == nil ? .none : .fresh,
+            from: stream.next, pingMilliseconds: HubLimits.pingEvery.wholeMilliseconds, replayMilliseconds: 0)
+    }
+
+    /// A message other than hello needs a live session.
+    func requireLive(_ what: String) throws(WireError) {
+        guard live != nil else {
+            throw WireError(.unexpected, "the first message of a connection is hello, this one was \(what)")
+        }
+    }
+}
+
+/// What the hub knows of a puck that has said hello.
+struct LivePuck: Sendable {
+    /// Whether audio from this puck belongs anywhere.
+    ///
+    ///     closed ─ grant ─▶ open ─ the puck's up_end ─▶ closed
+    ///     open ─ the hub ends the conversation ─▶ draining ─ next wake candidate ─▶ closed
+    ///
+    /// Audio on a closed uplink is a protocol error. A draining one drops it: the puck could not know yet.
+    enum Uplink: Equatable, Sendable {
+        case closed
+        case open
+        case draining
+    }
+
+    let hello: Hello
+    var stream: DownlinkStream
+    var uplink = Uplink.closed
+    var clock = ClockEstimate()
+    /// The last status; a puck that has not sent one counts as able.
+    var status: PuckStatus?
+
+    init(hello: Hello, stream: DownlinkStream) {
+        self.hello = hello
+        self.stream = stream
+    }
+
+    var puckID: String { hello.puckID }
+    var group: String { hello.group }
+
+    /// Whether a wake of this phrase in this group could bring a candidate from here.
+    func isAble(phrase: String, group: String) -> Bool {
+        guard hello.group == group, hello.phrases.contains(phrase) else { return false }
+        guard let status else { return true }
+        return status.captureOK && !status.muted
+    }
+}
+
+/// Counts control messages in windows of one second.
+struct ControlRate: Sendable {
+    private var windowStart = Instant.zero
+    private var count = 0
+
+    mutating func admit(now: Instant) -> Bool {
+        if now - windowStart >= .seconds(1) {
+            windowStart = now
+            count = 0
+        }
+        // Saturates: a flood must not overflow the counter before the connection is gone.
+        count = min(count + 1, HubLimits.controlsPerSecond + 1)
+        return count <= HubLimits.controlsPerSecond
+    }
+}

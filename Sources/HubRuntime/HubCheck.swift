@@ -1,0 +1,117 @@
+import CLinux
+import Credentials
+import LinkTransport
+import LinuxIO
+import PuckBase
+import Settings
+
+/// `puckhub --check`: tries everything that the daemon will need and changes nothing, one line each, with how to mend
+/// what fails.
+struct HubCheck {
+    private enum Verdict: String { case good = "ok", doubtful = "note", bad = "FAIL" }
+
+    private let settings: HubSettings
+
+    init(_ settings: HubSettings) { self.settings = settings }
+
+    /// 0 when all is well, else 1.
+    func run() -> Int32 {
+        report("configuration", .good, "hub '\(settings.service.name)'")
+        for warning in settings.warnings { report("configuration", .doubtful, warning) }
+        let folder = checkFolder()
+        let certificate = checkCertificate()
+        let port = checkPort()
+        let tokens = checkTokens()
+        let responder = checkResponder()
+        return folder && certificate && port && tokens && responder ? 0 : 1
+    }
+
+    private func report(_ what: String, _ verdict: Verdict, _ text: String) {
+        say(leftAligned(verdict.rawValue, 5) + leftAligned(what, 14) + text)
+    }
+
+    private func checkFolder() -> Bool {
+        let path = settings.service.stateFolder
+        if access(path, W_OK | X_OK) == 0 {
+            report("state_dir", .good, path)
+            return true
+        }
+        let code = puck_errno()
+        if code == ENOENT {
+            report("state_dir", .doubtful, "\(path) does not exist yet; the first start makes it")
+            return true
+        }
+        report("state_dir", .bad, "\(path): \(errorText(code)); run this as the user that puckhub runs as")
+        return false
+    }
+
+    private func checkCertificate() -> Bool {
+        let files = settings.certificate
+        if files.isInsecure {
+            report("certificate", .doubtful, "none: [tls] insecure = yes")
+            return true
+        }
+        if !HubIdentity.exists(files.certificateFile), !HubIdentity.exists(files.keyFile) {
+            report("certificate", .doubtful, "\(files.certificateFile) does not exist yet; the first start makes it")
+            return true
+        }
+        do throws(HubStartError) {
+            let certificate = try HubIdentity(settings, nowUnixSeconds: unixSeconds()).certificate
+            report("certificate", .good, "\(files.certificateFile), \(certificate.daysUntilExpiry) days left")
+            report("certificate", .good, "SHA-256 \(certificate.fingerprint)")
+            return true
+        } catch {
+            report("certificate", .bad, error.message)
+            return false
+        }
+    }
+
+    /// Listens for a moment, without TLS: the port is what is asked for here.
+    private func checkPort() -> Bool {
+        let service = settings.service
+        let address = service.listenAddress.isEmpty ? "*" : service.listenAddress
+        do throws(TransportError) {
+            let loop = try EventLoop(connections: ServerLink.handshakesAtOnce + 1) { _, _ in }
+            var listening = ServerLink.Configuration(
+                address: address, port: UInt16(service.port), security: .insecure)
+            listening.maximumConnections = 1
+            let link = try ServerLink(on: loop, configuration: listening)
+            report("port", .good, "\(link.boundPort) on \(address) is free")
+            return true
+        } catch {
+            report("port", .bad, "\(error.message) (it may be a puckhub that is running: 'systemctl status puckhub')")
+            return false
+        }
+    }
+
+    private func checkTokens() -> Bool {
+        do throws(CredentialError) {
+            let devices = try TokenStore(path: settings.tokenFile).devices
+            if devices.isEmpty {
+                report("tokens", .doubtful, "no puck can connect yet: make a token with 'puckhub token add NAME'")
+            } else {
+                report("tokens", .good, "\(devices.count) in \(settings.tokenFile)")
+            }
+            return true
+        } catch {
+            report("tokens", .bad, error.message)
+            return false
+        }
+    }
+
+    private func checkResponder() -> Bool {
+        do throws(HubStartError) {
+            switch try Responder(settings.responder) {
+            case .echo: report("responder", .good, "echo: says back what it heard")
+            case .none: report("responder", .doubtful, "none: the hub stays silent")
+            case .wave(let samples):
+                let seconds = fixed(Double(samples.count) / 16_000, 1)
+                report("responder", .good, "wav: \(settings.responder.waveFile), \(seconds) s")
+            }
+            return true
+        } catch {
+            report("responder", .bad, error.message)
+            return false
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import CLinux
+import LinuxIO
+import Settings
+
+/// The version of this program, as `--version` says it (CHANGELOG.md).
+public enum HubVersion {
+    public static let text = "0.1.0"
+}
+
+/// The command `puckhub`: reads the command line and does what it says.
+public enum HubCommand {
+    static let defaultConfiguration = "/etc/puckhub/puckhub.conf"
+    static let runtimeFailure: Int32 = 1
+
+    static let table = OptionTable(
+        command: "puckhub", summary: "the pucks' hub: decides which puck answers, and answers",
+        positional: "[token add NAME | token list | token revoke NAME]",
+        options: [
+            .init(
+                "config", short: "c", value: "FILE",
+                help: "Read the configuration from FILE instead of \(defaultConfiguration); when that one does not "
+                    + "exist, every key has its default. docs/examples/puckhub.conf documents every key."),
+            .init(
+                "set", value: "SECTION.KEY=VALUE", repeats: true,
+                help: "Override one key of the configuration."),
+            .init(
+                "check",
+                help: "Validate the configuration, the certificate, the token file and the responder, and see that the "
+                    + "port is free; say what is wrong and how to mend it. Changes nothing. Exits with 0 when the hub "
+                    + "can start, 1 when it cannot."),
+        ],
+        notes: [
+            "Without a command puckhub serves until it is told to stop. The first start makes a certificate and says "
+                + "in the log where it lies and its fingerprint: copy it to every puck.",
+            "token add NAME makes a token for the puck with that id and prints it, once, with what belongs into that "
+                + "puck's configuration. token list shows who has one. token revoke NAME takes it away.",
+            "Signals: SIGTERM and SIGINT end the hub within 200 ms. SIGHUP reads the configuration and the tokens again "
+                + "and ends the sessions of revoked tokens; what needs a restart is said in the log.",
+            "Exit status: 0 ended by a signal, or the command or check succeeded; 1 it failed, or the hub could not "
+                + "start; 64 wrong command line; 78 wrong configuration.",
+            "The log goes to standard error, one event a line as key=value; under systemd with journald's priorities.",
+        ])
+
+    /// Runs the command and returns its exit status.
+    public static func run() -> Int32 {
+        let arguments: CommandLineArguments
+        do throws(CommandLineError) {
+            arguments = try table.parse(words())
+        } catch {
+            return fail(error.message, ExitStatus.usage)
+        }
+        if arguments.isSet("help") { return say(table.help) }
+        if arguments.isSet("version") { return say("puckhub \(HubVersion.text)") }
+        var command: TokenCommand?
+        if !arguments.positional.isEmpty {
+            command = TokenCommand(arguments.positional)
+            guard command != nil else {
+                return fail(
+                    "puckhub: the commands are 'token add NAME', 'token list' and 'token revoke NAME'\n"
+                        + "Try 'puckhub --help'.", ExitStatus.usage)
+            }
+        }
+        let source = source(arguments)
+        do throws(SettingsErrors) {
+            let settings = try source.load()
+            if let command { return command.run(settings) }
+            return arguments.isSet("check") ? HubCheck(settings).run() : serve(settings, source)
+        } catch {
+            _ = fail(error.description, 0)
+            return arguments.isSet("check") ? runtimeFailure : ExitStatus.configuration
+        }
+    }
+
+    private static func source(_ arguments: CommandLineArguments) -> HubDaemon.ConfigurationSource {
+        var path = arguments.value("config")
+        if path == nil, access(defaultConfiguration, F_OK) == 0 { path = defaultConfiguration }
+        return HubDaemon.ConfigurationSource(path: path, overrides: arguments.values("set"), hostName: hostName())
+    }
+
+    private static func words() -> [String] {
+        do throws(SystemError) { return Array(try commandLineWords().dropFirst()) } catch { return [] }
+    }
+
+    private static func serve(_ settings: HubSettings, _ source: HubDaemon.ConfigurationSource) -> Int32 {
+        SignalDescriptor.ignoreBrokenPipes()
+        do throws(SystemError) {
+            let signals = try SignalDescriptor([.terminate, .interrupt, .hangUp])
+            return run(settings, source, signals)
+        } catch {
+            return fail("puckhub: \(error.description)", runtimeFailure)
+        }
+    }
+
+    private static func run(
+        _ settings: HubSettings, _ source: HubDaemon.ConfigurationSource, _ signals: SignalDescriptor
+    ) -> Int32 {
+        do throws(HubStartError) {
+            let daemon = try HubDaemon(
+                settings: settings, configuration: source, makeLog: { Log.standardError(level: $0) },
+                signals: signals)
+            daemon.run()
+            return 0
+        } catch {
+            return fail("puckhub: \(error.message)", runtimeFailure)
+        }
+    }
+}
+
+/// A line on standard output.
+@discardableResult
+func say(_ text: String) -> Int32 {
+    print(text, to: 1)
+    return 0
+}
+
+/// A line on standard error; returns the exit status that goes with it.
+func fail(_ text: String, _ status: Int32) -> Int32 {
+    print(text, to: 2)
+    return status
+}
+
+private func print(_ text: String, to descriptor: Int32) {
+    var line = text.utf8.last == UInt8(ascii: "\n") ? text : text + "\n"
+    // Nobody to tell when the terminal is gone.
+    line.withUTF8 { bytes in _ = write(descriptor, bytes.baseAddress, bytes.count) }
+}

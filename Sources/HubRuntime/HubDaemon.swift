@@ -1,0 +1,326 @@
+import CLinux
+import Credentials
+import HubCore
+import LinkTransport
+import LinuxIO
+import PuckBase
+import PuckWire
+import Settings
+
+/// The hub's one process: turns what happens on its event loop into events, steps the machine, and runs the effects.
+///
+/// Thread: everything on the loop's thread, except `stop`.
+public final class HubDaemon {
+    /// How long a stopping hub waits for its pucks to take their goodbye.
+    static let stopWithin = Interval.milliseconds(150)
+
+    let loop: EventLoop
+    let link: ServerLink
+    var log: Log
+    private let makeLog: (LogLevel) -> Log
+    var hub: Hub
+    var settings: HubSettings
+    var responder: Responder
+    let tokens: TokenStore
+    /// The tokens as they were at the last look, to find those that went.
+    private var knownDevices: [TokenStore.Device]
+    var turns: [String: Turn] = [:]
+    /// Answers that have packets to encode, first come first served, a slice each. One a conversation.
+    var encoding: [Answer] = []
+    let encodingWork: EventDescriptor
+    /// The bytes of the audio message that is being handled.
+    var currentAudio: (type: MessageType, bytes: UnsafeRawBufferPointer)?
+    /// What the effects of one event lead to; each is bounded, see `process`.
+    var followUps: [HubEvent] = []
+    private var armed: Instant?
+    private var stopDeadline: Instant?
+    private var adopted: [AdoptedDescriptor] = []
+    private let configuration: ConfigurationSource
+
+    /// Where `reload` finds the configuration again.
+    public struct ConfigurationSource: Sendable {
+        /// Nil for none: the defaults.
+        public var path: String?
+        /// `SECTION.KEY=VALUE` from the command line.
+        public var overrides: [String]
+        public var hostName: String
+
+        public init(path: String?, overrides: [String], hostName: String) {
+            self.path = path
+            self.overrides = overrides
+            self.hostName = hostName
+        }
+
+        func load() throws(SettingsErrors) -> HubSettings {
+            try HubSettings.load(path: path, overrides: overrides, hostName: hostName)
+        }
+    }
+
+    /// Reads tokens and certificate, making the latter when there is none, and listens.
+    /// - Parameters:
+    ///   - makeLog: the log for a level; asked again when a reload changes the level.
+    ///   - loop: made for at least `HubDaemon.capacity(of: settings)` connections; nil makes one.
+    ///   - signals: SIGTERM and SIGINT stop the hub, SIGHUP reloads it.
+    public init(
+        settings: HubSettings, configuration: ConfigurationSource, makeLog: @escaping (LogLevel) -> Log,
+        loop: EventLoop? = nil, signals: SignalDescriptor? = nil
+    ) throws(HubStartError) {
+        self.settings = settings
+        self.configuration = configuration
+        self.makeLog = makeLog
+        let log = makeLog(settings.logLevel)
+        self.log = log
+        responder = try Responder(settings.responder)
+        try makeStateFolder(settings.service.stateFolder)
+        tokens = try Self.openTokens(settings.tokenFile)
+        knownDevices = tokens.devices
+        let security = try Self.security(settings, log)
+        do throws(TransportError) {
+            let own: EventLoop
+            if let loop {
+                own = loop
+            } else {
+                own = try EventLoop(connections: Self.capacity(of: settings)) { Self.write($0, $1, log) }
+            }
+            self.loop = own
+            var listening = ServerLink.Configuration(
+                address: settings.service.listenAddress.isEmpty ? "*" : settings.service.listenAddress,
+                port: UInt16(settings.service.port), security: security)
+            listening.maximumConnections = settings.service.mostConnections
+            link = try ServerLink(on: own, configuration: listening)
+        } catch {
+            throw HubStartError(error.message)
+        }
+        hub = Hub(policy: Self.policy(settings), generator: SeededGenerator(seed: Self.kernelSeed()))
+        do throws(SystemError) {
+            encodingWork = try EventDescriptor()
+        } catch {
+            throw HubStartError(error.description)
+        }
+        try connectEvents(signals)
+        announce()
+    }
+
+    deinit { for handle in adopted { handle.remove() } }
+
+    /// The port that is listened on; of interest where the configuration says 0.
+    public var port: UInt16 { link.boundPort }
+
+    /// Connections that a loop for this hub must have room for, handshakes included.
+    public static func capacity(of settings: HubSettings) -> Int {
+        settings.service.mostConnections + ServerLink.handshakesAtOnce
+    }
+
+    /// Serves until `stop` or SIGTERM.
+    public func run() { loop.run() }
+
+    /// Says goodbye to every puck and ends `run`, within `stopWithin`.
+    public func beginStop() {
+        guard stopDeadline == nil else { return }
+        log.notice("hub.stop", [Field("sessions", hub.sessionCount)])
+        process(.stopping)
+        stopDeadline = MonotonicClock.now() + Self.stopWithin
+        loop.setDeadline(stopDeadline!.nanoseconds)
+        endWhenEmpty()
+    }
+
+    // MARK: Events
+
+    private func connectEvents(_ signals: SignalDescriptor?) throws(HubStartError) {
+        link.authorize = { [unowned self] token in
+            // A token that was added a moment ago works without a signal; one that was revoked no longer does.
+            reloadTokens()
+            return tokens.name(ofToken: token)
+        }
+        link.onOpen = { [unowned self] id, name, peer in
+            log.debug("connection.open", [Field("connection", id.value), Field("puck", name), Field("peer", peer)])
+            process(.connectionOpened(HubCore.ConnectionID(id.value), tokenName: name))
+        }
+        link.onMessage = { [unowned self] id, bytes in received(HubCore.ConnectionID(id.value), bytes) }
+        link.onClosed = { [unowned self] id, reason in
+            process(.connectionClosed(HubCore.ConnectionID(id.value), reason: reason))
+            endWhenEmpty()
+        }
+        loop.onDeadline = { [unowned self] in
+            armed = nil
+            if stopDeadline != nil { return loop.stop() }
+            process(.timePassed)
+        }
+        do throws(TransportError) {
+            adopted.append(
+                try loop.adopt(fileDescriptor: encodingWork.descriptor) { [unowned self] _ in encodeSlice() })
+            if let signals {
+                adopted.append(
+                    try loop.adopt(fileDescriptor: signals.descriptor) { [unowned self] _ in handle(signals) })
+            }
+        } catch {
+            throw HubStartError(error.message)
+        }
+    }
+
+    private func handle(_ signals: SignalDescriptor) {
+        while let signal = signals.next() {
+            switch signal {
+            case .terminate, .interrupt: beginStop()
+            case .hangUp: reload()
+            case .user1, .user2: break
+            }
+        }
+    }
+
+    private func endWhenEmpty() {
+        if stopDeadline != nil, link.connectionCount == 0 { loop.stop() }
+    }
+
+    /// Steps the machine and runs what follows. An effect leads to at most one further event (a packet that cannot be
+    /// decoded, a full queue, an answer of nothing), and each of those ends something, so this ends.
+    func process(_ event: HubEvent) {
+        var next: HubEvent? = event
+        while let event = next {
+            let now = MonotonicClock.now()
+            var effects: [HubEffect] = []
+            hub.step(event, now: now, into: &effects)
+            for effect in effects { run(effect, now: now) }
+            next = followUps.isEmpty ? nil : followUps.removeFirst()
+        }
+        arm()
+    }
+
+    private func arm() {
+        guard stopDeadline == nil else { return }
+        let due = hub.nextDeadline
+        guard due != armed else { return }
+        armed = due
+        loop.setDeadline(due?.nanoseconds)
+    }
+
+    // MARK: Reload
+
+    /// Reads configuration and tokens again; what is wrong leaves everything as it was. What is listened on, the
+    /// certificate and the token file's place need a restart.
+    public func reload() {
+        reloadTokens()
+        do throws(SettingsErrors) {
+            try apply(try configuration.load())
+        } catch {
+            for problem in error.problems.prefix(SettingsErrors.longestList) {
+                log.error("config.refused", [Field("problem", problem.description)])
+            }
+        }
+    }
+
+    private func apply(_ fresh: HubSettings) throws(SettingsErrors) {
+        do throws(HubStartError) {
+            responder = try Responder(fresh.responder)
+        } catch {
+            log.error("config.refused", [Field("problem", error.message)])
+            return
+        }
+        let needsRestart =
+            fresh.service != settings.service || fresh.certificate != settings.certificate
+            || fresh.tokenFile != settings.tokenFile
+        settings = fresh
+        hub.policy = Self.policy(fresh)
+        log = makeLog(fresh.logLevel)
+        log.notice("config.reloaded", [Field("restart_needed", needsRestart)])
+    }
+
+    /// Looks whether the token file changed, and ends the sessions of tokens that are gone or new under an old name.
+    func reloadTokens() {
+        do throws(CredentialError) {
+            guard try tokens.reloadIfChanged() else { return }
+        } catch {
+            log.error("tokens.refused", [Field("problem", error.message)])
+            return
+        }
+        let devices = tokens.devices
+        let revoked = knownDevices.filter { !devices.contains($0) }.map { $0.name }
+        knownDevices = devices
+        log.notice("tokens.reloaded", [Field("devices", devices.count), Field("revoked", revoked.count)])
+        if !revoked.isEmpty { process(.tokensRevoked(revoked)) }
+    }
+}
+
+// MARK: - Start
+
+extension HubDaemon {
+    private static func openTokens(_ path: String) throws(HubStartError) -> TokenStore {
+        do throws(CredentialError) {
+            return try TokenStore(path: path)
+        } catch {
+            throw HubStartError(error.message)
+        }
+    }
+
+    private static func security(_ settings: HubSettings, _ log: Log) throws(HubStartError) -> ServerLink.Security {
+        if settings.certificate.isInsecure { return .insecure }
+        let identity = try HubIdentity(settings, nowUnixSeconds: unixSeconds())
+        let certificate = identity.certificate
+        log.record(
+            identity.isNew ? .notice : .info, identity.isNew ? "certificate.made" : "certificate.read",
+            [
+                Field("file", identity.certificateFile), Field("sha256", certificate.fingerprint),
+                Field("days_left", certificate.daysUntilExpiry),
+            ])
+        if identity.isNew {
+            log.notice(
+                "certificate.copy",
+                [Field("advice", "copy \(identity.certificateFile) to every puck and name it there as [hub] ca_file")])
+        }
+        if certificate.daysUntilExpiry < 30 {
+            log.warning(
+                "certificate.expires",
+                [Field("days_left", certificate.daysUntilExpiry), Field("file", identity.certificateFile)])
+        }
+        return .tls(certificateFile: settings.certificate.certificateFile, keyFile: settings.certificate.keyFile)
+    }
+
+    static func policy(_ settings: HubSettings) -> HubPolicy {
+        var policy = HubPolicy()
+        policy.arbitrationWindow = .milliseconds(settings.arbitrationWindowMilliseconds)
+        policy.firstAudio = .milliseconds(settings.conversation.firstAudioMilliseconds)
+        policy.utteranceLimit = .milliseconds(settings.conversation.limitMilliseconds)
+        policy.downlinkAhead = .milliseconds(settings.downlink.aheadMilliseconds)
+        return policy
+    }
+
+    /// For conversation ids and epochs, which only have to differ; secrets come out of OpenSSL.
+    private static func kernelSeed() -> UInt64 {
+        var seed: UInt64 = 0
+        let failed = withUnsafeMutableBytes(of: &seed) { getentropy($0.baseAddress!, $0.count) }
+        precondition(failed == 0, "the kernel has no random numbers")
+        return seed
+    }
+
+    private static func write(_ level: TransportLogLevel, _ text: String, _ log: Log) {
+        let mapped: LogLevel =
+            switch level {
+            case .debug: .debug
+            case .info: .info
+            case .warning: .warning
+            case .error: .error
+            }
+        log.record(mapped, "transport", [Field("text", text)])
+    }
+
+    private func announce() {
+        for warning in settings.warnings { log.warning("config.warning", [Field("text", warning)]) }
+        if tokens.devices.isEmpty {
+            log.warning(
+                "tokens.empty", [Field("advice", "no puck can connect: make a token with 'puckhub token add NAME'")])
+        }
+        log.notice(
+            "hub.listening",
+            [
+                Field("port", port), Field("address", link.boundAddressText(settings)),
+                Field("tls", !settings.certificate.isInsecure), Field("devices", tokens.devices.count),
+                Field("responder", settings.responder.kind.rawValue),
+            ])
+    }
+}
+
+extension ServerLink {
+    fileprivate func boundAddressText(_ settings: HubSettings) -> String {
+        settings.service.listenAddress.isEmpty ? "*" : settings.service.listenAddress
+    }
+}

@@ -1,0 +1,77 @@
+import CLinux
+import Credentials
+import LinuxIO
+
+/// What the hub shows its pucks: its certificate, made at the first start.
+struct HubIdentity {
+    let certificate: Certificate
+    let certificateFile: String
+    /// Whether it was made just now.
+    let isNew: Bool
+
+    /// Reads the certificate, or makes it when neither file exists.
+    init(_ settings: HubSettings, nowUnixSeconds: Int64) throws(HubStartError) {
+        let files = settings.certificate
+        certificateFile = files.certificateFile
+        do throws(CredentialError) {
+            switch (Self.exists(files.certificateFile), Self.exists(files.keyFile)) {
+            case (true, true):
+                guard try Certificate.matches(certificateFile: files.certificateFile, keyFile: files.keyFile) else {
+                    throw .invalid(
+                        "\(files.keyFile) is not the key of \(files.certificateFile): restore the right one, or remove "
+                            + "both and copy the new certificate to every puck")
+                }
+                isNew = false
+            case (false, false):
+                let (names, addresses) = Self.names(settings)
+                try Certificate.create(
+                    names: names, addresses: addresses, certificateFile: files.certificateFile,
+                    keyFile: files.keyFile, nowUnixSeconds: nowUnixSeconds)
+                isNew = true
+            case (true, false):
+                throw .invalid(
+                    "\(files.keyFile) is missing, its certificate is there: restore it, or remove "
+                        + "\(files.certificateFile) and copy the new one to every puck")
+            case (false, true):
+                throw .invalid(
+                    "\(files.certificateFile) is missing, its key is there: restore it, or remove \(files.keyFile) "
+                        + "and copy the new certificate to every puck")
+            }
+            certificate = try Certificate(readFrom: files.certificateFile, nowUnixSeconds: nowUnixSeconds)
+        } catch {
+            throw HubStartError(error.message)
+        }
+        guard certificate.daysUntilExpiry > 0 else {
+            throw HubStartError(
+                "\(files.certificateFile) has expired: remove it and \(files.keyFile), start puckhub again, and copy the "
+                    + "new certificate to every puck")
+        }
+    }
+
+    /// What pucks may call this hub by: numbers and colons are addresses, everything else is a name.
+    static func names(_ settings: HubSettings) -> (names: [String], addresses: [String]) {
+        var names = [settings.service.name]
+        var addresses: [String] = []
+        for word in settings.certificate.extraNames where !names.contains(word) && !addresses.contains(word) {
+            if isAddress(word) { addresses.append(word) } else { names.append(word) }
+        }
+        return (names, addresses)
+    }
+
+    static func isAddress(_ word: String) -> Bool {
+        word.utf8.contains(UInt8(ascii: ":"))
+            || word.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    }
+
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+}
+
+/// Seconds of Unix time: for certificates and token files only, never for deadlines.
+func unixSeconds() -> Int64 { Int64(time(nil)) }
+
+/// Makes the hub's folder when it is missing; its parents must exist.
+func makeStateFolder(_ path: String) throws(HubStartError) {
+    guard mkdir(path, 0o750) != 0, puck_errno() != EEXIST else { return }
+    throw HubStartError(
+        "[hub] state_dir: cannot make \(path): \(errorText(puck_errno())); make it, or name another folder")
+}

@@ -1,0 +1,173 @@
+import HubCore
+import LinkTransport
+import LinuxIO
+import OpusCodec
+import PuckBase
+import PuckWire
+
+// What goes in and out of the machine: messages to events, effects to messages.
+
+extension HubDaemon {
+    func received(_ id: HubCore.ConnectionID, _ message: UnsafeRawBufferPointer) {
+        do throws(WireError) {
+            let header = try MessageHeader.parse(message)
+            let payload = UnsafeRawBufferPointer(rebasing: message[WireLimits.headerBytes...])
+            switch header.type {
+            case .control:
+                process(.received(id, try PuckControl.parse(payload)))
+            case .uplinkOpus, .uplinkPCM, .downlinkOpus, .downlinkPCM:
+                currentAudio = (header.type, payload)
+                process(.receivedAudio(id, header.type, header.sequence, byteCount: payload.count))
+                currentAudio = nil
+            case .streamControl:
+                throw WireError(.unexpected, "message type 194 goes from the hub to the puck only")
+            case .error:
+                process(.receivedError(id, WireError.parse(payload: payload)))
+            }
+        } catch {
+            process(.receivedMalformed(id, error))
+        }
+    }
+
+    func run(_ effect: HubEffect, now: Instant) {
+        switch effect {
+        case .send(let id, let control, let sequence):
+            let type: MessageType = control.isStreamed ? .streamControl : .control
+            control.payload().withUnsafeBytes { send(id, type, sequence, $0, now: now) }
+        case .sendAudio(let id, let playID, let packet, let sequence):
+            sendAudio(id, playID, packet, sequence, now: now)
+        case .fail(let id, let error):
+            error.payload().withUnsafeBytes { send(id, .error, .zero, $0, now: now) }
+            link.close(LinkTransport.ConnectionID(id.number), code: CloseCode.policyViolation, reason: error.code.name)
+        case .close(let id, let reason):
+            link.close(LinkTransport.ConnectionID(id.number), code: CloseCode.goingAway, reason: reason)
+        case .hear(let conversationID):
+            hear(conversationID)
+        case .answer(let conversationID, let playID):
+            answer(conversationID, playID)
+        case .forget(let conversationID):
+            forget(conversationID)
+        case .log(let record):
+            write(record)
+        }
+    }
+
+    private func send(
+        _ id: HubCore.ConnectionID, _ type: MessageType, _ sequence: SerialNumber, _ payload: UnsafeRawBufferPointer,
+        now: Instant
+    ) {
+        let header = MessageHeader(
+            type: type, sequence: sequence, timestampMilliseconds: now.wireMilliseconds, length: payload.count)
+        let connection = LinkTransport.ConnectionID(id.number)
+        let isQueued = withUnsafeTemporaryAllocation(byteCount: WireLimits.headerBytes, alignment: 1) { head in
+            header.write(to: head)
+            return link.send(to: connection, head: UnsafeRawBufferPointer(head), body: payload)
+        }
+        if isQueued { return }
+        // A full queue (64 KiB): drop the connection rather than memory. A closed one has none.
+        let reason = link.queuedBytes(of: connection) > 0 ? "its send queue is full: it does not read" : "it is closed"
+        link.disconnect(connection)
+        followUps.append(.connectionClosed(id, reason: reason))
+    }
+
+    private func sendAudio(
+        _ id: HubCore.ConnectionID, _ playID: UInt32, _ packet: Int, _ sequence: SerialNumber, now: Instant
+    ) {
+        guard let turn = turns.values.first(where: { $0.answer?.playID == playID }), let answer = turn.answer else {
+            preconditionFailure("an answer that is being sent is kept until its conversation is forgotten")
+        }
+        answer.withPacket(packet) { send(id, .downlinkOpus, sequence, $0, now: now) }
+        answer.sentPackets = packet + 1
+        if answer.isComplete, answer.sentPackets == answer.packetCount { recordSent(turn) }
+    }
+
+    // MARK: Utterance and answer
+
+    private func hear(_ conversationID: String) {
+        guard let currentAudio else { preconditionFailure("audio is heard while its message is handled") }
+        let turn = turns[conversationID] ?? Turn(id: conversationID)
+        turns[conversationID] = turn
+        do throws(WireError) {
+            try turn.hear(currentAudio.type, currentAudio.bytes)
+        } catch {
+            guard let connection = hub.connection(of: conversationID) else { return }
+            followUps.append(.receivedMalformed(connection, error))
+        }
+    }
+
+    private func answer(_ conversationID: String, _ playID: UInt32) {
+        guard let turn = turns[conversationID] else { preconditionFailure("an answer follows an utterance") }
+        recordHeard(turn)
+        let samples = responder.answer(to: turn.takeUtterance()) ?? []
+        if samples.isEmpty {
+            followUps.append(
+                .answerReady(conversationID: conversationID, playID: playID, packetCount: 0, isComplete: true))
+            return
+        }
+        do throws(CodecError) {
+            let answer = try Answer(
+                conversationID: conversationID, playID: playID, samples: samples,
+                bitsPerSecond: settings.downlink.bitsPerSecond, complexity: settings.downlink.complexity)
+            turn.answer = answer
+            encoding.append(answer)
+            encodingWork.signal()
+        } catch {
+            followUps.append(.answerFailed(conversationID: conversationID, reason: "the Opus encoder did not start"))
+        }
+    }
+
+    /// One slice of the answer that waits longest, then the loop has its turn.
+    func encodeSlice() {
+        _ = encodingWork.drain()
+        guard !encoding.isEmpty else { return }
+        let answer = encoding.removeFirst()
+        do throws(CodecError) {
+            try answer.encodeSlice()
+            if !answer.isComplete { encoding.append(answer) }
+            process(
+                .answerReady(
+                    conversationID: answer.conversationID, playID: answer.playID, packetCount: answer.packetCount,
+                    isComplete: answer.isComplete))
+        } catch {
+            process(.answerFailed(conversationID: answer.conversationID, reason: "the Opus encoder failed"))
+        }
+        if !encoding.isEmpty { encodingWork.signal() }
+    }
+
+    private func forget(_ conversationID: String) {
+        guard let turn = turns.removeValue(forKey: conversationID) else { return }
+        encoding.removeAll { $0.conversationID == conversationID }
+        recordHeard(turn)
+        recordSent(turn)
+    }
+
+    private func recordHeard(_ turn: Turn) {
+        do throws(SystemError) {
+            try Recording(folder: settings.recordFolder).writeHeard(turn)
+        } catch {
+            log.warning("record.failed", [Field("problem", error.description)])
+        }
+    }
+
+    private func recordSent(_ turn: Turn) {
+        do throws(SystemError) {
+            try Recording(folder: settings.recordFolder).writeSent(turn)
+        } catch {
+            log.warning("record.failed", [Field("problem", error.description)])
+        }
+    }
+
+    // MARK: Log
+
+    private func write(_ record: LogRecord) {
+        let level: LogLevel =
+            switch record.level {
+            case .error: .error
+            case .warning: .warning
+            case .notice: .notice
+            case .info: .info
+            case .debug: .debug
+            }
+        log.record(level, record.event.text, record.fields.map { Field($0.key.text, $0.value) })
+    }
+}

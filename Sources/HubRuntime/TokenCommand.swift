@@ -1,0 +1,118 @@
+import Credentials
+import LinuxIO
+import PuckBase
+
+/// `puckhub token add NAME | list | revoke NAME`.
+struct TokenCommand {
+    private enum Request {
+        case add(String)
+        case list
+        case revoke(String)
+    }
+
+    private let request: Request
+
+    /// - Parameter words: the positional words of the command line, "token" included. Nil when they are not one of the
+    ///   three commands.
+    init?(_ words: [String]) {
+        guard words.first == "token" else { return nil }
+        switch (words.count, words.count > 1 ? words[1] : "") {
+        case (3, "add"): request = .add(words[2])
+        case (2, "list"): request = .list
+        case (3, "revoke"): request = .revoke(words[2])
+        case (_, _): return nil
+        }
+    }
+
+    /// The exit status.
+    func run(_ settings: HubSettings) -> Int32 {
+        do throws(CredentialError) {
+            switch request {
+            case .add(let name): return try add(name, settings)
+            case .list: return list(try TokenStore(path: settings.tokenFile))
+            case .revoke(let name): return try revoke(name, settings)
+            }
+        } catch {
+            return fail("puckhub: \(error.message)", HubCommand.runtimeFailure)
+        }
+    }
+
+    private func add(_ name: String, _ settings: HubSettings) throws(CredentialError) -> Int32 {
+        guard Self.isPuckName(name) else {
+            return fail(
+                "puckhub: \"\(name)\" cannot be a puck's id: use 1 to 32 of a-z 0-9 - _ (the token's name and the "
+                    + "puck's [puck] id must be the same)", ExitStatus.usage)
+        }
+        do throws(HubStartError) {
+            try makeStateFolder(settings.service.stateFolder)
+        } catch {
+            return fail("puckhub: \(error.message)", HubCommand.runtimeFailure)
+        }
+        let token = try TokenStore(path: settings.tokenFile).add(name, nowUnixSeconds: unixSeconds())
+        say("The token of \(name), shown this once:")
+        say("")
+        say("    \(token)")
+        say("")
+        say("Put this into puckd.conf on the puck:")
+        say("")
+        say("    [puck]")
+        say("    id = \(name)")
+        say("    [hub]")
+        say("    host = \(settings.service.name)")
+        say("    port = \(settings.service.port)")
+        say("    token = \(token)")
+        if settings.certificate.isInsecure {
+            say("    insecure = yes")
+        } else {
+            say("    ca_file = /etc/puckd/hub.crt")
+            say("")
+            say("and copy \(settings.certificate.certificateFile) there as /etc/puckd/hub.crt.")
+        }
+        say("")
+        say("A hub that is running knows the token at once.")
+        return 0
+    }
+
+    private func list(_ store: TokenStore) -> Int32 {
+        if store.devices.isEmpty { say("No tokens. Make one with 'puckhub token add NAME'.") }
+        for device in store.devices {
+            say(leftAligned(device.name, 33) + "since " + Self.date(device.created))
+        }
+        return 0
+    }
+
+    private func revoke(_ name: String, _ settings: HubSettings) throws(CredentialError) -> Int32 {
+        guard try TokenStore(path: settings.tokenFile).revoke(name) else {
+            return fail(
+                "puckhub: there is no token of \"\(name)\"; 'puckhub token list' shows them all",
+                HubCommand.runtimeFailure)
+        }
+        say("\(name) can no longer connect. A hub that is running ends its session on SIGHUP:")
+        say("systemctl reload puckhub")
+        return 0
+    }
+
+    /// As the hello message has it (PROTOCOL.md).
+    static func isPuckName(_ name: String) -> Bool {
+        (1...32).contains(name.utf8.count)
+            && name.utf8.allSatisfy { byte in
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                    || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+            }
+    }
+
+    /// The day in UTC, `2025-01-31`: civil-from-days for the Gregorian calendar, in eras of 400 years.
+    static func date(_ unixSeconds: Int64) -> String {
+        let days = Int((Double(unixSeconds) / 86_400).rounded(.down)) + 719_468  // from 0000-03-01
+        let era = (days >= 0 ? days : days - 146_096) / 146_097
+        let dayOfEra = days - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shifted = (5 * dayOfYear + 2) / 153  // month counted from March
+        let day = dayOfYear - (153 * shifted + 2) / 5 + 1
+        let month = shifted < 10 ? shifted + 3 : shifted - 9
+        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        return "\(year)-" + padded(Int64(month), 2, with: "0") + "-" + padded(Int64(day), 2, with: "0")
+    }
+}

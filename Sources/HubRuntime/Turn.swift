@@ -1,0 +1,140 @@
+import OpusCodec
+import PuckWire
+
+/// The audio of one conversation: what was heard, and the answer on its way out. The machine decides; this only holds
+/// and converts the bytes.
+///
+/// Bounded by the machine: it lets at most `HubPolicy.utterancePackets` packets in, and an answer is at most
+/// `Responder.longestAnswerSamples` long.
+final class Turn {
+    let id: String
+    /// Mono, 16 kHz.
+    private(set) var heard: [Int16] = []
+    private var decoder: UplinkDecoder?
+    var answer: Answer?
+    var recordedHeard = false
+    var recordedSent = false
+
+    init(id: String) { self.id = id }
+
+    /// Decodes one uplink packet and keeps it.
+    /// - Throws: UNEXPECTED for bytes that are not 20 ms of Opus.
+    func hear(_ type: MessageType, _ packet: UnsafeRawBufferPointer) throws(WireError) {
+        if type == .uplinkPCM {
+            for offset in stride(from: 0, to: packet.count - 1, by: 2) {
+                heard.append(Int16(littleEndian: packet.loadUnaligned(fromByteOffset: offset, as: Int16.self)))
+            }
+            return
+        }
+        do throws(CodecError) {
+            if decoder == nil { decoder = try UplinkDecoder() }
+            let samples = try decoder!.decode(packet)
+            if samples == WireLimits.samplesPerPacket {
+                heard += decoder!.samples[..<samples]
+                return
+            }
+        } catch {}
+        throw WireError(.unexpected, "an uplink packet of \(id) is not 20 ms of mono Opus")
+    }
+
+    /// The utterance, which is given away: nothing is heard after it.
+    func takeUtterance() -> [Int16] {
+        decoder = nil
+        defer { heard = [] }
+        return heard
+    }
+}
+
+/// A decoder with room for the longest packet that Opus has.
+final class UplinkDecoder {
+    /// 120 ms (RFC 6716, 2.1.4) at 16 kHz.
+    static let longestPacketSamples = 1_920
+    private let decoder: OpusDecoder
+    private(set) var samples = [Int16](repeating: 0, count: longestPacketSamples)
+
+    init() throws(CodecError) { decoder = try OpusDecoder() }
+
+    /// - Returns: how many of `samples` are the packet's.
+    func decode(_ packet: UnsafeRawBufferPointer) throws(CodecError) -> Int {
+        var failure: CodecError?
+        let count = samples.withUnsafeMutableBufferPointer { buffer in
+            do throws(CodecError) {
+                return try decoder.decode(packet, into: buffer)
+            } catch {
+                failure = error
+                return 0
+            }
+        }
+        if let failure { throw failure }
+        return count
+    }
+}
+
+/// An answer, encoded a slice at a time so that the loop goes on serving.
+final class Answer {
+    /// 25 packets are half a second of audio: about 15 ms of work at complexity 5 on a small ARM board.
+    static let packetsPerSlice = 25
+
+    let conversationID: String
+    let playID: UInt32
+    private var samples: [Int16]
+    private var encodedSamples = 0
+    private let encoder: OpusEncoder
+    private var bytes: [UInt8] = []
+    /// Where each packet ends in `bytes`.
+    private var ends: [Int] = []
+    /// Packets that went out.
+    var sentPackets = 0
+
+    /// - Parameter samples: mono, 16 kHz; filled up with silence to whole packets.
+    init(
+        conversationID: String, playID: UInt32, samples: [Int16], bitsPerSecond: Int, complexity: Int
+    ) throws(CodecError) {
+        self.conversationID = conversationID
+        self.playID = playID
+        let packet = WireLimits.samplesPerPacket
+        let missing = (packet - samples.count % packet) % packet
+        self.samples = missing == 0 ? samples : samples + [Int16](repeating: 0, count: missing)
+        encoder = try OpusEncoder(.init(bitsPerSecond: bitsPerSecond, complexity: complexity))
+    }
+
+    var packetCount: Int { ends.count }
+    var isComplete: Bool { encodedSamples == samples.count }
+
+    /// Encodes the next slice. The samples are freed with the last one.
+    func encodeSlice() throws(CodecError) {
+        var packet = [UInt8](repeating: 0, count: OpusEncoder.maximumPacketBytes)
+        for _ in 0..<Self.packetsPerSlice where !isComplete {
+            let size = try encodePacket(into: &packet)
+            bytes += packet[..<size]
+            ends.append(bytes.count)
+            encodedSamples += WireLimits.samplesPerPacket
+        }
+        if isComplete {
+            samples = []
+            encodedSamples = 0
+        }
+    }
+
+    private func encodePacket(into packet: inout [UInt8]) throws(CodecError) -> Int {
+        var failure: CodecError?
+        let size = samples.withUnsafeBufferPointer { source in
+            packet.withUnsafeMutableBytes { target in
+                do throws(CodecError) {
+                    return try encoder.encode(source.baseAddress! + encodedSamples, into: target)
+                } catch {
+                    failure = error
+                    return 0
+                }
+            }
+        }
+        if let failure { throw failure }
+        return size
+    }
+
+    /// Lends one packet's bytes.
+    func withPacket<Result>(_ index: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        let start = index == 0 ? 0 : ends[index - 1]
+        return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start..<ends[index]])) }
+    }
+}

@@ -1,0 +1,116 @@
+import HubCore
+import PuckBase
+import PuckWire
+import Testing
+
+@Suite("Downlink")
+struct DownlinkTests {
+    private static func answering(_ policy: HubPolicy = HubPolicy()) -> (HubBench, ConnectionID, String) {
+        var bench = HubBench(policy: policy)
+        let (id, conversation) = bench.granted()
+        bench.speak(id, 0..<5)
+        bench.end(id, conversation, packets: 5)
+        return (bench, id, conversation)
+    }
+
+    @Test("never more than two seconds ahead of what was played, in order, nothing twice", arguments: 0..<20)
+    func pacing(seed: Int) {
+        var policy = HubPolicy()
+        policy.downlinkAhead = .milliseconds([2_000, 200, 5_000, 1][seed % 4])
+        let bound = [100, 10, 100, 10][seed % 4]
+        var (bench, id, conversation) = Self.answering(policy)
+        var generator = SeededGenerator(seed: UInt64(seed))
+        let total = 1_000
+        var available = 0
+        var audioSequences: [Int] = []
+        var playedThrough = -1
+        var sentMessages = 1  // phase thinking
+        bench.all = []
+        while bench.hub.conversationsInProgress > 0 {
+            bench.advance(.milliseconds(20))
+            let mayGrow = available < total
+            if mayGrow, Bool.random(using: &generator) || sentMessages == 1 || playedThrough == sentMessages - 1 {
+                available = min(total, available + Int.random(in: 1...60, using: &generator))
+                bench.step(
+                    .answerReady(
+                        conversationID: conversation, playID: 1, packetCount: available, isComplete: available == total)
+                )
+            } else {
+                playedThrough = Int.random(in: max(0, playedThrough)..<sentMessages, using: &generator)
+                bench.played(id, playedThrough)
+            }
+            audioSequences += bench.last.audio.map { Int($0.sequence.value) }
+            sentMessages += bench.last.audio.count + bench.last.sent.filter { $0.control.isStreamed }.count
+            #expect(audioSequences.filter { $0 > playedThrough }.count <= bound)
+        }
+        #expect(bench.all.failures.isEmpty)
+        #expect(bench.all.audio.map(\.packet) == Array(0..<total))
+        #expect(bench.all.outcomes == ["done"])
+        let numbers = bench.all.sent.filter { $0.control.isStreamed }.map(\.sequence.value)
+        #expect(Set(numbers).count == numbers.count)
+    }
+
+    @Test("played with a number that was never sent is UNEXPECTED, one that was overtaken is nothing new")
+    func neverSent() {
+        var (bench, id, conversation) = Self.answering()
+        bench.step(.answerReady(conversationID: conversation, playID: 1, packetCount: 300, isComplete: true))
+        bench.played(id, 50)
+        let first = bench.last.audio.count
+        #expect(first == 49, "numbers 2…50 are audio that has been played")
+        bench.played(id, 10)
+        #expect(bench.last.isEmpty)
+        bench.played(id, 9_999)
+        #expect(bench.last.failures == [.unexpected])
+
+        for sequence in [0, 1, 65_535, 32_768] {
+            var fresh = HubBench()
+            let idle = fresh.connect("kitchen")
+            fresh.played(idle, sequence)
+            #expect(fresh.last.failures == [.unexpected], "nothing was sent at all")
+        }
+    }
+
+    @Test("sequence numbers wrap in a long answer and pacing goes on")
+    func wraps() {
+        var (bench, id, conversation) = Self.answering()
+        let total = 70_000
+        bench.step(.answerReady(conversationID: conversation, playID: 1, packetCount: total, isComplete: true))
+        var sent = bench.last.audio.count
+        var newest = bench.last.audio.last
+        while let packet = newest {
+            bench.played(id, Int(packet.sequence.value))
+            sent += bench.last.audio.count
+            newest = bench.last.audio.last
+            bench.advance(.milliseconds(100))
+        }
+        #expect(sent == total)
+        #expect(bench.all.failures.isEmpty)
+    }
+
+    @Test("a puck that reports nothing as played is given up after its audio and five seconds")
+    func stuck() {
+        var (bench, id, conversation) = Self.answering()
+        bench.all = []
+        bench.step(.answerReady(conversationID: conversation, playID: 1, packetCount: 50, isComplete: true))
+        bench.advance(.milliseconds(5_900))
+        bench.step(.received(id, HubBench.status()))
+        #expect(bench.all.outcomes.isEmpty)
+        bench.advance(.milliseconds(100))
+        #expect(bench.all.outcomes == ["failed"])
+        #expect(bench.all.phases == [.error])
+    }
+
+    @Test("an answer that stalls half-way is stopped as failed")
+    func stalls() {
+        var (bench, id, conversation) = Self.answering()
+        bench.all = []
+        bench.step(.answerReady(conversationID: conversation, playID: 1, packetCount: 50, isComplete: false))
+        bench.played(id, 51)
+        for _ in 0..<3 {
+            bench.advance(.seconds(5))
+            bench.step(.received(id, HubBench.status()))
+        }
+        #expect(bench.all.sent.map(\.control).contains(.downStop(playID: 1, reason: .failed)))
+        #expect(bench.all.outcomes == ["failed"])
+    }
+}

@@ -1,0 +1,143 @@
+import HubCore
+import PuckBase
+import PuckWire
+
+/// A hub under test with its time and everything that it did.
+struct HubBench {
+    var hub: Hub
+    var now = Instant(nanoseconds: 1_000_000_000_000)
+    /// Effects of the last step.
+    var last: [HubEffect] = []
+    /// Effects of all steps.
+    var all: [HubEffect] = []
+    private var openConnections: UInt32 = 0
+
+    init(seed: UInt64 = 1, policy: HubPolicy = HubPolicy()) {
+        hub = Hub(policy: policy, generator: SeededGenerator(seed: seed))
+    }
+
+    @discardableResult
+    mutating func step(_ event: HubEvent) -> [HubEffect] {
+        last = []
+        hub.step(event, now: now, into: &last)
+        all += last
+        return last
+    }
+
+    /// Lets time pass, stopping at every deadline on the way.
+    mutating func advance(_ interval: Interval) {
+        let end = now + interval
+        var rounds = 0
+        while let due = hub.nextDeadline, due <= end {
+            now = max(now, due)
+            step(.timePassed)
+            rounds += 1
+            precondition(rounds < 100_000, "a deadline that does not go away")
+        }
+        now = end
+    }
+
+    mutating func open(_ name: String) -> ConnectionID {
+        openConnections += 1
+        let id = ConnectionID(openConnections)
+        step(.connectionOpened(id, tokenName: name))
+        return id
+    }
+
+    /// Opens a connection and says hello.
+    mutating func connect(_ name: String, group: String = "home", phrases: [String] = ["puck"]) -> ConnectionID {
+        let id = open(name)
+        step(.received(id, .hello(Self.hello(name, group: group, phrases: phrases))))
+        return id
+    }
+
+    /// Connects one puck and brings it to its grant.
+    mutating func granted(_ name: String = "kitchen") -> (ConnectionID, String) {
+        let id = connect(name)
+        step(.received(id, Self.candidate(1, snr: 20)))
+        return (id, last.grants[0].conversationID)
+    }
+
+    /// Sends uplink packets `range`.
+    mutating func speak(_ id: ConnectionID, _ range: Range<Int>, bytes: Int = 60) {
+        for i in range {
+            let sequence = SerialNumber(UInt16(truncatingIfNeeded: i))
+            step(.receivedAudio(id, .uplinkOpus, sequence, byteCount: bytes))
+        }
+    }
+
+    mutating func end(_ id: ConnectionID, _ conversation: String, packets: Int, _ reason: UplinkEnd.Reason = .endpoint)
+    {
+        step(
+            .received(
+                id,
+                .uplinkEnd(
+                    UplinkEnd(
+                        conversationID: conversation,
+                        lastSequence: SerialNumber(UInt16(truncatingIfNeeded: packets - 1)), reason: reason))))
+    }
+
+    mutating func played(_ id: ConnectionID, _ sequence: Int) {
+        let number = SerialNumber(UInt16(truncatingIfNeeded: sequence))
+        step(
+            .received(
+                id,
+                .played(Played(sequence: number, playID: 1, positionMilliseconds: 0, bufferedMilliseconds: 0))))
+    }
+
+    static func hello(_ name: String, group: String = "home", phrases: [String] = ["puck"]) -> Hello {
+        Hello(puckID: name, room: group, group: group, software: "test", phrases: phrases)
+    }
+
+    static func candidate(_ wakeID: UInt32, snr: Double, phrase: String = "puck") -> PuckControl {
+        .wakeCandidate(
+            WakeCandidate(
+                wakeID: wakeID, phrase: phrase, onsetMilliseconds: 0, snrDecibels: snr, levelDecibels: -30,
+                noiseDecibels: -50, confidence: 0.9))
+    }
+
+    static func status(muted: Bool = false, captureOK: Bool = true) -> PuckControl {
+        .status(
+            PuckStatus(
+                phase: "idle", muted: muted, volume: 80, xruns: 0, gapMilliseconds: 0, captureOK: captureOK,
+                uptimeSeconds: 1))
+    }
+}
+
+extension [HubEffect] {
+    var sent: [(to: ConnectionID, control: HubControl, sequence: SerialNumber)] {
+        compactMap { if case .send(let id, let control, let sequence) = $0 { (id, control, sequence) } else { nil } }
+    }
+    var grants: [(to: ConnectionID, conversationID: String)] {
+        sent.compactMap { if case .grant(_, let id) = $0.control { ($0.to, id) } else { nil } }
+    }
+    var cancels: [(to: ConnectionID, wakeID: UInt32, reason: HubControl.CancelReason)] {
+        sent.compactMap { if case .cancel(let wake, let reason) = $0.control { ($0.to, wake, reason) } else { nil } }
+    }
+    var phases: [HubControl.ConversationPhase] {
+        sent.compactMap { if case .phase(_, let phase) = $0.control { phase } else { nil } }
+    }
+    var acks: [Int] {
+        sent.compactMap { if case .uplinkAck(_, let next) = $0.control { Int(next.value) } else { nil } }
+    }
+    var audio: [(packet: Int, sequence: SerialNumber)] {
+        compactMap { if case .sendAudio(_, _, let packet, let sequence) = $0 { (packet, sequence) } else { nil } }
+    }
+    var failures: [WireError.Code] {
+        compactMap { if case .fail(_, let error) = $0 { error.code } else { nil } }
+    }
+    var closed: [ConnectionID] {
+        compactMap { if case .close(let id, _) = $0 { id } else { nil } }
+    }
+    var logs: [LogRecord] {
+        compactMap { if case .log(let entry) = $0 { entry } else { nil } }
+    }
+    func log(_ event: String) -> LogRecord? { logs.first { $0.isNamed(event) } }
+    func count(_ effect: HubEffect) -> Int { filter { $0 == effect }.count }
+    var outcomes: [String] { logs.filter { $0.isNamed("conversation.end") }.compactMap { $0.value("outcome") } }
+}
+
+extension LogRecord {
+    func isNamed(_ event: String) -> Bool { self.event.text.description == event }
+    func value(_ key: String) -> String? { fields.first { $0.key.text.description == key }?.value }
+}
