@@ -64,7 +64,7 @@ let package = Package(
         .executableTarget(name: "puckctl", dependencies: ["LinuxIO"]),
 
         // A developer's tools: ordinary Swift, Foundation allowed.
-        .executableTarget(name: "puckdemo", dependencies: ["OpusCodec", "PuckWire", "WAVFile"]),
+        .executableTarget(name: "puckdemo", dependencies: ["LinuxIO", "PuckBase", "WAVFile"]),
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
         .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux"]),
@@ -76,6 +76,7 @@ let package = Package(
         .testTarget(name: "OpusCodecTests", dependencies: ["OpusCodec", "PuckBase"]),
         .testTarget(name: "ResamplerTests", dependencies: ["Resampler"]),
         .testTarget(name: "WAVFileTests", dependencies: ["WAVFile"]),
+        .testTarget(name: "PuckDemoTests", dependencies: ["puckdemo"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
         .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "PuckBase", "CLinux"]),
