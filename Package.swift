@@ -67,7 +67,7 @@ let package = Package(
         .executableTarget(name: "puckctl", dependencies: ["LinuxIO"]),
 
         // A developer's tools: ordinary Swift, Foundation allowed.
-        .executableTarget(name: "puckdemo", dependencies: ["OpusCodec", "PuckWire", "WAVFile"]),
+        .executableTarget(name: "puckdemo", dependencies: ["LinuxIO", "PuckBase", "WAVFile"]),
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
         .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux"]),
@@ -83,6 +83,7 @@ let package = Package(
         .testTarget(
             name: "HubRuntimeTests",
             dependencies: ["HubRuntime", "puckhub", "LinkTransport", "OpusCodec", "WAVFile", "LinuxIO", "CLinux"]),
+        .testTarget(name: "PuckDemoTests", dependencies: ["puckdemo"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
         .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "PuckBase", "CLinux"]),
