@@ -125,8 +125,8 @@ public final class EventLoop {
     /// Sets the one application deadline, in nanoseconds of CLOCK_MONOTONIC, replacing any earlier; nil for none.
     /// A deadline in the past fires in the next round. It is a timerfd: libwebsockets' own timers cost five times as
     /// much CPU at 20 ms (measured with 4.1.6).
-    public func setDeadline(_ nanosecondsOnCLOCK_MONOTONIC: Int64?) {
-        deadlineTimer!.set(nanosecondsOnCLOCK_MONOTONIC)
+    public func setDeadline(_ deadlineNanoseconds: Int64?) {
+        deadlineTimer!.set(deadlineNanoseconds)
     }
 
     /// Watches a descriptor, level-triggered. The caller keeps owning and closing it, and calls `remove` on the handle

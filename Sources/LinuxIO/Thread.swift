@@ -48,6 +48,12 @@ public final class Thread {
 
     deinit { precondition(joined, "a thread was dropped without being joined") }
 
+    /// Whether the calling thread has a real-time policy.
+    public static var isRealTime: Bool {
+        let policy = sched_getscheduler(0)
+        return policy == SCHED_FIFO || policy == SCHED_RR
+    }
+
     /// Waits until the body has returned; at once when called again. One thread only, and not the thread itself.
     public func join() {
         if joined { return }

@@ -37,7 +37,6 @@ final class CaptureThread {
             worker.run()
             worker.controls.words.pointee.finished.store(true, ordering: .releasing)
         }
-        worker.isRealTime.store(thread?.outcome == .asAsked, ordering: .releasing)
     }
 
     /// Asks the thread to end and waits for it; a device that does not return is left behind (see `limitShutdown`).
@@ -59,7 +58,6 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
     let format: HandOver<String>
     let wake: EventSignaller
     let stopEvent: EventDescriptor
-    let isRealTime = Atomic<Bool>(false)
     private var failures = 0
     private var timesOpened: Int64 = 0
 
@@ -101,7 +99,7 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
     /// Opens the device and captures until it is lost or the thread is asked to end.
     private func useDevice() throws(DeviceError) {
         var device = try CaptureDevice.open(settings.capture.request)
-        device.format.isRealTime = isRealTime.load(ordering: .acquiring)
+        device.format.isRealTime = LinuxIO.Thread.isRealTime
         let resampler: Resampler
         do throws(Resampler.Unsupported) {
             resampler = try Resampler(from: device.format.rate, to: 16_000)

@@ -28,7 +28,6 @@ final class PlaybackThread {
             worker.run()
             worker.controls.words.pointee.finished.store(true, ordering: .releasing)
         }
-        worker.isRealTime.store(thread?.outcome == .asAsked, ordering: .releasing)
     }
 
     /// There is something in the ring, or the controls have changed.
@@ -57,7 +56,6 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
     let format: HandOver<String>
     let wake: EventSignaller
     let workEvent: EventDescriptor
-    let isRealTime = Atomic<Bool>(false)
     private var reader: RingReader
     private var failures = 0
     private var timesOpened: Int64 = 0
@@ -102,7 +100,7 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
 
     private func useDevice() throws(DeviceError) {
         var device = try PlaybackDevice.open(settings.playback.request)
-        device.format.isRealTime = isRealTime.load(ordering: .acquiring)
+        device.format.isRealTime = LinuxIO.Thread.isRealTime
         let resampler: Resampler
         do throws(Resampler.Unsupported) {
             resampler = try Resampler(from: 16_000, to: device.format.rate)

@@ -1,0 +1,114 @@
+import PuckAudio
+import PuckBase
+import PuckWire
+import Testing
+
+@testable import PuckCore
+
+@Suite("The link")
+struct LinkTests {
+    @Test("greets first, and is up after the welcome")
+    func greeting() {
+        var bench = Bench()
+        #expect(bench.on(.started).opens == 1)
+        let hello = bench.on(.socketOpened).sent
+        #expect(hello.count == 1)
+        if case .hello(let m)? = hello.first { #expect(m.puckID == "kitchen") } else { Issue.record("no hello") }
+        #expect(!bench.puck.isConnected)
+        bench.connect()
+        #expect(bench.puck.isConnected)
+    }
+
+    @Test("pauses 1, 2, 4, 8, 16, 30, 30 s between attempts, within 10 %")
+    func backoff() {
+        var bench = Bench()
+        bench.on(.started)
+        for nominal in [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000] {
+            bench.on(.socketClosed(reason: "refused"))
+            #expect(bench.wait(.milliseconds(nominal * 9 / 10 - 1)).opens == 0)
+            #expect(bench.wait(.milliseconds(nominal / 5 + 2)).opens == 1)
+        }
+    }
+
+    @Test("starts the pauses again only after 10 s of a stable link")
+    func stable() {
+        var bench = Bench()
+        bench.connect()
+        bench.on(.socketClosed(reason: "reset"))
+        _ = bench.wait(.milliseconds(1101))
+        bench.connect()
+        bench.on(.socketClosed(reason: "reset"))
+        #expect(bench.wait(.milliseconds(1700)).opens == 0, "the second pause is 2 s")
+        _ = bench.wait(.milliseconds(600))
+        bench.connect()
+        for _ in 0..<3 {
+            _ = bench.wait(.seconds(4))
+            _ = bench.control(.ping(Ping(t0: 0)))
+        }
+        bench.on(.socketClosed(reason: "reset"))
+        #expect(bench.wait(.milliseconds(1101)).opens == 1, "the first pause again")
+    }
+
+    @Test("pings every 5 s and drops a hub that is silent for 10 s")
+    func keepAlive() {
+        var bench = Bench()
+        bench.connect()
+        let effects = bench.wait(.milliseconds(9_999))
+        #expect(effects.sent.filter { if case .ping = $0 { true } else { false } }.count == 1)
+        #expect(!effects.contains(.closeSocket))
+        #expect(bench.wait(.milliseconds(2)).contains(.closeSocket))
+        #expect(!bench.puck.isConnected)
+    }
+
+    @Test("gives up a connection that never opens, and a hub that never says welcome")
+    func timeouts() {
+        var bench = Bench()
+        bench.on(.started)
+        #expect(bench.wait(.seconds(10)).contains(.closeSocket))
+        _ = bench.wait(.seconds(2))
+        bench.on(.socketOpened)
+        #expect(bench.wait(.seconds(5)).contains(.closeSocket))
+    }
+
+    @Test("answers a ping with its own clock")
+    func pong() {
+        var bench = Bench()
+        bench.connect()
+        let t = Double(bench.now.nanoseconds) / 1e6
+        #expect(bench.control(.ping(Ping(t0: 12.5))).sent == [.pong(Pong(t0: 12.5, t1: t, t2: t))])
+    }
+
+    @Test("a first message that is not welcome, and a second welcome, are protocol errors")
+    func unexpected() {
+        var bench = Bench()
+        bench.on(.started)
+        bench.on(.socketOpened)
+        #expect(bench.control(.ping(Ping(t0: 1))).contains(.closeSocket))
+        var second = Bench()
+        second.connect()
+        let welcome = Welcome(
+            session: 1, epoch: 7, resume: .none, from: .zero, pingMilliseconds: 5000, replayMilliseconds: 0)
+        #expect(second.control(.welcome(welcome)).contains(.closeSocket))
+    }
+
+    @Test("after 30 s without a hub the lights change once, and once when it is back")
+    func offline() {
+        var bench = Bench()
+        #expect(bench.on(.started).lights == [.starting])
+        bench.on(.socketClosed(reason: "refused"))
+        #expect(bench.wait(.milliseconds(29_999)).lights.isEmpty)
+        let effects = bench.wait(.seconds(90))
+        #expect(effects.lights == [.offline])
+        #expect(effects.filter { $0 == .playEarcon(.offline) }.count == 1)
+        bench.on(.socketOpened)
+        bench.effects.removeAll()
+        bench.puck.step(
+            .controlReceived(
+                .welcome(
+                    Welcome(
+                        session: 1, epoch: 1, resume: .none, from: .zero, pingMilliseconds: 5000,
+                        replayMilliseconds: 0)), sequence: .zero), now: bench.now, into: &bench.effects)
+        #expect(bench.effects.lights == [.idle])
+        #expect(bench.effects.contains(.playEarcon(.online)))
+    }
+}

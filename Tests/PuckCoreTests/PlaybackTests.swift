@@ -1,0 +1,96 @@
+import PuckAudio
+import PuckBase
+import PuckWire
+import Testing
+
+@testable import PuckCore
+
+@Suite("Playback")
+struct PlaybackTests {
+    static func start(_ bench: inout Bench, at sequence: UInt16 = 0) -> [PuckEffect] {
+        bench.control(.downStart(DownStart(playID: 5, conversationID: "c1")), sequence)
+    }
+
+    static func audio(_ bench: inout Bench, _ sequence: UInt16) -> [PuckEffect] {
+        bench.on(.audioReceived(type: .downlinkOpus, sequence: SerialNumber(sequence), byteCount: 60))
+    }
+
+    @Test("plays packets in order across the wrap of the sequence number, then reports the stop as played")
+    func order() {
+        var bench = Bench()
+        bench.connect(from: 65_534)
+        #expect(Self.start(&bench, at: 65_534).contains(.startPlayback(codec: .opus)))
+        #expect(Self.audio(&bench, 65_535).contains(.playPacket(SerialNumber(65_535), byteCount: 60)))
+        #expect(Self.audio(&bench, 0).contains(.playPacket(.zero, byteCount: 60)))
+        #expect(bench.control(.downStop(playID: 5, reason: .done), 1).contains(.finishPlayback))
+        bench.on(.playbackAdvanced(samples: 320))
+        let report = bench.wait(.milliseconds(200)).sent
+        #expect(
+            report.first
+                == .played(
+                    Played(
+                        sequence: SerialNumber(65_535), playID: 5, positionMilliseconds: 20, bufferedMilliseconds: 20)))
+        let drained = bench.on(.playbackDrained)
+        #expect(
+            drained.sent == [
+                .played(Played(sequence: SerialNumber(1), playID: 5, positionMilliseconds: 40, bufferedMilliseconds: 0))
+            ])
+        #expect(bench.puck.phase == .idle)
+    }
+
+    @Test("drops duplicates, and treats a hole in the stream as an error of the hub")
+    func duplicatesAndHoles() {
+        var bench = Bench()
+        bench.connect()
+        _ = Self.start(&bench)
+        _ = Self.audio(&bench, 1)
+        #expect(Self.audio(&bench, 1).isEmpty)
+        #expect(Self.audio(&bench, 3).contains(.closeSocket))
+    }
+
+    @Test("a hub that sends more than it may is cut off rather than obeyed")
+    func flood() {
+        var bench = Bench()
+        bench.connect()
+        _ = Self.start(&bench)
+        var closed = false
+        for sequence in 1...300 as ClosedRange<UInt16> where !closed {
+            closed = Self.audio(&bench, sequence).contains(.closeSocket)
+        }
+        #expect(closed)
+    }
+
+    @Test("stop on the puck silences it at once, and audio still on its way is swallowed and reported")
+    func stop() {
+        var bench = Bench()
+        bench.connect()
+        _ = Self.start(&bench)
+        _ = Self.audio(&bench, 1)
+        #expect(bench.on(.stopRequested).contains(.stopPlayback))
+        #expect(!Self.audio(&bench, 2).contains { if case .playPacket = $0 { true } else { false } })
+        let report = bench.wait(.milliseconds(200)).sent
+        #expect(report.contains { if case .played(let m) = $0 { m.sequence == SerialNumber(2) } else { false } })
+    }
+
+    @Test("a play for which nothing comes any more ends by itself")
+    func stalled() {
+        var bench = Bench()
+        bench.connect()
+        _ = Self.start(&bench)
+        _ = bench.on(.controlReceived(.ping(Ping(t0: 0)), sequence: .zero))
+        var effects = bench.wait(.seconds(6))
+        _ = bench.on(.controlReceived(.ping(Ping(t0: 0)), sequence: .zero))
+        effects += bench.wait(.seconds(6))
+        #expect(effects.contains(.stopPlayback))
+        #expect(bench.puck.phase == .idle)
+    }
+
+    @Test("a wake during playback is ignored until echo cancellation exists; the button stops the answer")
+    func duringPlayback() {
+        var bench = Bench()
+        bench.connect()
+        _ = Self.start(&bench)
+        #expect(bench.wake().sent.isEmpty)
+        #expect(bench.on(.talkRequested(position: 0)).contains(.stopPlayback))
+    }
+}

@@ -1,0 +1,60 @@
+import PuckAudio
+import PuckBase
+import PuckWire
+import Testing
+
+@testable import PuckCore
+
+@Suite("The machine as a whole")
+struct PuckFuzzTests {
+    @Test("a hundred thousand random events never trap, and every waiting state has a deadline")
+    func fuzz() {
+        var generator = SeededGenerator(seed: 99)
+        var bench = Bench()
+        bench.on(.started)
+        for _ in 0..<100_000 {
+            bench.on(randomEvent(&generator, bench.puck))
+            bench.now = bench.now + .milliseconds(Int(generator.next() % 400))
+            if let next = bench.puck.nextDeadline, next <= bench.now { bench.on(.timePassed) }
+            #expect(bench.puck.window.count <= UplinkWindow.capacity)
+            #expect(bench.puck.downlink.waiting <= Downlink.capacity)
+            if bench.puck.link != .up || bench.puck.phase != .idle {
+                #expect(
+                    bench.puck.nextDeadline != nil, "waiting without a deadline: \(bench.puck.link) \(bench.puck.phase)"
+                )
+            }
+        }
+    }
+
+    private func randomEvent(_ g: inout SeededGenerator, _ puck: Puck) -> PuckEvent {
+        let small = UInt16(g.next() % 4)
+        let sequence = puck.downlink.expected.advanced(by: g.next() % 10 == 0 ? Int(small) - 1 : 0)
+        let welcome = Welcome(
+            session: 1, epoch: UInt32(small), resume: .none, from: SerialNumber(UInt16(truncatingIfNeeded: g.next())),
+            pingMilliseconds: 5000, replayMilliseconds: 0)
+        let finding = WakeFinding(onset: 0, levelDecibels: -30, noiseDecibels: -60, confidence: 1)
+        switch g.next() % 22 {
+        case 0, 1: return .socketOpened
+        case 2: return .socketClosed(reason: "x")
+        case 3, 4: return .controlReceived(.welcome(welcome), sequence: .zero)
+        case 5: return .controlReceived(.grant(wakeID: puck.lastWakeID, conversationID: "c\(small)"), sequence: .zero)
+        case 6: return .controlReceived(.cancel(wakeID: puck.lastWakeID, reason: .lost), sequence: .zero)
+        case 7:
+            return .controlReceived(.uplinkAck(conversationID: "c\(small)", next: SerialNumber(small)), sequence: .zero)
+        case 8, 9:
+            return .controlReceived(
+                .downStart(DownStart(playID: UInt32(small), conversationID: "c\(small)")), sequence: sequence)
+        case 10: return .controlReceived(.downStop(playID: UInt32(small), reason: .done), sequence: sequence)
+        case 11: return .audioReceived(type: .downlinkOpus, sequence: sequence, byteCount: 10)
+        case 12: return .malformedReceived(WireError(.badType, "x"))
+        case 13: return .wakeHeard(finding, onset: .zero)
+        case 14, 15: return .packetEncoded(levelDecibels: small == 0 ? -20 : -70)
+        case 16: return g.next() % 8 == 0 ? .stopRequested : .talkRequested(position: 0)
+        case 17: return .muteRequested(small == 0)
+        case 18: return .playbackAdvanced(samples: Int64(g.next() % 10_000))
+        case 19: return .playbackDrained
+        case 20: return small == 0 ? .captureLost : .captureRestored
+        default: return .timePassed
+        }
+    }
+}

@@ -1,0 +1,137 @@
+import PuckAudio
+import PuckBase
+import PuckWire
+import Testing
+
+@testable import PuckCore
+
+@Suite("A turn")
+struct TurnTests {
+    @Test("encodes from the candidate on, sends nothing before the grant, then everything in order")
+    func grant() {
+        var bench = Bench()
+        bench.connect()
+        let wake = bench.wake()
+        #expect(wake.contains(.startEncoding(onset: 16_000, preroll: true)))
+        #expect(wake.lights == [.candidate])
+        for _ in 0..<5 {
+            let effects = bench.on(.packetEncoded(levelDecibels: -30))
+            #expect(effects.packets.isEmpty)
+        }
+        let grant = bench.control(.grant(wakeID: 1, conversationID: "c1"))
+        #expect(grant.packets == [0, 1, 2, 3, 4])
+        #expect(grant.contains(.playEarcon(.listening)))
+        #expect(grant.lights == [.listening])
+        #expect(bench.on(.packetEncoded(levelDecibels: -30)).packets == [5])
+    }
+
+    @Test("a cancelled candidate stays silent: no earcon, nothing sent")
+    func cancel() {
+        var bench = Bench()
+        bench.connect()
+        _ = bench.wake()
+        bench.on(.packetEncoded(levelDecibels: -30))
+        let effects = bench.control(.cancel(wakeID: 1, reason: .lost))
+        #expect(effects.contains(.stopEncoding))
+        #expect(effects.packets.isEmpty)
+        #expect(!effects.contains { if case .playEarcon = $0 { true } else { false } })
+        #expect(effects.lights == [.idle])
+    }
+
+    @Test("without a verdict within 2 s the puck gives up, and hands a late grant back")
+    func noVerdict() {
+        var bench = Bench()
+        bench.connect()
+        _ = bench.wake()
+        #expect(bench.wait(.seconds(2)).contains(.stopEncoding))
+        let late = bench.control(.grant(wakeID: 1, conversationID: "c9")).sent
+        #expect(late == [.uplinkEnd(UplinkEnd(conversationID: "c9", lastSequence: .zero, reason: .cancelled))])
+    }
+
+    @Test("ends 700 ms after the speaker, says so, and thinks")
+    func endpoint() {
+        var bench = Bench()
+        bench.listen()
+        for _ in 0..<20 { bench.on(.packetEncoded(levelDecibels: -30)) }
+        var last: [PuckEffect] = []
+        for _ in 0..<35 { last = bench.on(.packetEncoded(levelDecibels: -60)) }
+        #expect(last.packets == [54])
+        #expect(
+            last.sent == [
+                .uplinkEnd(UplinkEnd(conversationID: "c1", lastSequence: SerialNumber(54), reason: .endpoint))
+            ])
+        #expect(last.contains(.stopEncoding) && last.lights == [.thinking])
+        #expect(bench.wait(.seconds(30)).lights.contains(.idle), "no answer: it does not think for ever")
+    }
+
+    @Test("holds at most one second of unacknowledged packets")
+    func bound() {
+        var window = UplinkWindow()
+        for _ in 0..<500 {
+            window.append()
+            _ = window.takeUnsent()
+            #expect(window.count <= 50)
+        }
+        #expect(window.dropped == 450)
+        #expect(window.first == SerialNumber(450))
+        let good = window.acknowledge(next: SerialNumber(480))
+        let ahead = window.acknowledge(next: SerialNumber(501))
+        #expect(good && !ahead)
+        #expect(window.count == 20)
+    }
+
+    @Test("packets that fall out before they were sent make a hole, which ends the utterance")
+    func hole() {
+        var bench = Bench()
+        bench.connect()
+        _ = bench.wake()
+        for _ in 0..<60 { bench.on(.packetEncoded(levelDecibels: -30)) }
+        _ = bench.control(.grant(wakeID: 1, conversationID: "c1"))
+        let effects = bench.on(.packetEncoded(levelDecibels: -30))
+        #expect(effects.sent.contains { if case .uplinkEnd(let end) = $0 { end.reason == .gap } else { false } })
+    }
+
+    @Test("a lost link ends the turn and is said aloud")
+    func lostLink() {
+        var bench = Bench()
+        bench.listen()
+        let effects = bench.on(.socketClosed(reason: "reset"))
+        #expect(effects.contains(.stopEncoding))
+        #expect(effects.contains(.playEarcon(.failed)))
+        #expect(bench.puck.phase == .idle)
+    }
+
+    @Test("muted: nothing wakes, a running utterance ends, and the light says so")
+    func mute() {
+        var bench = Bench()
+        bench.listen()
+        bench.on(.packetEncoded(levelDecibels: -30))
+        let effects = bench.on(.muteRequested(true))
+        #expect(effects.contains(.setMuted(true)) && effects.contains(.stopEncoding))
+        #expect(effects.lights == [.muted])
+        #expect(effects.sent.contains { if case .uplinkEnd(let end) = $0 { end.reason == .muted } else { false } })
+        #expect(bench.wake().sent.isEmpty)
+        #expect(bench.on(.muteRequested(false)).lights == [.idle])
+    }
+
+    @Test("the button wakes an idle puck without preroll, and stops a listening one")
+    func button() {
+        var bench = Bench()
+        bench.connect()
+        #expect(bench.on(.talkRequested(position: 500)).contains(.startEncoding(onset: 500, preroll: false)))
+        _ = bench.control(.grant(wakeID: 1, conversationID: "c1"))
+        let second = bench.on(.talkRequested(position: 900))
+        #expect(second.sent.contains { if case .uplinkEnd(let end) = $0 { end.reason == .cancelled } else { false } })
+        #expect(bench.puck.phase == .idle)
+    }
+
+    @Test("a broken microphone shows as a fault and is reported to the hub")
+    func captureLost() {
+        var bench = Bench()
+        bench.connect()
+        let lost = bench.on(.captureLost)
+        #expect(lost.lights == [.error])
+        #expect(lost.sent.contains { if case .status(let s) = $0 { !s.captureOK } else { false } })
+        #expect(bench.on(.captureRestored).lights == [.idle])
+    }
+}
