@@ -2,6 +2,10 @@
 
 # More flags for swift, such as SWIFTFLAGS="-Xswiftc -warnings-as-errors".
 SWIFTFLAGS ?=
+# What the demo says, and more flags for it (--plain, --keep DIR).
+SAY ?=
+export SAY
+DEMOFLAGS ?=
 # The default linker, gold, warns a hundred times about the sanitizers' own symbols.
 SANITIZE := -Xswiftc -use-ld=lld
 FAKE_ALSA := .build-fake-alsa
@@ -21,10 +25,11 @@ build: setup ## build everything, optimized
 embedded: setup ## build the commands as Embedded Swift, as they ship
 	scripts/embedded-build
 
-demo: setup fake-alsa ## a puck and a hub talk to each other, without hardware
+demo: setup fake-alsa ## three pucks and a hub hold a conversation; SAY="any sentence" changes what is said
 	@scripts/setup demo
-	swift build -c release $(SWIFTFLAGS)
-	.build/release/puckdemo
+	@scripts/embedded-build puckd puckhub
+	swift build --product puckdemo $(SWIFTFLAGS)
+	@.build/debug/puckdemo --bin .build-embedded/release --plugin $(FAKE_ALSA) $${SAY:+--say "$$SAY"} $(DEMOFLAGS)
 
 test: setup fake-alsa ## run all tests
 	swift test --disable-xctest $(SWIFTFLAGS)
