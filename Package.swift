@@ -84,6 +84,9 @@ let package = Package(
             name: "HubRuntimeTests",
             dependencies: ["HubRuntime", "puckhub", "LinkTransport", "OpusCodec", "WAVFile", "LinuxIO", "CLinux"]),
         .testTarget(name: "PuckDemoTests", dependencies: ["puckdemo"]),
+        .testTarget(
+            name: "PuckRuntimeTests",
+            dependencies: ["PuckRuntime", "PuckCore", "PuckAudio", "AudioRing", "OpusCodec", "PuckWire", "PuckBase"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
         .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "PuckBase", "CLinux"]),

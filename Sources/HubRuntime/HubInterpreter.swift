@@ -48,7 +48,7 @@ extension HubDaemon {
         case .forget(let conversationID):
             forget(conversationID)
         case .log(let record):
-            write(record)
+            log.write(record)
         }
     }
 
@@ -155,19 +155,5 @@ extension HubDaemon {
         } catch {
             log.warning("record.failed", [Field("problem", error.description)])
         }
-    }
-
-    // MARK: Log
-
-    private func write(_ record: LogRecord) {
-        let level: LogLevel =
-            switch record.level {
-            case .error: .error
-            case .warning: .warning
-            case .notice: .notice
-            case .info: .info
-            case .debug: .debug
-            }
-        log.record(level, record.event.text, record.fields.map { Field($0.key.text, $0.value) })
     }
 }
