@@ -30,9 +30,7 @@ public struct Certificate: Equatable, Sendable {
         defer { EVP_PKEY_free(key) }
         guard let certificate = X509_new() else { throw openSSLError("making a certificate") }
         defer { X509_free(certificate) }
-        try fill(
-            certificate, key: key, commonName: names.first ?? "puckhub", from: nowUnixSeconds - backdatedSeconds,
-            until: nowUnixSeconds + Int64(days) * 86_400)
+        try fill(certificate, key: key, commonName: names.first ?? "puckhub", now: nowUnixSeconds, days: days)
         // The certificate is its own authority only in that it is pinned; it must not sign others.
         try addExtension(NID_basic_constraints, "critical,CA:FALSE", to: certificate)
         try addExtension(NID_key_usage, "critical,digitalSignature", to: certificate)
@@ -114,17 +112,19 @@ extension Certificate {
     }
 
     private static func fill(
-        _ certificate: OpaquePointer, key: OpaquePointer, commonName: String, from: Int64, until: Int64
+        _ certificate: OpaquePointer, key: OpaquePointer, commonName: String, now: Int64, days: Int
     ) throws(CredentialError) {
         var serial: UInt64 = 0
         guard withUnsafeMutableBytes(of: &serial, { RAND_bytes($0.baseAddress, Int32($0.count)) }) == 1 else {
             throw openSSLError("drawing a serial number")
         }
+        // The end is given in days from a start: a 32-bit time_t, as on armhf, does not reach it.
+        var start = time_t(now - backdatedSeconds)
         // Version 3 is written as 2. A serial number is positive (RFC 5280, 4.1.2.2).
         guard X509_set_version(certificate, 2) == 1,
             ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), serial >> 1 | 1) == 1,
-            ASN1_TIME_set(X509_getm_notBefore(certificate), time_t(from)) != nil,
-            ASN1_TIME_set(X509_getm_notAfter(certificate), time_t(until)) != nil,
+            X509_time_adj_ex(X509_getm_notBefore(certificate), 0, 0, &start) != nil,
+            X509_time_adj_ex(X509_getm_notAfter(certificate), Int32(days), Int(backdatedSeconds), &start) != nil,
             X509_set_pubkey(certificate, key) == 1, let name = X509_get_subject_name(certificate)
         else { throw openSSLError("making a certificate") }
         // A common name has at most 64 characters (RFC 5280, appendix A.1); only the alternative names count.

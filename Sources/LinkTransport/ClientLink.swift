@@ -217,9 +217,6 @@ public final class ClientLink {
         switch reason {
         case LWS_CALLBACK_WSI_CREATE:
             isConnected = true
-        case LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION:
-            // Here `length` is OpenSSL's own verdict. Nothing is decided, only remembered.
-            if length == 0, let store = user { trust?.noteVerification(OpaquePointer(store)) }
         case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
             return appendAuthorization(input, length)
         case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH:

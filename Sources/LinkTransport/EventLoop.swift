@@ -125,8 +125,8 @@ public final class EventLoop {
     /// Sets the one application deadline, in nanoseconds of CLOCK_MONOTONIC, replacing any earlier; nil for none.
     /// A deadline in the past fires in the next round. It is a timerfd: libwebsockets' own timers cost five times as
     /// much CPU at 20 ms (measured with 4.1.6).
-    public func setDeadline(_ deadlineNanoseconds: Int64?) {
-        deadlineTimer!.set(deadlineNanoseconds)
+    public func setDeadline(_ nanoseconds: Int64?) {
+        deadlineTimer!.set(nanoseconds)
     }
 
     /// Watches a descriptor, level-triggered. The caller keeps owning and closing it, and calls `remove` on the handle
@@ -185,20 +185,20 @@ extension EventLoop {
     }
 
     fileprivate func serveDescriptors() {
-        var events = [epoll_event](repeating: epoll_event(), count: Self.eventsPerTurn)
-        let count = epoll_wait(epollDescriptor, &events, Int32(Self.eventsPerTurn), 0)
-        for index in 0..<max(0, Int(count)) {
-            let event = events[index]
-            let slot = Int(event.data.u64 & 0xffff_ffff)
-            let generation = UInt32(event.data.u64 >> 32)
-            // An earlier callback of this batch may have removed it, or put another one into its slot.
-            guard slot < descriptors.count, let handle = descriptors[slot], handle.generation == generation else {
-                continue
-            }
-            let readiness = Readiness(epollEvents: event.events)
-            handle.onReady(readiness)
-            if readiness.isDisjoint(with: [.readable, .writable]) { forget(handle) }
+        withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: Self.eventsPerTurn) { events in
+            let count = epoll_wait(epollDescriptor, events.baseAddress!, Int32(Self.eventsPerTurn), 0)
+            for index in 0..<max(0, Int(count)) { serve(events[index]) }
         }
+    }
+
+    private func serve(_ event: epoll_event) {
+        let slot = Int(event.data.u64 & 0xffff_ffff)
+        let generation = UInt32(event.data.u64 >> 32)
+        // An earlier callback of this batch may have removed it, or put another one into its slot.
+        guard slot < descriptors.count, let handle = descriptors[slot], handle.generation == generation else { return }
+        let readiness = Readiness(epollEvents: event.events)
+        handle.onReady(readiness)
+        if readiness.isDisjoint(with: [.readable, .writable]) { forget(handle) }
     }
 }
 
@@ -212,8 +212,9 @@ extension EventLoop {
         info.port = CONTEXT_PORT_NO_LISTEN
         info.gid = -1
         info.uid = -1
-        // One pollfd per connection, the epoll instance, and libwebsockets' own event pipe with a spare.
-        info.fd_limit_per_thread = UInt32(connections + 4)
+        // One pollfd per connection, the epoll instance, and what libwebsockets opens for itself: an event pipe, from
+        // 4.3 on a netlink socket; the rest is spare.
+        info.fd_limit_per_thread = UInt32(connections + 8)
         info.max_http_header_pool = UInt16(max(2, connections))
         info.pt_serv_buf_size = UInt32(LinkProtocol.maximumMessageBytes)
         // Only a second line of defence: this module's own, shorter deadlines fire first.

@@ -9,6 +9,8 @@ public enum LinkFailure: Equatable, Sendable {
     // TLS.
     case notTLS
     case hungUpDuringHandshake
+    /// `reason` is OpenSSL's (`openssl/sslerr.h`).
+    case tlsFailed(reason: Int)
     case certificateNotTrusted
     case certificateExpired
     case certificateNotYetValid
@@ -81,6 +83,9 @@ public enum LinkFailure: Equatable, Sendable {
             return "the other end does not speak TLS on this port: check [hub] port, or whether that hub runs insecure"
         case .hungUpDuringHandshake:
             return "the other end hung up during the handshake: it is full, or is no puckhub; its log says why"
+        case .tlsFailed(let reason):
+            return "the TLS handshake failed (OpenSSL reason \(reason)): check that both ends run a current OpenSSL, "
+                + "and that [hub] port is the hub's"
         case .certificateNotTrusted:
             return "the hub's certificate is not the trusted one: copy the hub's current certificate to this puck "
                 + "and name it in [hub] certificate"

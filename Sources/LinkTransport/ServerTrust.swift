@@ -55,7 +55,8 @@ final class ServerTrust {
         ERR_clear_error()
         SSL_CTX_set_ex_data(context, Self.ownerIndex, Unmanaged.passUnretained(self).toOpaque())
         SSL_CTX_set_info_callback(context) { session, place, result in
-            if place & SSL_CB_EXIT != 0 && result <= 0 { ServerTrust.owner(of: session)?.noteHandshakeError() }
+            guard place & SSL_CB_EXIT != 0, result <= 0, let session else { return }
+            ServerTrust.owner(of: session)?.noteHandshakeError(session)
         }
     }
 
@@ -64,48 +65,47 @@ final class ServerTrust {
 
     func beginHandshake() { failure = nil }
 
-    /// OpenSSL rejected a certificate of the chain; the first reason counts.
-    func noteVerification(_ store: OpaquePointer) {
-        if case .notTLS? = failure { failure = nil }
-        guard failure == nil else { return }
-        let code = X509_STORE_CTX_get_error(store)
-        switch code {
+    /// libwebsockets empties OpenSSL's error queue before it reports, so the queue is read here, while OpenSSL leaves
+    /// the handshake.
+    private func noteHandshakeError(_ session: OpaquePointer) {
+        let error = ERR_peek_last_error()
+        guard error != 0, failure == nil else { return }
+        let reason = puck_tls_reason(error)
+        switch reason {
+        case SSL_R_CERTIFICATE_VERIFY_FAILED:
+            failure = verificationFailure(SSL_get_verify_result(session))
+        case SSL_R_UNEXPECTED_EOF_WHILE_READING:
+            failure = .hungUpDuringHandshake
+        case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_PACKET_LENGTH_TOO_LONG, SSL_R_UNEXPECTED_MESSAGE:
+            failure = .notTLS
+        default:
+            failure = .tlsFailed(reason: Int(reason))
+        }
+    }
+
+    private func verificationFailure(_ code: Int) -> LinkFailure {
+        switch Int32(truncatingIfNeeded: code) {
         case X509_V_ERR_CERT_HAS_EXPIRED:
-            failure = .certificateExpired
+            return .certificateExpired
         case X509_V_ERR_CERT_NOT_YET_VALID:
-            failure = .certificateNotYetValid
+            return .certificateNotYetValid
         case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
-            failure = .certificateWrongName(expected: expectedName)
+            return .certificateWrongName(expected: expectedName)
         case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
             X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
             X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_CERT_UNTRUSTED,
             X509_V_ERR_CERT_SIGNATURE_FAILURE, X509_V_ERR_CERT_CHAIN_TOO_LONG:
-            failure = .certificateNotTrusted
+            return .certificateNotTrusted
         default:
-            failure = .certificateInvalid(code: Int(code))
-        }
-    }
-
-    /// libwebsockets empties OpenSSL's error queue before it reports, so it is read while OpenSSL leaves the handshake.
-    private func noteHandshakeError() {
-        let error = ERR_peek_last_error()
-        guard error != 0, failure == nil else { return }
-        switch puck_tls_reason(error) {
-        case SSL_R_UNEXPECTED_EOF_WHILE_READING:
-            failure = .hungUpDuringHandshake
-        case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_PACKET_LENGTH_TOO_LONG, SSL_R_BAD_PACKET_LENGTH,
-            SSL_R_UNEXPECTED_MESSAGE, SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_UNKNOWN_PROTOCOL:
-            failure = .notTLS
-        default:
-            failure = .notTLS
+            return .certificateInvalid(code: code)
         }
     }
 
     private static let ownerIndex: Int32 = CRYPTO_get_ex_new_index(
         CRYPTO_EX_INDEX_SSL_CTX, 0, nil, nil, nil, nil)
 
-    private static func owner(of session: OpaquePointer?) -> ServerTrust? {
-        guard let session, let context = SSL_get_SSL_CTX(session),
+    private static func owner(of session: OpaquePointer) -> ServerTrust? {
+        guard let context = SSL_get_SSL_CTX(session),
             let owner = SSL_CTX_get_ex_data(context, ownerIndex)
         else { return nil }
         return Unmanaged<ServerTrust>.fromOpaque(owner).takeUnretainedValue()

@@ -52,13 +52,17 @@ struct SocketAddress {
         }
     }
 
-    /// The address in digits, with the scope of a link-local one ("fe80::1%wlan0").
+    /// The address in digits, with the scope of a link-local one ("fe80::1%wlan0"); an IPv4 address that reached a
+    /// socket of both families as itself.
     var numericHost: String {
         var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
         let count = socklen_t(text.count)
         let result = withRaw { getnameinfo($0, length, &text, count, nil, 0, NI_NUMERICHOST) }
         guard result == 0 else { return "an unknown address" }
-        return text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+        let address = text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+        let mapped = "::ffff:"
+        guard address.hasPrefix(mapped), address.utf8.contains(UInt8(ascii: ".")) else { return address }
+        return String(address.dropFirst(mapped.count))
     }
 
     func withRaw<R>(_ body: (UnsafePointer<sockaddr>) -> R) -> R {

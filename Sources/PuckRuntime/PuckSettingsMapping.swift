@@ -127,6 +127,7 @@ extension LinkFailure {
         case .timedOut: "timed-out"
         case .notTLS: "not-tls"
         case .hungUpDuringHandshake: "hung-up"
+        case .tlsFailed: "tls-failed"
         case .certificateNotTrusted: "certificate-not-trusted"
         case .certificateExpired: "certificate-expired"
         case .certificateNotYetValid: "certificate-not-yet-valid"
