@@ -101,7 +101,15 @@ public final class HubDaemon {
         announce()
     }
 
-    deinit { for handle in adopted { handle.remove() } }
+    deinit {
+        // Takes back every callback that was given out: they do not keep the daemon alive, and the loop may outlive it.
+        for handle in adopted { handle.remove() }
+        loop.onDeadline = {}
+        link.authorize = { _ in nil }
+        link.onOpen = { _, _, _ in }
+        link.onMessage = { _, _ in }
+        link.onClosed = { _, _ in }
+    }
 
     /// The port that is listened on; of interest where the configuration says 0.
     public var port: UInt16 { link.boundPort }
@@ -126,32 +134,33 @@ public final class HubDaemon {
 
     // MARK: Events
 
+    /// unowned(unsafe) is sound: `deinit` takes the callbacks back. (Embedded Swift has no checked unowned.)
     private func connectEvents(_ signals: SignalDescriptor?) throws(HubStartError) {
-        link.authorize = { [unowned self] token in
+        link.authorize = { [unowned(unsafe) self] token in
             // A token that was added a moment ago works without a signal; one that was revoked no longer does.
             reloadTokens()
             return tokens.name(ofToken: token)
         }
-        link.onOpen = { [unowned self] id, name, peer in
+        link.onOpen = { [unowned(unsafe) self] id, name, peer in
             log.debug("connection.open", [Field("connection", id.value), Field("puck", name), Field("peer", peer)])
             process(.connectionOpened(HubCore.ConnectionID(id.value), tokenName: name))
         }
-        link.onMessage = { [unowned self] id, bytes in received(HubCore.ConnectionID(id.value), bytes) }
-        link.onClosed = { [unowned self] id, reason in
+        link.onMessage = { [unowned(unsafe) self] id, bytes in received(HubCore.ConnectionID(id.value), bytes) }
+        link.onClosed = { [unowned(unsafe) self] id, reason in
             process(.connectionClosed(HubCore.ConnectionID(id.value), reason: reason))
             endWhenEmpty()
         }
-        loop.onDeadline = { [unowned self] in
+        loop.onDeadline = { [unowned(unsafe) self] in
             armed = nil
             if stopDeadline != nil { return loop.stop() }
             process(.timePassed)
         }
         do throws(TransportError) {
             adopted.append(
-                try loop.adopt(fileDescriptor: encodingWork.descriptor) { [unowned self] _ in encodeSlice() })
+                try loop.adopt(fileDescriptor: encodingWork.descriptor) { [unowned(unsafe) self] _ in encodeSlice() })
             if let signals {
                 adopted.append(
-                    try loop.adopt(fileDescriptor: signals.descriptor) { [unowned self] _ in handle(signals) })
+                    try loop.adopt(fileDescriptor: signals.descriptor) { [unowned(unsafe) self] _ in handle(signals) })
             }
         } catch {
             throw HubStartError(error.message)
