@@ -82,7 +82,7 @@ let package = Package(
         .testTarget(name: "HubCoreTests", dependencies: ["HubCore"]),
         .testTarget(
             name: "HubRuntimeTests",
-            dependencies: ["HubRuntime", "puckhub", "LinkTransport", "OpusCodec", "WAVFile", "LinuxIO", "CLinux"]),
+            dependencies: ["puckhub", "PuckWire", "PuckBase", "OpusCodec", "WAVFile", "LinuxIO", "COpenSSL"]),
         .testTarget(name: "PuckDemoTests", dependencies: ["puckdemo"]),
         .testTarget(
             name: "PuckRuntimeTests",
