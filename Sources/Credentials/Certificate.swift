@@ -91,7 +91,8 @@ public struct Certificate: Equatable, Sendable {
         let certificate = withMemoryBIO(bytes) { PEM_read_bio_X509($0, nil, nil, nil) }
         ERR_clear_error()
         guard let certificate else {
-            throw .invalid("\(path) holds no certificate (PEM): make one with 'puckhub certificate'")
+            throw .invalid(
+                "\(path) holds no certificate (PEM): move it away, and puckhub makes a new one at its next start")
         }
         return certificate
     }

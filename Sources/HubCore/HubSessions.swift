@@ -61,6 +61,10 @@ extension Hub {
         let stream = DownlinkStream(
             epoch: UInt32(truncatingIfNeeded: generator.next()), aheadPackets: policy.aheadPackets)
         let welcome = try sessions[id]!.greet(hello, stream: stream, now: now)
+        if hello.isProbe {
+            effects.append(.send(id, .welcome(welcome), .zero))
+            return close(id, reason: "probe answered", now: now, into: &effects)
+        }
         // The new connection wins: a half-open socket must not lock a puck out.
         for (other, session) in sessions where other != id && session.live?.puckID == hello.puckID {
             close(other, reason: "replaced by a new connection of the same puck", now: now, into: &effects)

@@ -1,11 +1,7 @@
 import CLinux
 import LinuxIO
+import PuckBase
 import Settings
-
-/// The version of this program, as `--version` says it (CHANGELOG.md).
-public enum HubVersion {
-    public static let text = "0.1.0"
-}
 
 /// The command `puckhub`: reads the command line and does what it says.
 public enum HubCommand {
@@ -50,7 +46,7 @@ public enum HubCommand {
             return fail(error.message, ExitStatus.usage)
         }
         if arguments.isSet("help") { return say(table.help) }
-        if arguments.isSet("version") { return say("puckhub \(HubVersion.text)") }
+        if arguments.isSet("version") { return say("puckhub \(PuckVersion.text)") }
         var command: TokenCommand?
         if !arguments.positional.isEmpty {
             command = TokenCommand(arguments.positional)

@@ -146,7 +146,7 @@ public struct DownlinkSettings: Equatable, Sendable {
     public var complexity: Int
 
     init(_ reader: inout SettingsReader) {
-        aheadMilliseconds = reader.integer("downlink", "ahead_ms", default: 2000, range: 200...2000, unit: "ms")
+        aheadMilliseconds = reader.integer("downlink", "ahead_ms", default: 2000, range: 500...2000, unit: "ms")
         bitsPerSecond = reader.integer("downlink", "bitrate", default: 32_000, range: 6000...128_000, unit: "bit/s")
         complexity = reader.integer("downlink", "complexity", default: 5, range: 0...10)
     }

@@ -45,7 +45,7 @@ extension ServerLink {
         guard access(path, R_OK) == 0 else {
             throw .configuration(
                 "cannot read the hub's \(what) '\(path)' (\(systemMessage(puck_errno()))): "
-                    + "make one with 'puckhub certificate', or correct its path and mode")
+                    + "correct its path and mode")
         }
     }
 }

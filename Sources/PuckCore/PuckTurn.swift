@@ -22,7 +22,9 @@ extension Puck {
             logIgnored(muted ? "muted" : captureOK ? "no-hub" : "no-microphone", &effects)
             return playEarcon(.failed, &effects)
         }
-        let finding = WakeFinding(onset: position, levelDecibels: 0, noiseDecibels: 0, confidence: 1)
+        // Whoever presses a button means this puck: no voice heard elsewhere outranks it.
+        let finding = WakeFinding(
+            onset: position, levelDecibels: 0, noiseDecibels: Level.floorDecibels, confidence: 1)
         becomeCandidate(finding, now, preroll: false, now, &effects)
     }
 

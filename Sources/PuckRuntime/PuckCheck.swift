@@ -85,7 +85,7 @@ struct PuckCheck {
             link.onOpen = {
                 let hello = Hello(
                     puckID: settings.identity.id, room: settings.identity.room, group: settings.identity.group,
-                    software: "puckd \(PuckVersion.text) (check)", phrases: [settings.wake.phrase])
+                    software: "puckd \(PuckVersion.text)", phrases: [settings.wake.phrase], isProbe: true)
                 _ = Self.send(.hello(hello), on: link)
             }
             link.onMessage = { message in

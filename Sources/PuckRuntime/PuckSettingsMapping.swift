@@ -3,6 +3,7 @@ import LinkTransport
 import LinuxIO
 import OpusCodec
 import PuckAudio
+import PuckBase
 import PuckCore
 import Settings
 

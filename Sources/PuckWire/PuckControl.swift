@@ -25,6 +25,9 @@ public struct Hello: Equatable, Sendable {
     public var codecs: [String]
     public var phrases: [String]
     public var resume: Resume?
+    /// Only asks whether this puck would be welcome (`puckd --check`): the hub answers and closes, and a session of the
+    /// same puck goes on undisturbed.
+    public var isProbe: Bool
 
     public struct Resume: Equatable, Sendable {
         public var epoch: UInt32
@@ -37,7 +40,8 @@ public struct Hello: Equatable, Sendable {
     }
 
     public init(
-        puckID: String, room: String, group: String, software: String, phrases: [String], resume: Resume? = nil
+        puckID: String, room: String, group: String, software: String, phrases: [String], resume: Resume? = nil,
+        isProbe: Bool = false
     ) {
         version = WireLimits.protocolVersion
         self.puckID = puckID
@@ -47,6 +51,7 @@ public struct Hello: Equatable, Sendable {
         codecs = ["opus", "pcm16"]
         self.phrases = phrases
         self.resume = resume
+        self.isProbe = isProbe
     }
 }
 
@@ -219,6 +224,7 @@ extension Hello {
         json.set("version", software)
         json.set("codecs", codecs)
         json.set("phrases", phrases)
+        if isProbe { json.set("probe", true) }
         if let resume {
             let member = JSONObject()
             member.set("epoch", resume.epoch)
@@ -244,6 +250,7 @@ extension Hello {
             throw WireError(.badControl, "no codec in common: this hub speaks opus and pcm16")
         }
         phrases = try json.strings("phrases")
+        isProbe = json.has("probe") ? try json.boolean("probe") : false
         resume = nil
         if json.has("resume") {
             let member = try json.object("resume")

@@ -115,6 +115,20 @@ struct SessionTests {
         #expect(bench.last.grants.count == 1)
     }
 
+    @Test("a probe is answered and closed, and leaves the puck's session and its conversation alone")
+    func probe() {
+        var bench = HubBench()
+        let (old, _) = bench.granted()
+        let probe = bench.open("kitchen")
+        var hello = HubBench.hello("kitchen")
+        hello.isProbe = true
+        bench.step(.received(probe, .hello(hello)))
+        #expect(bench.last.sent.map { $0.to } == [probe])
+        #expect(bench.last.closed == [probe])
+        #expect(bench.hub.sessionCount == 1 && bench.hub.conversationsInProgress == 1)
+        #expect(bench.hub.connection(of: bench.hub.decisions[0].conversationID ?? "") == old)
+    }
+
     @Test("a ping every five seconds, closed after ten seconds of nothing")
     func keepAlive() {
         var bench = HubBench()

@@ -53,6 +53,7 @@ struct ControlTests {
             Hello(
                 puckID: "k", room: "r", group: "g", software: "1", phrases: [],
                 resume: .init(epoch: .max, sequence: SerialNumber(65_535)))),
+        .hello(Hello(puckID: "k", room: "r", group: "g", software: "1", phrases: [], isProbe: true)),
         .wakeCandidate(
             WakeCandidate(
                 wakeID: 7, phrase: "puck", onsetMilliseconds: 12345.625, snrDecibels: 21.5, levelDecibels: -30,

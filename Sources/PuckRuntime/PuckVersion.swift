@@ -1,4 +1,0 @@
-/// The version of this program, as `--version` and the `hello` message say it (CHANGELOG.md).
-public enum PuckVersion {
-    public static let text = "0.1.0"
-}
