@@ -28,8 +28,8 @@ let package = Package(
         debianLibrary("COpenSSL", pkgConfig: "openssl", package: "libssl-dev"),
         .systemLibrary(name: "CMath"),
         .target(name: "CLinux"),
-        .target(name: "CALSAShim", dependencies: ["CALSA"]),
         .target(name: "COpusShim"),
+        .target(name: "CALSAShim", dependencies: ["CALSA"]),
 
         // The core: no I/O, no clock, no random source.
         .target(name: "PuckBase", linkerSettings: [.linkedLibrary("m")]),
@@ -87,6 +87,7 @@ let package = Package(
         .testTarget(
             name: "PuckRuntimeTests",
             dependencies: ["PuckRuntime", "PuckCore", "PuckAudio", "AudioRing", "OpusCodec", "PuckWire", "PuckBase"]),
+        .testTarget(name: "ALSADeviceTests", dependencies: ["ALSADevice", "CALSA", "CLinux", "WAVFile"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
         .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "PuckBase", "CLinux"]),

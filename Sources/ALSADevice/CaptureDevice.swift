@@ -54,7 +54,7 @@ public struct CaptureStream: BitwiseCopyable, @unchecked Sendable {
             }
             var result = Int32(truncatingIfNeeded: count)
             if result == 0 || result == -EAGAIN {
-                result = waitFrames(state.pointee.pcm, state.pointee.waitMilliseconds)
+                result = state.pointee.awaitFrames()
                 if result == 0 { break }
             }
             if result > 0 || result == -EINTR { continue }

@@ -15,9 +15,24 @@ func writeFrames(_ pcm: OpaquePointer, _ buffer: UnsafeRawPointer, _ frames: Int
     snd_pcm_writei(pcm, buffer, snd_pcm_uframes_t(frames))
 }
 
-/// 1: ready, 0: timed out, negative: errno.
 @_semantics("no_performance_analysis") @inline(never)
-func waitFrames(_ pcm: OpaquePointer, _ milliseconds: Int32) -> Int32 { snd_pcm_wait(pcm, milliseconds) }
+func fillDescriptors(_ pcm: OpaquePointer, _ descriptors: UnsafeMutablePointer<pollfd>, _ count: UInt32) -> Int32 {
+    snd_pcm_poll_descriptors(pcm, descriptors, count)
+}
+
+@_semantics("no_performance_analysis") @inline(never)
+func pollDescriptors(_ descriptors: UnsafeMutablePointer<pollfd>, _ count: Int32, _ milliseconds: Int32) -> Int32 {
+    poll(descriptors, nfds_t(count), milliseconds) < 0 ? 0 &- puck_errno() : 0
+}
+
+@_semantics("no_performance_analysis") @inline(never)
+func readyEvents(_ pcm: OpaquePointer, _ descriptors: UnsafeMutablePointer<pollfd>, _ count: Int32) -> UInt16 {
+    var events: UInt16 = 0
+    return snd_pcm_poll_descriptors_revents(pcm, descriptors, UInt32(count), &events) < 0 ? UInt16(POLLERR) : events
+}
+
+@_semantics("no_performance_analysis") @inline(never)
+func monotonicTime(_ time: inout timespec) { clock_gettime(CLOCK_MONOTONIC, &time) }
 
 @_semantics("no_performance_analysis") @inline(never)
 func preparePCM(_ pcm: OpaquePointer) -> Int32 { snd_pcm_prepare(pcm) }

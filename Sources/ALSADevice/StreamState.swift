@@ -12,6 +12,8 @@ struct StreamState {
     let channels: Int
     let sampleFormat: SampleFormat
     let waitMilliseconds: Int32
+    let descriptors: UnsafeMutablePointer<pollfd>
+    let descriptorCount: UInt32
     var clock: SegmentClock
     var xruns: Int64
     var suspensions: Int64
@@ -31,12 +33,16 @@ struct StreamState {
         let bytes = open.format.frameBytes * open.format.periodFrames
         let buffer = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 16)
         zeroFill(buffer, bytes)
+        let descriptorCount = max(1, snd_pcm_poll_descriptors_count(open.pcm))
+        let descriptors = UnsafeMutablePointer<pollfd>.allocate(capacity: Int(descriptorCount))
+        descriptors.initialize(repeating: pollfd(), count: Int(descriptorCount))
         let state = UnsafeMutablePointer<StreamState>.allocate(capacity: 1)
         state.initialize(
             to: StreamState(
                 pcm: open.pcm, status: status, buffer: buffer, frameBytes: open.format.frameBytes,
                 periodFrames: open.format.periodFrames, channels: open.format.channels,
                 sampleFormat: open.format.sampleFormat, waitMilliseconds: Int32(request.waitMilliseconds),
+                descriptors: descriptors, descriptorCount: UInt32(descriptorCount),
                 clock: SegmentClock(rate: Int64(open.format.rate)), xruns: 0, suspensions: 0))
         return state
     }
@@ -46,7 +52,33 @@ struct StreamState {
         snd_pcm_close(state.pointee.pcm)
         snd_pcm_status_free(state.pointee.status)
         state.pointee.buffer.deallocate()
+        state.pointee.descriptors.deallocate()
         state.deallocate()
+    }
+
+    /// Waits until the device has something to say, be it an error, which the next read or write then reports.
+    ///
+    /// Not `snd_pcm_wait`: that begins its time-out anew whenever the device wakes it for nothing, as stalled ones may
+    /// for ever (libasound 1.2.8).
+    /// - Returns: 1 when there is something, 0 after `waitMilliseconds` without; negative errno when it cannot wait.
+    @_noLocks @_noAllocation
+    func awaitFrames() -> Int32 {
+        var time = timespec()
+        monotonicTime(&time)
+        var now = nanoseconds(time)
+        let end = now &+ Int64(waitMilliseconds) &* 1_000_000
+        while now < end {
+            let count = fillDescriptors(pcm, descriptors, descriptorCount)
+            if count < 0 { return count }
+            // Rounded up, so that the last wait does not spin.
+            let left = Int32(truncatingIfNeeded: (end &- now &+ 999_999) / 1_000_000)
+            let result = pollDescriptors(descriptors, count, left)
+            if result < 0 { return result }
+            if readyEvents(pcm, descriptors, count) != 0 { return 1 }
+            monotonicTime(&time)
+            now = nanoseconds(time)
+        }
+        return 0
     }
 
     /// The time of the device's last start or stop, 0 when it cannot be asked. Refreshes `status`.

@@ -12,6 +12,8 @@ enum {
     NANOSECONDS = 1000000000,
     // How often a stalled device looks at its control file: often enough for a test, rarely enough to idle.
     STALL_POLL_NANOSECONDS = 5000000,
+    // A thread that waits for us sleeps at least so long, whatever it waits for: it never spins.
+    SHORTEST_SLEEP_NANOSECONDS = 100000,
 };
 
 int64_t device_now(void)
@@ -190,7 +192,7 @@ void device_arm(struct device *device)
         __int128 nanoseconds = (__int128)(wanted + device->hidden) * NANOSECONDS;
         int64_t rate = (int64_t)device->io.rate * scale(device);
         at = device->segment_start + floor_div(nanoseconds + rate - 1, rate);
-        int64_t earliest = device_now() + 1000;  // never so early that a waiting thread spins
+        int64_t earliest = device_now() + SHORTEST_SLEEP_NANOSECONDS;
         at = at < earliest ? earliest : at;
     }
     when.it_value.tv_sec = at / NANOSECONDS;

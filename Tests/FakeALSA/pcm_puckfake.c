@@ -78,6 +78,11 @@ static snd_pcm_sframes_t on_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel
                                      snd_pcm_uframes_t offset, snd_pcm_uframes_t size)
 {
     struct device *device = device_of(io);
+    // A fault may have struck since libasound looked at the state: nothing gets past it.
+    if (io->state == SND_PCM_STATE_DISCONNECTED)
+        return -ENODEV;
+    if (io->state == SND_PCM_STATE_SUSPENDED)
+        return -ESTRPIPE;
     if (device->interrupt_next) {
         device->interrupt_next = false;
         return -EINTR;

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-    MAXIMUM_SCRIPTS = 16,
+    MAXIMUM_SCRIPTS = 64,
     MAXIMUM_PENDING = 64,   // faults that wait for their position; a further one is refused with a message
     MAXIMUM_BYTES = 4096,   // of a control file; what is behind is not read
 };

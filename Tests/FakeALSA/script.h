@@ -29,7 +29,7 @@ struct fault {
 // when it is opened again, and a line runs once.
 struct script;
 
-// NULL when there is no room for a further control file (16 in one process).
+// NULL when there is no room for a further control file (64 in one process).
 struct script *script_find(const char *path);
 // Reads what is new in the file, at most once a call; cheap when nothing changed.
 void script_poll(struct script *script);
