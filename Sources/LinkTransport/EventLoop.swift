@@ -258,8 +258,11 @@ extension EventLoop {
         return host
     }
 
-    /// Keeps a client's TLS context until libwebsockets is gone.
-    func keep(trust: OpaquePointer) { clientTrust.append(trust) }
+    /// Keeps a client's TLS context, by a reference of its own, until libwebsockets is gone.
+    func keep(trust: OpaquePointer) {
+        SSL_CTX_up_ref(trust)
+        clientTrust.append(trust)
+    }
 
     func detach(_ endpoint: Endpoint) {
         if endpoint.slot >= 0 { endpoints[endpoint.slot] = nil }

@@ -34,7 +34,6 @@ final class ServerTrust {
         case .certificateFile(let path):
             guard SSL_CTX_load_verify_file(context, path) == 1 else {
                 ERR_clear_error()
-                SSL_CTX_free(context)
                 throw .configuration(
                     "'\(path)' holds no readable certificate (PEM): copy the hub's certificate there")
             }
@@ -48,7 +47,6 @@ final class ServerTrust {
         if X509_VERIFY_PARAM_set1_ip_asc(parameters, expectedName) != 1,
             X509_VERIFY_PARAM_set1_host(parameters, expectedName, 0) != 1
         {
-            SSL_CTX_free(context)
             throw .configuration(
                 "'\(expectedName)' cannot be a certificate's host name: correct [hub] certificate_name")
         }
@@ -60,8 +58,12 @@ final class ServerTrust {
         }
     }
 
-    /// The context itself lives on in the loop: libwebsockets holds it.
-    deinit { SSL_CTX_set_ex_data(context, Self.ownerIndex, nil) }
+    /// Also runs when `init` throws, since everything is stored by then. The loop keeps a reference of its own, for
+    /// libwebsockets uses the context to its end; either may go first.
+    deinit {
+        SSL_CTX_set_ex_data(context, Self.ownerIndex, nil)
+        SSL_CTX_free(context)
+    }
 
     func beginHandshake() { failure = nil }
 

@@ -24,9 +24,11 @@ struct Command {
         do throws(DemoError) {
             checks = try Demonstration(options: options, folder: folder).run()
         } catch {
-            // A sentence that cannot be said leaves nothing worth keeping.
-            let isWorthKeeping = FileManager.default.fileExists(atPath: folder.appending(path: "puckhub.conf").path)
-            if isWorthKeeping { throw DemoError(error.message + "\nRecordings and logs: \(folder.path)") }
+            // A sentence that cannot be said, and a run that was broken off, leave nothing worth keeping.
+            let hasBegun = FileManager.default.fileExists(atPath: folder.appending(path: "puckhub.conf").path)
+            if options.keep != nil || hasBegun && !Interruption.came {
+                throw DemoError(error.message + "\nRecordings and logs: \(folder.path)")
+            }
             try? FileManager.default.removeItem(at: folder)
             throw error
         }

@@ -3,7 +3,7 @@ import PuckBase
 /// The picture of a course at a moment: one lane a puck. Lines of text, made anew for each frame; pure, so that tests
 /// can look at it.
 struct Timeline {
-    static let labelWidth = 14
+    static let labelWidth = 16
     /// The axis begins a little before the sentence.
     static let firstSecond = -0.5
 
@@ -15,6 +15,8 @@ struct Timeline {
     /// Characters in a line.
     let width: Int
     let paint: Paint
+
+    private static let legend = "◆ wakes  ✔ granted  ✘ cancelled  ━ sends  ┤ ends  ∿ waits  ▆ answers"
 
     /// The sentence, the hangover, the sentence again, and a little.
     private var lastSecond: Double { 2 * speechSeconds + 2.2 }
@@ -45,6 +47,7 @@ struct Timeline {
             lines.append(label("") + paint(.dim, clipped(notes(on: puck, course))))
         }
         lines.append(label("hub") + paint(.dim, clipped(hubNotes(course))))
+        lines.append(label("") + paint(.dim, clipped(Self.legend)))
         return lines
     }
 
