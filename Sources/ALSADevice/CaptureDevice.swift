@@ -44,20 +44,23 @@ public struct CaptureStream: BitwiseCopyable, @unchecked Sendable {
         let wanted = state.pointee.periodFrames
         var filled = 0
         var attempts = 0
+        // A whole period before the first read. Whoever takes the few frames that are there early is woken for a whole
+        // period beyond them, which is up to a period too late (measured: 10 ms on average).
+        var mustWait = true
         while filled < wanted && attempts < StreamState.maximumAttempts {
             attempts &+= 1
-            let to = state.pointee.buffer + filled &* state.pointee.frameBytes
-            let count = readFrames(state.pointee.pcm, to, wanted &- filled)
-            if count > 0 {
-                filled &+= count
-                continue
-            }
-            var result = Int32(truncatingIfNeeded: count)
-            if result == 0 || result == -EAGAIN {
+            var result: Int32
+            if mustWait {
                 result = state.pointee.awaitFrames()
                 if result == 0 { break }
+                mustWait = result < 0
+            } else {
+                let to = state.pointee.buffer + filled &* state.pointee.frameBytes
+                result = Int32(truncatingIfNeeded: readFrames(state.pointee.pcm, to, wanted &- filled))
+                filled &+= Int(max(0, result))
+                mustWait = result == 0 || result == -EAGAIN
             }
-            if result > 0 || result == -EINTR { continue }
+            if result >= 0 || result == -EAGAIN || result == -EINTR { continue }
             if filled > 0 { break }
             return ReadOutcome(failure: result)
         }

@@ -52,19 +52,25 @@ public final class AdoptedDescriptor {
 final class LoopTimer {
     private let descriptor: Int32
     private var handle: AdoptedDescriptor?
+    /// What the descriptor is armed for: setting the same again would be a system call for nothing.
+    private var armed: Int64?
 
     init(on loop: EventLoop, onExpiry: @escaping () -> Void) throws(TransportError) {
         let descriptor = timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC | TFD_NONBLOCK))
         self.descriptor = descriptor
         if descriptor < 0 { throw .system(call: "timerfd_create", code: puck_errno()) }
-        handle = try loop.adopt(fileDescriptor: descriptor) { _ in
+        // unowned(unsafe) is sound: deinit removes the handle. Embedded Swift has no checked unowned.
+        handle = try loop.adopt(fileDescriptor: descriptor) { [unowned(unsafe) self] _ in
             drainCounter(descriptor)
+            armed = nil
             onExpiry()
         }
     }
 
     /// Sets the deadline in nanoseconds of CLOCK_MONOTONIC; nil disarms.
     func set(_ deadline: Int64?) {
+        if deadline == armed { return }
+        armed = deadline
         var setting = itimerspec()
         if let deadline {
             let due = max(deadline, 1)  // zero would disarm

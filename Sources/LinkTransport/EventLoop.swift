@@ -29,6 +29,8 @@ public final class EventLoop {
     private var wakeHandle: AdoptedDescriptor?
     private var deadlineTimer: LoopTimer?
     private var postponed: [() -> Void] = []
+    /// Where epoll reports: no turn allocates.
+    private let readyEvents = UnsafeMutablePointer<epoll_event>.allocate(capacity: EventLoop.eventsPerTurn)
     private let stopping = Atomic<Bool>(false)
     private var inService = false
     private let logSink: LogSink
@@ -91,6 +93,7 @@ public final class EventLoop {
         if context == nil { close(epollDescriptor) }  // otherwise libwebsockets closed it with its adopted wsi
         for trust in clientTrust { SSL_CTX_free(trust) }
         for name in hostNames { free(name) }
+        readyEvents.deallocate()
         protocols.deallocate()
         keepAlivePolicy.deallocate()
         free(protocolName)

@@ -25,6 +25,9 @@ int64_t device_now(void)
 
 static int64_t scale(const struct device *device) { return device->settings.speed ? device->settings.speed : 1; }
 
+// Nanoseconds in which the device's clock, if it is slowed down, counts one second.
+static int64_t device_second(const struct device *device) { return NANOSECONDS * device->settings.slowness; }
+
 static int64_t floor_div(__int128 a, int64_t b)
 {
     __int128 q = a / b;
@@ -34,12 +37,12 @@ static int64_t floor_div(__int128 a, int64_t b)
 int64_t device_frames(const struct device *device, int64_t nanoseconds)
 {
     __int128 scaled = (__int128)nanoseconds * device->io.rate * scale(device);
-    return floor_div(scaled + NANOSECONDS / 2, NANOSECONDS);
+    return floor_div(scaled + device_second(device) / 2, device_second(device));
 }
 
 static int64_t frames_passed(const struct device *device, int64_t nanoseconds)
 {
-    return floor_div((__int128)nanoseconds * device->io.rate * scale(device), NANOSECONDS);
+    return floor_div((__int128)nanoseconds * device->io.rate * scale(device), device_second(device));
 }
 
 int64_t device_stream_position(const struct device *device) { return device->base + device->done; }
@@ -189,7 +192,7 @@ void device_arm(struct device *device)
         int64_t stop = script_next(device->script);
         if (device->is_capture && stop != INT64_MAX && wanted > stop - device->base)
             wanted = stop - device->base;
-        __int128 nanoseconds = (__int128)(wanted + device->hidden) * NANOSECONDS;
+        __int128 nanoseconds = (__int128)(wanted + device->hidden) * device_second(device);
         int64_t rate = (int64_t)device->io.rate * scale(device);
         at = device->segment_start + floor_div(nanoseconds + rate - 1, rate);
         int64_t earliest = device_now() + SHORTEST_SLEEP_NANOSECONDS;
@@ -225,7 +228,7 @@ int64_t device_wav_index(struct device *device, int64_t stream_position)
 int device_prepare(struct device *device)
 {
     if (device->recovery_milliseconds > 0) {
-        int64_t pause = device->recovery_milliseconds * 1000000 / scale(device);
+        int64_t pause = device->recovery_milliseconds * 1000000 * device->settings.slowness / scale(device);
         struct timespec wait = {pause / NANOSECONDS, pause % NANOSECONDS};
         if (device->settings.speed != SPEED_FREE)
             while (nanosleep(&wait, &wait) < 0 && errno == EINTR) {

@@ -17,6 +17,7 @@ struct settings {
     char *infile, *outfile, *control, *start_file;
     int64_t start_at;       // ns of CLOCK_MONOTONIC; -1: when the stream starts
     int64_t speed;          // how many times faster than real time; SPEED_FREE: as fast as it is read
+    int64_t slowness;       // device time runs this many times slower; 1 or more
     bool loop;
     unsigned rates[16], channels[16], formats[16];
     unsigned rate_count, channel_count, format_count;

@@ -111,6 +111,10 @@ static int read_one(struct settings *settings, snd_config_t *node, const char *i
         int error = read_number(&settings->speed, node, id);
         return error < 0 || settings->speed < 1 || settings->speed > 1000 ? refuse(id, "1 to 1000, or free") : 0;
     }
+    if (strcmp(id, "slowness") == 0) {
+        int error = read_number(&settings->slowness, node, id);
+        return error < 0 || settings->slowness < 1 || settings->slowness > 100 ? refuse(id, "1 to 100") : 0;
+    }
     SNDERR("puckfake: unknown setting '%s'; README.md lists them", id);
     return -EINVAL;
 }
@@ -119,7 +123,7 @@ int settings_read(struct settings *settings, snd_config_t *config)
 {
     snd_config_iterator_t i, next;
     settings->start_at = -1;
-    settings->speed = 1;
+    settings->speed = settings->slowness = 1;
     snd_config_for_each(i, next, config) {
         snd_config_t *node = snd_config_iterator_entry(i);
         const char *id;

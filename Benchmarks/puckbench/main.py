@@ -1,0 +1,83 @@
+"""The command line of `Benchmarks/run`."""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from . import contestants, measure, report, speech
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="Benchmarks/run", description="Measures puckd beside its peers.")
+    parser.add_argument("--quick", action="store_true", help="shorter windows: rougher figures in two minutes")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="floor, gstreamer or puckd")
+    parser.add_argument("--skip", action="append", default=[], metavar="PART",
+                        help="instructions, streaming, idle, latency or starts")  # fmt: skip
+    parser.add_argument("--slowness", type=int, default=4, help="device time under valgrind (default: 4 times slower)")
+    parser.add_argument("--no-build", action="store_true", help="measure what .build-embedded holds")
+    parser.add_argument("--json", type=Path, help="default: .build-bench/results.json")
+    parser.add_argument("--keep", type=Path, help="keep logs and traces in this folder")
+    return parser.parse_args()
+
+
+def _build(root: Path, build: Path, build_daemons: bool) -> None:
+    if build_daemons:
+        subprocess.run([root / "scripts/embedded-build", "puckd", "puckhub"], check=True)
+    build.mkdir(exist_ok=True)
+    here = root / "Benchmarks"
+
+    def flags(*words: str) -> list[str]:
+        return subprocess.run(["pkg-config", *words], check=True, capture_output=True, text=True).stdout.split()
+
+    compiler = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror"]
+    libraries = ("alsa", "opus")
+    subprocess.run(
+        [*compiler, *flags("--cflags", *libraries), here / "floor.c", "-o", build / "floor",
+         *flags("--libs", *libraries)], check=True)  # fmt: skip
+    subprocess.run([*compiler, here / "stamp.c", "-o", build / "stamp"], check=True)
+    subprocess.run([*compiler, "-shared", "-fPIC", here / "tap.c", "-o", build / "tap.so",
+                    # Named as its own needs, so that it finds them also behind a plugin that was opened privately.
+                    "-Wl,--no-as-needed", "-lasound", "-lopus", "-ldl"], check=True)  # fmt: skip
+
+
+def _measure(contestant, place, options) -> dict:
+    quick = options.quick
+    parts = {
+        "instructions": lambda: measure.instructions(contestant, place, options.slowness, 10 if quick else 20),
+        "streaming": lambda: measure.streaming(contestant, place, 5 if quick else 20),
+        "idle": lambda: measure.idle(contestant, place, 5 if quick else 20) if contestant.has_idle_state else {},
+        "latency": lambda: measure.latency(contestant, place, 10 if quick else 40),
+        "starts": lambda: measure.starts(contestant, place, 3 if quick else 11),
+    }
+    result = {}
+    for name, part in parts.items():
+        if name not in options.skip:
+            print(f"bench: {contestant.name}: {name}", file=sys.stderr)
+            result.update(part())
+    return result
+
+
+def run(root: Path) -> int:
+    options = _arguments()
+    build = root / ".build-bench"
+    try:
+        _build(root, build, not options.no_build)
+        with tempfile.TemporaryDirectory(prefix="puckbench-") as folder:
+            place = contestants.Place(
+                build=build, embedded=root / ".build-embedded/release",
+                plugin=root / ".build-fake-alsa/libasound_module_pcm_puckfake.so",
+                folder=options.keep or Path(folder), recording=build / "speech.wav",
+            )  # fmt: skip
+            speech.make(place.recording)
+            found = [contestants.floor(), contestants.gstreamer(), contestants.Puckd()]
+            results = {c.name: _measure(c, place, options) for c in found if not options.only or c.name in options.only}
+    except contestants.Failure as failure:
+        print(f"bench: {failure}", file=sys.stderr)
+        return 2
+    output = options.json or build / "results.json"
+    output.write_text(json.dumps(results, indent=2) + "\n")
+    report.table(results)
+    return report.compare(results, json.loads((root / "Benchmarks/thresholds.json").read_text()))
