@@ -7,8 +7,8 @@ import PuckBase
 ///
 /// Plain data over libspeexdsp's state, so that the real-time path retains nothing; whoever made it calls `destroy`.
 public struct Resampler: @unchecked Sendable {  // Sound: one thread at a time, as said above.
-    /// 0…10. 4 keeps 90 dB below the stop band's edge, inaudible beneath Opus at 24 kbit/s, at about 2 M instructions a
-    /// second from 48 kHz (speex_resampler.h: 3 is "VoIP", 5 "desktop").
+    /// 0…10. 4 keeps 90 dB below the stop band's edge, inaudible beneath Opus at 24 kbit/s, at about 6 M instructions a
+    /// second from 48 kHz (callgrind, white noise; speex_resampler.h: 3 is "VoIP", 5 "desktop").
     public static let quality: Int32 = 4
 
     public struct Unsupported: Error, Equatable, Sendable {
