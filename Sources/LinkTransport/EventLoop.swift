@@ -58,7 +58,6 @@ public final class EventLoop {
         precondition(connections > 0 && connections <= 4096, "a loop serves 1 to 4096 connections")
         connectionCapacity = connections
         logSink = LogSink(log)
-        logSink.activate()
         epollDescriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
         if epollDescriptor < 0 { throw .system(call: "epoll_create1", code: puck_errno()) }
         wakeDescriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
@@ -75,6 +74,7 @@ public final class EventLoop {
         protocols[0].name = UnsafePointer(protocolName)
         protocols[0].callback = dispatchToEndpoint
         protocols[0].rx_buffer_size = LinkProtocol.maximumMessageBytes
+        logSink.activate()
         try createContext(connections: connections)
         // unowned(unsafe) is sound: both are the loop's own. Embedded Swift has no checked unowned.
         wakeHandle = try adopt(fileDescriptor: wakeDescriptor) { [unowned(unsafe) self] _ in
