@@ -204,6 +204,21 @@ extension LinkTransportTests {
             #expect(reason == .wrongSubprotocol || reason == .notWebSocket)
         }
 
+        @Test("a link that is the last to know its loop ends cleanly, whichever of its parts goes first")
+        func lastReference() throws {
+            let bench = try Bench()
+            try bench.makeCertificate()
+            var loop: EventLoop? = try EventLoop { _, _ in }
+            var link: ClientLink? = try ClientLink(
+                on: loop!,
+                configuration: .init(
+                    host: "127.0.0.1", port: 1, token: Bench.token,
+                    security: .verified(.certificateFile(bench.certificate), certificateName: nil)))
+            loop = nil
+            #expect(link != nil)
+            link = nil  // Wrote into freed memory once; the address sanitizer would say so.
+        }
+
         @Test("settings that cannot work are refused before anything is connected")
         func configuration() throws {
             let bench = try Bench()
