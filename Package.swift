@@ -64,7 +64,7 @@ let package = Package(
             dependencies: ["HubCore", "LinuxIO", "OpusCodec", "LinkTransport", "Credentials", "Settings", "WAVFile"]),
         .executableTarget(name: "puckd", dependencies: ["PuckRuntime", "CLinux"]),
         .executableTarget(name: "puckhub", dependencies: ["HubRuntime"]),
-        .executableTarget(name: "puckctl", dependencies: ["LinuxIO"]),
+        .executableTarget(name: "puckctl", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),
 
         // A developer's tools: ordinary Swift, Foundation allowed.
         .executableTarget(name: "puckdemo", dependencies: ["LinuxIO", "PuckBase", "WAVFile"]),
