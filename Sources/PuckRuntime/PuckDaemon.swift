@@ -18,6 +18,7 @@ final class PuckDaemon {
     private let link: ClientLink
     private var puck: Puck
 
+    private let threads: AudioThreads
     private let capture: CaptureThread
     private let playback: PlaybackThread
     private let microphone: MicrophoneFeed
@@ -60,10 +61,10 @@ final class PuckDaemon {
         do throws(SystemError) { audioEvent = try EventDescriptor() } catch { throw .system(error) }
 
         // The microphone first: it needs 20 ms for its first period, and TLS can be set up meanwhile.
-        do throws(SystemError) {
-            capture = try CaptureThread(settings: settings, wake: audioEvent.signaller)
-            playback = try PlaybackThread(settings: settings, wake: audioEvent.signaller)
-        } catch { throw .system(error) }
+        do throws(SystemError) { threads = try AudioThreads(settings: settings) } catch { throw .system(error) }
+        capture = threads.capture
+        playback = threads.playback
+        audioEvent = threads.event
         do throws(CodecError) {
             microphone = MicrophoneFeed(ring: capture.ring, encoder: try OpusEncoder(settings.opus.encoderParameters))
             speaker = SpeakerFeed(
@@ -111,8 +112,7 @@ final class PuckDaemon {
         perform(.started)
         loop.run()
         microphone.stop()
-        capture.stop()
-        playback.stop()
+        threads.stop()
         lightsRenderer?.clear()
         log.notice("puckd.stop")
     }
