@@ -155,6 +155,8 @@ public struct Puck: Sendable {
         case .wakeHeard(let finding, let onset): wakeHeard(finding, onset, now, &effects)
         case .packetEncoded(let level): packetEncoded(level, now, &effects)
         case .captureGap(let samples): captureGap(samples, now, &effects)
+            // Whoever sends an error closes after it; a hub that does not is not waited for.
+            dropLink("hub-error", now, &effects)
         case .captureLost: setCapture(ok: false, now, &effects)
         case .captureRestored: setCapture(ok: true, now, &effects)
         case .captureOverrun(let missing):
