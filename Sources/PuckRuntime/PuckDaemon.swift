@@ -58,8 +58,6 @@ final class PuckDaemon {
         self.signals = signals
         reread = options.reread
         talkAtOnce = options.talkAtOnce
-        do throws(SystemError) { audioEvent = try EventDescriptor() } catch { throw .system(error) }
-
         // The microphone first: it needs 20 ms for its first period, and TLS can be set up meanwhile.
         do throws(SystemError) { threads = try AudioThreads(settings: settings) } catch { throw .system(error) }
         capture = threads.capture
@@ -298,6 +296,7 @@ final class PuckDaemon {
             + " muted=\(puck.isMuted ? "yes" : "no") volume=\(puck.currentVolume)"
             + " level_db=\(fixed(Double(words.pointee.level.load(ordering: .relaxed)) / 100, 1))"
             + " noise_db=\(fixed(Double(words.pointee.noise.load(ordering: .relaxed)) / 100, 1))"
+            + " overruns=\(puck.overruns) missed_ms=\(puck.missedSamples / 16)"
             + " periods=\(words.pointee.periods.load(ordering: .relaxed))"
             + " underruns=\(playback.controls.words.pointee.underruns.load(ordering: .relaxed))"
             + " broken_packets=\(speaker.brokenPackets)"
