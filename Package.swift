@@ -83,6 +83,9 @@ let package = Package(
         .testTarget(
             name: "HubRuntimeTests",
             dependencies: ["puckhub", "PuckWire", "PuckBase", "OpusCodec", "WAVFile", "LinuxIO", "COpenSSL"]),
+        .testTarget(
+            name: "ProcessTests",
+            dependencies: ["puckd", "puckhub", "puckctl", "LinuxIO", "PuckWire", "WAVFile", "CLinux", "CWebSockets"]),
         .testTarget(name: "PuckDemoTests", dependencies: ["puckdemo"]),
         .testTarget(
             name: "PuckRuntimeTests",
