@@ -8,7 +8,6 @@ struct Command {
     static func main() { exit(run()) }
 
     static let defaultSocket = "/run/puckd/control"
-    static let version = "0.1.0"
     static let refused: Int32 = 1
     /// As sysexits.h has them: EX_UNAVAILABLE and EX_NOPERM.
     static let unreachable: Int32 = 69
@@ -37,7 +36,7 @@ struct Command {
         do throws(CommandLineError) {
             let arguments = try table.parse(words())
             if arguments.isSet("help") { return say(table.help, 1, 0) }
-            if arguments.isSet("version") { return say("puckctl \(version)", 1, 0) }
+            if arguments.isSet("version") { return say("puckctl \(PuckVersion.text)", 1, 0) }
             return ask(try request(arguments.positional), at: arguments.value("socket") ?? defaultSocket)
         } catch {
             return say(error.message, 2, ExitStatus.usage)

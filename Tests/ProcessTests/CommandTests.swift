@@ -57,17 +57,22 @@ struct CommandTests {
         }
     }
 
-    @Test("puckd --check passes when everything works")
+    @Test("puckd --check passes when everything works, and leaves the running daemon its session")
     func checkGood() async throws {
         try await House.run { house in
-            _ = try await house.hub(tls: true)
+            let hub = try await house.hub(tls: true)
             let arguments = try await house.configurePuck(tls: true)
+            let puck = try house.start("puckd", arguments, name: "kitchen", devices: true)
+            try await puck.line("link.up")
             let result = try await house.run("puckd", arguments + ["--check"], devices: true)
             #expect(result.status == 0, "\(result.output)")
             for word in ["ok   configuration", "ok   microphone", "ok   loudspeaker", "ok   hub"] {
                 #expect(result.output.contains(word), "\(result.output)")
             }
             #expect(!result.output.contains("FAIL"))
+            try await hub.line("session.close", ["reason": "probe"])
+            #expect(try await house.control("status").output.contains("connected=yes"))
+            #expect(!puck.hasLogged("link.disconnected"))
         }
     }
 
