@@ -9,6 +9,10 @@ DEMOFLAGS ?=
 # The default linker, gold, warns a hundred times about the sanitizers' own symbols.
 SANITIZE := -Xswiftc -use-ld=lld
 FAKE_ALSA := .build-fake-alsa
+# Where the tests find it.
+export PUCK_FAKE_ALSA := $(CURDIR)/$(FAKE_ALSA)
+# Of the daemons too, which the tests start; what third parties leak at their exit is listed, each with its reason.
+ASAN := ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions='$(CURDIR)/Tests/ProcessTests/leaks.supp':print_suppressions=0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build embedded demo test test-asan test-tsan bench format lint clean fake-alsa
@@ -34,8 +38,8 @@ demo: setup fake-alsa ## three pucks and a hub hold a conversation; SAY="any sen
 test: setup fake-alsa ## run all tests
 	swift test --disable-xctest $(SWIFTFLAGS)
 
-test-asan: setup fake-alsa ## the same with the address sanitizer
-	swift test --disable-xctest --sanitize=address --scratch-path .build-asan $(SANITIZE) $(SWIFTFLAGS)
+test-asan: setup fake-alsa ## the same with the address and leak sanitizers
+	$(ASAN) swift test --disable-xctest --sanitize=address --scratch-path .build-asan $(SANITIZE) $(SWIFTFLAGS)
 
 test-tsan: setup fake-alsa ## the same with the thread sanitizer
 	swift test --disable-xctest --sanitize=thread --scratch-path .build-tsan $(SANITIZE) $(SWIFTFLAGS)

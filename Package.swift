@@ -64,7 +64,7 @@ let package = Package(
             dependencies: ["HubCore", "LinuxIO", "OpusCodec", "LinkTransport", "Credentials", "Settings", "WAVFile"]),
         .executableTarget(name: "puckd", dependencies: ["PuckRuntime", "CLinux"]),
         .executableTarget(name: "puckhub", dependencies: ["HubRuntime"]),
-        .executableTarget(name: "puckctl", dependencies: ["LinuxIO"]),
+        .executableTarget(name: "puckctl", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),
 
         // A developer's tools: ordinary Swift, Foundation allowed.
         .executableTarget(name: "puckdemo", dependencies: ["LinuxIO", "PuckBase", "WAVFile"]),
@@ -83,6 +83,9 @@ let package = Package(
         .testTarget(
             name: "HubRuntimeTests",
             dependencies: ["puckhub", "PuckWire", "PuckBase", "OpusCodec", "WAVFile", "LinuxIO", "COpenSSL"]),
+        .testTarget(
+            name: "ProcessTests",
+            dependencies: ["puckd", "puckhub", "puckctl", "LinuxIO", "PuckWire", "WAVFile", "CLinux", "CWebSockets"]),
         .testTarget(name: "PuckDemoTests", dependencies: ["puckdemo"]),
         .testTarget(
             name: "PuckRuntimeTests",

@@ -62,8 +62,7 @@ public enum HubCommand {
             if let command { return command.run(settings) }
             return arguments.isSet("check") ? HubCheck(settings).run() : serve(settings, source)
         } catch {
-            _ = fail(error.description, 0)
-            return arguments.isSet("check") ? runtimeFailure : ExitStatus.configuration
+            return fail(error.description, ExitStatus.configuration)
         }
     }
 

@@ -142,6 +142,9 @@ public struct CommandLineError: Error, Equatable, Sendable, CustomStringConverti
     /// Two lines for standard error: what is wrong, and to try `--help`.
     public let message: String
     public var description: String { message }
+
+    /// For what a table cannot know, such as a command's own words.
+    public init(message: String) { self.message = message }
 }
 
 /// The exit status for a command line or configuration that is wrong, as sysexits.h has it (EX_USAGE, EX_CONFIG).

@@ -138,6 +138,10 @@ public struct Puck: Sendable {
     public var isMuted: Bool { muted }
     public var isConnected: Bool { link == .up }
     public var currentVolume: Int { volume }
+    /// Overruns of the microphone since the start.
+    public var overruns: Int { xruns }
+    /// What they cost, in samples of 16 kHz.
+    public var missedSamples: Int64 { gapSamples }
 
     /// Takes one event and appends what is to be done, in order.
     public mutating func step(_ event: PuckEvent, now: Instant, into effects: inout [PuckEffect]) {
@@ -151,6 +155,8 @@ public struct Puck: Sendable {
         case .errorReceived(let error):
             effects.append(
                 .log(LogRecord(.error, "hub.error", [.init("code", error.code.name), .init("detail", error.detail)])))
+            // Whoever sends an error closes after it; a hub that does not is not waited for.
+            dropLink("hub-error", now, &effects)
         case .sendQueueOverflowed: dropLink("send-queue-full", now, &effects)
         case .wakeHeard(let finding, let onset): wakeHeard(finding, onset, now, &effects)
         case .packetEncoded(let level): packetEncoded(level, now, &effects)

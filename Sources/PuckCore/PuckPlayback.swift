@@ -84,6 +84,12 @@ extension Puck {
     private mutating func playbackStarts(_ start: DownStart, _ now: Instant, _ effects: inout [PuckEffect]) {
         if playback != .idle { effects.append(.stopPlayback) }
         if turn == .thinking(conversationID: start.conversationID) { endTurn(&effects) }
+        guard playbackOK else {
+            // Its audio counts as done as it comes, so that the hub does not wait for a loudspeaker that is not there.
+            playback = .idle
+            return effects.append(
+                .log(LogRecord(.warning, "play.impossible", [.init("play_id", start.playID)])))
+        }
         playback = .playing(playID: start.playID, conversationID: start.conversationID)
         queuedSamples = 0
         heardSamples = 0

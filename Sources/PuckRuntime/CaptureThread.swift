@@ -125,6 +125,10 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
 
 /// The real-time part: plain values only, everything allocated beforehand.
 private struct CaptureLoop {
+    /// Waits for a period that came to nothing, 500 ms each, after which a device that reports no error is called
+    /// broken: 2 s, as for every microphone that delivers nothing.
+    static var silentWaits: Int { @_noLocks @_noAllocation get { 4 } }
+
     let stream: CaptureStream
     let resampler: Resampler
     let producer: RingProducer
@@ -171,11 +175,16 @@ private struct CaptureLoop {
     /// Captures until the device is lost (its errno) or `stop` is set (0).
     @_noLocks @_noAllocation
     mutating func run() -> Int32 {
+        var waits = 0
         while !controls.words.pointee.stop.load(ordering: .relaxed) {
             let outcome = stream.readPeriod()
             switch outcome.status {
-            case .running: deliver(frames: outcome.frames, capturedAt: outcome.capturedAt)
-            case .timedOut: break  // nothing came and nothing is wrong, says the device; the watchdog's business
+            case .running:
+                waits = 0
+                deliver(frames: outcome.frames, capturedAt: outcome.capturedAt)
+            case .timedOut:
+                waits &+= 1
+                if waits == Self.silentWaits { return 62 }  // ETIME
             case .lost: return outcome.errno
             case .xrun, .suspended:
                 let recovery = stream.recover(from: outcome.status)

@@ -81,7 +81,7 @@ struct PuckCheck {
         do throws(TransportError) {
             let loop = try EventLoop { _, _ in }
             let link = try ClientLink(on: loop, configuration: settings.linkConfiguration)
-            var result: (ok: Bool, text: String) = (false, "no welcome within 10 s: its log says why")
+            var verdict: (ok: Bool, text: String)?
             link.onOpen = {
                 let hello = Hello(
                     puckID: settings.identity.id, room: settings.identity.room, group: settings.identity.group,
@@ -89,17 +89,19 @@ struct PuckCheck {
                 _ = Self.send(.hello(hello), on: link)
             }
             link.onMessage = { message in
-                result = Self.judge(message)
+                // The first message decides; a hub that refuses closes behind it, which says less.
+                if verdict == nil { verdict = Self.judge(message) }
                 link.close()
             }
             link.onClosed = { failure in
-                if failure != .closedHere { result = (false, failure.advice) }
+                if verdict == nil, failure != .closedHere { verdict = (false, failure.advice) }
                 loop.stop()
             }
             loop.onDeadline = { link.close() }
             loop.setDeadline((MonotonicClock.now() + .seconds(10)).nanoseconds)
             link.open()
             loop.run()
+            let result = verdict ?? (false, "no welcome within 10 s: its log says why")
             report("hub", result.ok ? .good : .bad, "\(place): \(result.text)")
             return result.ok
         } catch {

@@ -98,10 +98,11 @@ public enum PuckCommand {
         do throws(PuckDaemon.StartError) {
             let daemon = try PuckDaemon(settings: settings, log: log, signals: signals, options: options)
             daemon.run()
-            return 0
         } catch {
             return fail("puckd: \(error.description)", 1)
         }
+        PuckDaemon.liftShutdownLimit()
+        return 0
     }
 
     static func say(_ text: String) -> Int32 {

@@ -18,6 +18,7 @@ final class PuckDaemon {
     private let link: ClientLink
     private var puck: Puck
 
+    private let threads: AudioThreads
     private let capture: CaptureThread
     private let playback: PlaybackThread
     private let microphone: MicrophoneFeed
@@ -57,13 +58,11 @@ final class PuckDaemon {
         self.signals = signals
         reread = options.reread
         talkAtOnce = options.talkAtOnce
-        do throws(SystemError) { audioEvent = try EventDescriptor() } catch { throw .system(error) }
-
         // The microphone first: it needs 20 ms for its first period, and TLS can be set up meanwhile.
-        do throws(SystemError) {
-            capture = try CaptureThread(settings: settings, wake: audioEvent.signaller)
-            playback = try PlaybackThread(settings: settings, wake: audioEvent.signaller)
-        } catch { throw .system(error) }
+        do throws(SystemError) { threads = try AudioThreads(settings: settings) } catch { throw .system(error) }
+        capture = threads.capture
+        playback = threads.playback
+        audioEvent = threads.event
         do throws(CodecError) {
             microphone = MicrophoneFeed(ring: capture.ring, encoder: try OpusEncoder(settings.opus.encoderParameters))
             speaker = SpeakerFeed(
@@ -111,8 +110,7 @@ final class PuckDaemon {
         perform(.started)
         loop.run()
         microphone.stop()
-        capture.stop()
-        playback.stop()
+        threads.stop()
         lightsRenderer?.clear()
         log.notice("puckd.stop")
     }
@@ -298,6 +296,7 @@ final class PuckDaemon {
             + " muted=\(puck.isMuted ? "yes" : "no") volume=\(puck.currentVolume)"
             + " level_db=\(fixed(Double(words.pointee.level.load(ordering: .relaxed)) / 100, 1))"
             + " noise_db=\(fixed(Double(words.pointee.noise.load(ordering: .relaxed)) / 100, 1))"
+            + " overruns=\(puck.overruns) missed_ms=\(puck.missedSamples / 16)"
             + " periods=\(words.pointee.periods.load(ordering: .relaxed))"
             + " underruns=\(playback.controls.words.pointee.underruns.load(ordering: .relaxed))"
             + " broken_packets=\(speaker.brokenPackets)"

@@ -7,4 +7,7 @@ extension PuckDaemon {
     /// Ends the process, successfully, if it has not ended by itself in time: a sound driver or a name server that hangs
     /// must not hold up a shutdown.
     static func limitShutdown() { puck_exit_after(shutdownMilliseconds) }
+
+    /// Everything that could have hung has ended: the process may leave in order.
+    static func liftShutdownLimit() { puck_exit_after(0) }
 }

@@ -1,4 +1,92 @@
+import CLinux
+import LinuxIO
+import PuckBase
+
+/// The command `puckctl`: one command to the puck's daemon, one reply from it.
 @main
 struct Command {
-    static func main() {}
+    static func main() { exit(run()) }
+
+    static let defaultSocket = "/run/puckd/control"
+    static let refused: Int32 = 1
+    /// As sysexits.h has them: EX_UNAVAILABLE and EX_NOPERM.
+    static let unreachable: Int32 = 69
+    static let notPermitted: Int32 = 77
+
+    static let table = OptionTable(
+        command: "puckctl", summary: "asks the voice puck's daemon to do something",
+        positional: "wake | stop | mute | unmute | volume N | status",
+        options: [
+            .init(
+                "socket", short: "s", value: "PATH",
+                help: "The daemon's control socket instead of \(defaultSocket): what [control] socket says in its "
+                    + "configuration.")
+        ],
+        notes: [
+            "wake is the button: it starts listening when the puck is idle, and stops it when it is busy. stop ends "
+                + "whatever is going on.",
+            "mute closes the microphone: nothing leaves the puck until unmute. volume takes 0 to 100. status prints "
+                + "what the daemon is doing, as key=value.",
+            "Exit status: 0 done; \(refused) the daemon refused; \(ExitStatus.usage) wrong command line; "
+                + "\(unreachable) no daemon answers there; \(notPermitted) this user may not ask it.",
+        ])
+
+    /// Runs the command and returns its exit status.
+    static func run() -> Int32 {
+        do throws(CommandLineError) {
+            let arguments = try table.parse(words())
+            if arguments.isSet("help") { return say(table.help, 1, 0) }
+            if arguments.isSet("version") { return say("puckctl \(PuckVersion.text)", 1, 0) }
+            return ask(try request(arguments.positional), at: arguments.value("socket") ?? defaultSocket)
+        } catch {
+            return say(error.message, 2, ExitStatus.usage)
+        }
+    }
+
+    /// The line for the daemon. What is wrong is said here, whether or not a daemon runs.
+    static func request(_ words: [String]) throws(CommandLineError) -> String {
+        let known = "wake, stop, mute, unmute, volume N and status"
+        guard let name = words.first else { throw misuse("no command; there are \(known)") }
+        switch (name, words.count) {
+        case ("wake", 1), ("stop", 1), ("mute", 1), ("unmute", 1), ("status", 1): return name
+        case ("volume", 2):
+            guard let percent = Int(words[1]), (0...100).contains(percent) else {
+                throw misuse("\"\(words[1])\" is no volume: it is a whole number from 0 to 100")
+            }
+            return "volume \(percent)"
+        case ("volume", _): throw misuse("volume takes one number from 0 to 100")
+        case ("wake", _), ("stop", _), ("mute", _), ("unmute", _), ("status", _):
+            throw misuse("\(name) takes no more words")
+        default:
+            let near = nearest(to: name, in: ["wake", "stop", "mute", "unmute", "volume", "status"])
+            let hint = near.map { "; did you mean \($0)?" } ?? "; there are \(known)"
+            throw misuse("unknown command \"\(name)\"" + hint)
+        }
+    }
+
+    private static func ask(_ request: String, at path: String) -> Int32 {
+        do throws(SystemError) {
+            let reply = try ControlClient.ask(request, at: path)
+            if reply.utf8.starts(with: "error: ".utf8) { return say("puckctl: " + reply.dropFirst(7), 2, refused) }
+            return request == "status" ? say(reply, 1, 0) : 0
+        } catch {
+            let isForbidden = error.code == EACCES || error.code == EPERM
+            return say("puckctl: \(error.description)", 2, isForbidden ? notPermitted : unreachable)
+        }
+    }
+
+    private static func misuse(_ text: String) -> CommandLineError {
+        CommandLineError(message: "puckctl: \(text)\nTry 'puckctl --help'.")
+    }
+
+    private static func words() -> [String] {
+        do throws(SystemError) { return Array(try commandLineWords().dropFirst()) } catch { return [] }
+    }
+
+    private static func say(_ text: String, _ descriptor: Int32, _ status: Int32) -> Int32 {
+        var line = text + "\n"
+        // Nobody to tell when the terminal is gone.
+        line.withUTF8 { bytes in _ = write(descriptor, bytes.baseAddress, bytes.count) }
+        return status
+    }
 }

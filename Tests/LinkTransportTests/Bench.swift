@@ -304,3 +304,13 @@ func openDescriptorCount() -> Int {
     while readdir(folder) != nil { count += 1 }
     return count
 }
+
+/// Whether no more than `count` are open, now or soon: other tests of this process open and close some meanwhile.
+func descriptorCount(fallsTo count: Int) -> Bool {
+    let limit = monotonicNanoseconds() + 20_000_000_000
+    while openDescriptorCount() > count {
+        if monotonicNanoseconds() > limit { return false }
+        usleep(5000)
+    }
+    return true
+}

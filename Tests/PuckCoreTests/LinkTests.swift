@@ -91,6 +91,15 @@ struct LinkTests {
         #expect(second.control(.welcome(welcome)).contains(.closeSocket))
     }
 
+    @Test("an error from the hub ends the link, whether or not the hub closes it")
+    func hubError() {
+        var bench = Bench()
+        bench.connect()
+        let effects = bench.on(.errorReceived(WireError(.unexpected, "audio without a grant")))
+        #expect(effects.logged("hub.error") && effects.contains(.closeSocket))
+        #expect(effects.sent.isEmpty && bench.wait(.seconds(2)).opens == 1)
+    }
+
     @Test("after 30 s without a hub the lights change once, and once when it is back")
     func offline() {
         var bench = Bench()

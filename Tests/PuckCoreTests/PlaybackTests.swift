@@ -85,6 +85,21 @@ struct PlaybackTests {
         #expect(bench.puck.phase == .idle)
     }
 
+    @Test("without a loudspeaker an answer counts as played as it comes, so that nobody waits for it")
+    func noLoudspeaker() {
+        var bench = Bench()
+        bench.listen()
+        bench.on(.playbackLost)
+        let effects = Self.start(&bench)
+        #expect(effects.logged("play.impossible") && !effects.contains(.startPlayback(codec: .opus)))
+        #expect(!Self.audio(&bench, 1).contains { if case .playPacket = $0 { true } else { false } })
+        _ = bench.control(.downStop(playID: 5, reason: .done), 2)
+        let report = bench.wait(.milliseconds(200)).sent
+        #expect(report.contains { if case .played(let m) = $0 { m.sequence == SerialNumber(2) } else { false } })
+        bench.on(.playbackRestored)
+        #expect(Self.start(&bench, at: 3).contains(.startPlayback(codec: .opus)))
+    }
+
     @Test("a wake during playback is ignored until echo cancellation exists; the button stops the answer")
     func duringPlayback() {
         var bench = Bench()

@@ -1,0 +1,228 @@
+import Foundation
+import LinuxIO
+import Testing
+
+/// One test's folder and the daemons that run in it.
+final class House {
+    let folder: URL
+    private var children: [Child] = []
+    /// Of each hub, by its name.
+    private var ports: [String: Int] = [:]
+    private var tokens: [String: String] = [:]
+
+    private init() throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "puck-\(UUID().uuidString.prefix(8))")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    }
+
+    /// Gives `body` a house, and afterwards, whatever happened, ends all that runs. A daemon that still ran must end with
+    /// status 0: under a sanitizer that is also the proof that it had nothing to complain about.
+    static func run(_ body: (House) async throws -> Void) async throws {
+        let house = try House()
+        defer { house.demolish() }
+        try await body(house)
+        for child in house.children.reversed() where !child.hasEnded {
+            let (status, _) = try await child.terminate()
+            #expect(status == 0, "\(child.name) ended with \(status) and said:\n\(child.tail)")
+        }
+    }
+
+    private func demolish() {
+        for child in children { child.kill() }
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    func file(_ name: String) -> URL { folder.appending(path: name) }
+
+    func write(_ text: String, to name: String) throws {
+        try Data(text.utf8).write(to: file(name))
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file(name).path)
+    }
+
+    /// Runs a program to its end.
+    func run(_ program: String, _ arguments: [String], devices: Bool = false) async throws -> (
+        status: Int32, output: String
+    ) {
+        let environment = devices ? ["ALSA_CONFIG_PATH": file("asound.conf").path] : [:]
+        let child = try Child(Build.program(program), arguments, name: program, in: folder, environment)
+        children.append(child)
+        return (try await child.exitStatus(), child.output)
+    }
+
+    /// Starts a program that goes on running.
+    func start(_ program: String, _ arguments: [String], name: String, devices: Bool = false) throws -> Child {
+        let environment = devices ? ["ALSA_CONFIG_PATH": file("asound.conf").path] : [:]
+        let child = try Child(Build.program(program), arguments, name: name, in: folder, environment)
+        children.append(child)
+        return child
+    }
+
+    // MARK: The hub
+
+    /// Writes a hub's configuration and returns its path. `extra` are further lines, sections included.
+    @discardableResult
+    func configureHub(_ name: String = "hub", tls: Bool = false, port: Int = 0, extra: String = "") throws -> String {
+        try? FileManager.default.createDirectory(at: file(name), withIntermediateDirectories: false)
+        try write(
+            """
+            [hub]
+            name = localhost
+            listen = 127.0.0.1
+            port = \(port)
+            state_dir = \(file(name).path)
+            [tls]
+            insecure = \(tls ? "no" : "yes")
+            [log]
+            level = debug
+            [debug]
+            record_dir = \(file(name).path)
+            \(extra)
+
+            """, to: "\(name).conf")
+        return file("\(name).conf").path
+    }
+
+    /// Starts a hub and waits until it listens; on the same port when it is started again.
+    func hub(_ name: String = "hub", tls: Bool = false, extra: String = "") async throws -> Child {
+        let path = try configureHub(name, tls: tls, port: ports[name] ?? 0, extra: extra)
+        let hub = try start("puckhub", ["--config", path], name: name)
+        ports[name] = Int(try await hub.line("hub.listening")["port"] ?? "")
+        return hub
+    }
+
+    func port(of hub: String = "hub") -> Int { ports[hub] ?? 1 }
+
+    /// What a hub could have given out; for tests in which none is asked.
+    static let anyToken = "a-token-that-no-hub-knows"
+
+    /// Makes a token, once for each name; the hub must have been configured.
+    func token(_ name: String, hub: String = "hub") async throws -> String {
+        if let known = tokens[hub + "/" + name] { return known }
+        let said = try await run("puckhub", ["--config", file("\(hub).conf").path, "token", "add", name])
+        let word = said.output.split { !($0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_")) }
+            .first { $0.utf8.count == 43 }
+        guard let word else { throw Disappointment("no token in: \(said.output)") }
+        tokens[hub + "/" + name] = String(word)
+        return String(word)
+    }
+
+    // MARK: Pucks
+
+    enum Microphone {
+        /// Somebody speaks without end.
+        case talking
+        case quiet
+        /// Plays once, from the moment at which `release` is called.
+        case saying([Int16])
+    }
+
+    /// Writes a puck's configuration, its devices and, unless one is given, its token. Returns the arguments that
+    /// `puckd` needs.
+    func configurePuck(
+        _ name: String = "kitchen", hub: String = "hub", tls: Bool = false, token: String? = nil, port: Int? = nil,
+        microphone: Microphone = .talking, set: [String] = []
+    ) async throws -> [String] {
+        try writeDevices(name, microphone)
+        var secret = token
+        if secret == nil { secret = try await self.token(name, hub: hub) }
+        let security = tls ? "ca_file = \(file(hub).path)/hub.crt\ncertificate_name = localhost" : "insecure = yes"
+        try write(
+            """
+            [hub]
+            host = 127.0.0.1
+            port = \(port ?? self.port(of: hub))
+            token = \(secret ?? "")
+            \(security)
+            [puck]
+            id = \(name)
+            group = flat
+            [capture]
+            device = \(name)-mic
+            buffer_ms = 1000
+            [playback]
+            device = \(name)-speaker
+            buffer_ms = 400
+            volume = 100
+            [wake]
+            detector = manual
+            [endpoint]
+            utterance_limit_ms = 1000
+            [earcons]
+            enabled = no
+            [control]
+            socket = \(file("\(name).control").path)
+
+            """, to: "\(name).conf")
+        return ["--config", file("\(name).conf").path] + set.flatMap { ["--set", $0] }
+    }
+
+    /// Configures and starts a puck.
+    func puck(
+        _ name: String = "kitchen", hub: String = "hub", tls: Bool = false, token: String? = nil, port: Int? = nil,
+        microphone: Microphone = .talking, set: [String] = []
+    ) async throws -> Child {
+        let arguments = try await configurePuck(
+            name, hub: hub, tls: tls, token: token, port: port, microphone: microphone, set: set)
+        return try start("puckd", arguments, name: name, devices: true)
+    }
+
+    private func writeDevices(_ name: String, _ microphone: Microphone) throws {
+        var how = "loop yes"
+        switch microphone {
+        case .talking: try Sound.write(Sound.voice(seconds: 2), to: file("\(name).wav"))
+        case .quiet: try Sound.write(Sound.noise(seconds: 2), to: file("\(name).wav"))
+        case .saying(let samples):
+            try Sound.write(samples, to: file("\(name).wav"))
+            how = "start_file \"\(file("begin").path)\""
+        }
+        var text = (try? String(contentsOf: file("asound.conf"), encoding: .utf8)) ?? ""
+        if text.isEmpty { text = "pcm_type.puckfake { lib \"\(try Build.plugin.get())\" }\n" }
+        let control = "control \"\(faults(name).path)\""
+        text += "pcm.\(name)-mic { type puckfake infile \"\(file("\(name).wav").path)\" \(how) \(control) }\n"
+        text += "pcm.\(name)-speaker { type puckfake outfile \"\(speaker(name).path)\" }\n"
+        try write(text, to: "asound.conf")
+    }
+
+    func speaker(_ name: String = "kitchen") -> URL { file("\(name).speaker.wav") }
+    func faults(_ name: String = "kitchen") -> URL { file("\(name).faults") }
+
+    /// Lets all microphones that wait for it speak from now on.
+    func release() throws {
+        try write("", to: "begin.new")
+        guard rename(file("begin.new").path, file("begin").path) == 0 else { throw Disappointment("no start file") }
+    }
+
+    /// Appends a command to the script of a microphone's faults (Tests/FakeALSA/README.md).
+    func fault(_ command: String, on name: String = "kitchen") throws {
+        let old = (try? String(contentsOf: faults(name), encoding: .utf8)) ?? ""
+        try Data((old + command + "\n").utf8).write(to: faults(name), options: .atomic)
+    }
+
+    func control(_ command: String..., puck name: String = "kitchen") async throws -> (status: Int32, output: String) {
+        try await run("puckctl", ["--socket", file("\(name).control").path] + command)
+    }
+
+    /// Presses the button until the hub grants. It takes a wake within a second of another one for a late part of that.
+    @discardableResult
+    func wake(_ puck: Child) async throws -> String {
+        let limit = ContinuousClock.now + patience
+        while ContinuousClock.now < limit {
+            puck.forgetThePast()
+            puck.signal(SIGUSR1)
+            let verdict = try await puck.first(of: ["wake.granted", "wake.cancelled", "wake.no_verdict"])
+            if verdict.event == "wake.granted" { return verdict["conversation"] ?? "" }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw Disappointment("\(puck.name) was never granted; it said:\n\(puck.tail)")
+    }
+
+    /// One conversation from the button to the end of the answer. Returns its id.
+    @discardableResult
+    func converse(_ puck: Child) async throws -> String {
+        let conversation = try await wake(puck)
+        try await puck.line("uplink.end", ["conversation": conversation, "reason": "timeout"])
+        try await puck.line("play.start", ["conversation": conversation])
+        try await puck.line("play.done")
+        return conversation
+    }
+}
