@@ -33,7 +33,7 @@ enum Report {
                 rows.append(
                     (
                         "wake to grant", grant.map { fixed($0, 1) + " ms" } ?? "–",
-                        "of it the hub waited \(fixed(waited, 1)) ms for candidates; rule: \(rule)"
+                        "\(fixed(waited, 1)) ms after the hub had the first candidate; rule: \(rule)"
                     ))
             case .firstAudio(_, let after):
                 rows.append(("grant to first packet at hub", fixed(after, 1) + " ms", ""))
