@@ -115,19 +115,19 @@ extension HubTests {
 
     @Test("nothing comes beyond the pacing until something was played")
     func paced() throws {
-        let hub = try HubProcess(pucks: ["kitchen"], ["downlink.ahead_ms=200"])
+        let hub = try HubProcess(pucks: ["kitchen"], ["downlink.ahead_ms=500"])
         let puck = try TestPuck("kitchen", of: hub)
         _ = try puck.greet()
         let conversation = try puck.wake()
         Self.speak(puck, conversation, try encoded(tone(packets: 50)))
-        // thinking, down_start and ten packets; then nothing but what is asked for.
+        // thinking, down_start and 25 packets; then nothing but what is asked for.
         var types: [MessageType] = []
-        for _ in 0..<12 { types.append(try #require(puck.next()).header.type) }
-        #expect(types == [.streamControl, .streamControl] + [MessageType](repeating: .downlinkOpus, count: 10))
+        for _ in 0..<27 { types.append(try #require(puck.next()).header.type) }
+        #expect(types == [.streamControl, .streamControl] + [MessageType](repeating: .downlinkOpus, count: 25))
         #expect(puck.messagesBeforePong().isEmpty)
         puck.played(SerialNumber(2))
         let next = try #require(puck.next())
-        #expect(next.header.type == .downlinkOpus && next.header.sequence == SerialNumber(12))
+        #expect(next.header.type == .downlinkOpus && next.header.sequence == SerialNumber(27))
     }
 
     @Test("wav plays its file, whatever was said")
