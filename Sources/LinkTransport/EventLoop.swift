@@ -213,8 +213,8 @@ extension EventLoop {
         info.options = UInt64(LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT)
         info.user = Unmanaged.passUnretained(self).toOpaque()
         info.port = CONTEXT_PORT_NO_LISTEN
-        info.gid = -1
-        info.uid = -1
+        info.gid = .init(truncatingIfNeeded: -1)
+        info.uid = .init(truncatingIfNeeded: -1)
         // One pollfd per connection, the epoll instance, and what libwebsockets opens for itself: an event pipe, from
         // 4.3 on a netlink socket; the rest is spare.
         info.fd_limit_per_thread = UInt32(connections + 8)
