@@ -305,7 +305,10 @@ func openDescriptorCount() -> Int {
     return count
 }
 
-/// Whether no more than `count` are open, now or soon: other tests of this process open and close some meanwhile.
+/// What the other tests of this process, which run at the same time, may have opened meanwhile.
+let othersDescriptors = 60
+
+/// Whether no more than `count` are open, now or soon.
 func descriptorCount(fallsTo count: Int) -> Bool {
     let limit = monotonicNanoseconds() + 20_000_000_000
     while openDescriptorCount() > count {
