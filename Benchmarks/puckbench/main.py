@@ -16,8 +16,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="floor, gstreamer or puckd")
     parser.add_argument("--skip", action="append", default=[], metavar="PART",
                         help="instructions, streaming, idle, latency or starts")  # fmt: skip
-    parser.add_argument("--slowness", type=int, default=4, help="device time under valgrind (default: 4 times slower)")
+    parser.add_argument("--slowness", type=int, default=3, help="device time under valgrind (default: 3 times slower)")
     parser.add_argument("--no-build", action="store_true", help="measure what .build-embedded holds")
+    parser.add_argument("--programs", type=Path, help="the folder of puckd and puckhub (default: the Embedded build)")
     parser.add_argument("--json", type=Path, help="default: .build-bench/results.json")
     parser.add_argument("--keep", type=Path, help="keep logs and traces in this folder")
     return parser.parse_args()
@@ -47,14 +48,14 @@ def _measure(contestant, place, options) -> dict:
     quick = options.quick
     parts = {
         "instructions": lambda: measure.instructions(contestant, place, options.slowness, 10 if quick else 20),
-        "streaming": lambda: measure.streaming(contestant, place, 5 if quick else 20),
-        "idle": lambda: measure.idle(contestant, place, 5 if quick else 20) if contestant.has_idle_state else {},
-        "latency": lambda: measure.latency(contestant, place, 10 if quick else 40),
+        "streaming": lambda: measure.streaming(contestant, place, 5 if quick else 10),
+        "idle": lambda: measure.idle(contestant, place, 5 if quick else 10),
+        "latency": lambda: measure.latency(contestant, place, 10 if quick else 20),
         "starts": lambda: measure.starts(contestant, place, 3 if quick else 11),
     }
     result = {}
     for name, part in parts.items():
-        if name not in options.skip:
+        if name not in options.skip and (name != "idle" or contestant.has_idle_state):
             print(f"bench: {contestant.name}: {name}", file=sys.stderr)
             result.update(part())
     return result
@@ -67,7 +68,7 @@ def run(root: Path) -> int:
         _build(root, build, not options.no_build)
         with tempfile.TemporaryDirectory(prefix="puckbench-") as folder:
             place = contestants.Place(
-                build=build, embedded=root / ".build-embedded/release",
+                build=build, embedded=options.programs or root / ".build-embedded/release",
                 plugin=root / ".build-fake-alsa/libasound_module_pcm_puckfake.so",
                 folder=options.keep or Path(folder), recording=build / "speech.wav",
             )  # fmt: skip

@@ -14,7 +14,8 @@ ROWS = (
     ("  99 %", "latency_p99_ms", "{:.2f} ms"),
     ("exec to first period", "first_period_ms", "{:.1f} ms"),
     ("exec to first packet", "first_packet_ms", "{:.1f} ms"),
-    ("allocations, audio turns", "allocations_on_audio_path", "{:d}"),
+    ("own allocations, audio", "own_allocations_on_audio_path", "{:d}"),
+    ("  lws, OpenSSL / packet", "library_allocations_per_packet", "{:.2f}"),
     ("binary", "binary_kib", "{:.0f} KiB"),
 )
 
@@ -26,15 +27,14 @@ def derive(results: dict) -> None:
     """Adds what follows from more than one figure."""
     floor = results.get("floor", {}).get("minstr_per_audio_second")
     for result in results.values():
-        own = result.get("minstr_per_audio_second")
-        if floor and own:
-            result["ratio"] = own / floor
+        cost = result.get("minstr_per_audio_second")
+        if floor and cost:
+            result["ratio"] = cost / floor
         if "allocations_audio" in result:
             calls = result["allocations_audio"]
-            result["allocations_on_audio_path"] = sum(calls.values())
-            result["own_allocations_on_audio_path"] = sum(
-                count for name, count in calls.items() if not name.startswith(FOREIGN)
-            )
+            own = sum(count for name, count in calls.items() if not name.startswith(FOREIGN))
+            result["own_allocations_on_audio_path"] = own
+            result["library_allocations_per_packet"] = (sum(calls.values()) - own) / result["allocation_window_packets"]
 
 
 def table(results: dict) -> None:
@@ -48,15 +48,17 @@ def table(results: dict) -> None:
     for name in names:
         for part in ("parts_minstr_per_audio_second", "allocations_audio", "allocations_control"):
             if results[name].get(part):
-                print(f"{name}: {part}: {results[name][part]}")
+                cells = ", ".join(f"{object} {value}" for object, value in results[name][part].items())
+                print(f"{name}, {part.replace('_', ' ')}: {cells}")
 
 
 def compare(results: dict, thresholds: dict) -> int:
-    """Prints what exceeds its threshold. Returns the exit status."""
+    """Prints how puckd stands to its thresholds. Returns the exit status."""
     exceeded = 0
+    print()
     for key, limit in thresholds["puckd"].items():
         value = results.get("puckd", {}).get(key)
-        if value is not None and value > limit:
-            print(f"bench: puckd's {key} is {value:.3f}, over its threshold of {limit}")
-            exceeded += 1
+        if value is not None:
+            exceeded += value > limit
+            print(f"{'over ' if value > limit else 'ok   '}{key:34}{value:10.3f}   threshold {limit}")
     return 1 if exceeded else 0

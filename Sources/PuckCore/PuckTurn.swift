@@ -9,8 +9,10 @@ extension Puck {
         _ finding: WakeFinding, _ onset: Instant, _ now: Instant, _ effects: inout [PuckEffect]
     ) {
         if muted || !captureOK { return }
+        // The person whose turn it is goes on speaking; the log has no use for a line about each pause for breath.
+        guard turn == .idle else { return }
         // While the loudspeaker talks, a detector without echo cancellation hears mostly itself.
-        guard turn == .idle, playback == .idle else { return logIgnored("busy", &effects) }
+        guard playback == .idle else { return logIgnored("busy", &effects) }
         guard link == .up else { return logIgnored("no-hub", &effects) }
         becomeCandidate(finding, onset, preroll: true, now, &effects)
     }
