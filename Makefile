@@ -12,7 +12,7 @@ FAKE_ALSA := .build-fake-alsa
 # Where the tests find it.
 export PUCK_FAKE_ALSA := $(CURDIR)/$(FAKE_ALSA)
 # Of the daemons too, which the tests start; what third parties leak at their exit is listed, each with its reason.
-ASAN := ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions='$(CURDIR)/Tests/ProcessTests/leaks.supp':print_suppressions=0
+ASAN := ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions='$(CURDIR)/Tests/leaks.supp':print_suppressions=0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build embedded demo test test-asan test-tsan bench format lint clean fake-alsa

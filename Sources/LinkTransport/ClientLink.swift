@@ -72,6 +72,7 @@ public final class ClientLink {
     var pendingFailure: LinkFailure?
     var probe: (descriptor: Int32, handle: AdoptedDescriptor)?
     private let endpoint = Endpoint()
+    private let reference = LinkReference()
     private let ring = SendRing()
     private var assembler = MessageAssembler()
     private let requestStrings: RequestStrings
@@ -108,9 +109,11 @@ public final class ClientLink {
         endpoint.onCallback { [unowned(unsafe) self] wsi, reason, user, input, length in
             handle(wsi, reason, user, input, length)
         }
+        reference.link = self
     }
 
     deinit {
+        reference.link = nil
         abandonSocket()
         endProbe()
         // While the loop is surely still there: it goes with this link when this is its last.
@@ -179,8 +182,16 @@ public final class ClientLink {
     func finishLater(_ failure: LinkFailure) {
         state = .closing
         let current = opening
-        loop.later { [self] in
-            if opening == current && state == .closing { finish(failure) }
+        later { link in
+            if link.opening == current && link.state == .closing { link.finish(failure) }
+        }
+    }
+
+    /// Does `work` out of the loop, unless the link has gone by then. Work that held the link itself would keep a loop
+    /// that was stopped, and the link that holds it, for ever.
+    func later(_ work: @escaping (ClientLink) -> Void) {
+        loop.later { [reference] in
+            if let link = reference.link { work(link) }
         }
     }
 
@@ -362,4 +373,10 @@ private final class RequestStrings {
         free(localProtocol)
         free(alpn)
     }
+}
+
+/// The link while it exists. (Embedded Swift has no weak references.)
+private final class LinkReference {
+    /// Sound: the link takes itself out when it goes.
+    unowned(unsafe) var link: ClientLink?
 }

@@ -59,8 +59,10 @@ extension ClientLink {
     /// libwebsockets gave the connection up before it said so by a callback.
     func connectionRefusedAtOnce() {
         let current = attempt
-        loop.later { [self] in
-            if attempt == current && state == .connecting { connectionFailed(status: 0, text: nil, 0) }
+        later { link in
+            if link.attempt == current && link.state == .connecting {
+                link.connectionFailed(status: 0, text: nil, 0)
+            }
         }
     }
 
@@ -85,8 +87,8 @@ extension ClientLink {
 
     private func retryLater() {
         let current = attempt
-        loop.later { [self] in
-            if attempt == current && state == .connecting { connectToNextAddress() }
+        later { link in
+            if link.attempt == current && link.state == .connecting { link.connectToNextAddress() }
         }
     }
 

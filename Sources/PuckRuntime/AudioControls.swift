@@ -2,7 +2,8 @@ import AudioRing
 import Synchronization
 
 /// What the loop tells an audio thread, and what it can read from it at any time: single atomic words, never a lock.
-/// Plain pointers, so that using them on the audio threads retains nothing; they live as long as the process's threads.
+/// Plain pointers, so that using them on the audio threads retains nothing; whoever made them destroys them after
+/// its thread.
 struct CaptureControls: @unchecked Sendable {  // Sound: every shared word is atomic.
     struct Words: ~Copyable {
         let stop = Atomic<Bool>(false)
@@ -20,6 +21,12 @@ struct CaptureControls: @unchecked Sendable {  // Sound: every shared word is at
     init() {
         words = .allocate(capacity: 1)
         words.initialize(to: Words())
+    }
+
+    /// Only once no thread uses them any more.
+    func destroy() {
+        words.deinitialize(count: 1)
+        words.deallocate()
     }
 }
 
@@ -43,6 +50,12 @@ struct PlaybackControls: @unchecked Sendable {  // Sound: every shared word is a
     init() {
         words = .allocate(capacity: 1)
         words.initialize(to: Words())
+    }
+
+    /// Only once no thread uses them any more.
+    func destroy() {
+        words.deinitialize(count: 1)
+        words.deallocate()
     }
 }
 

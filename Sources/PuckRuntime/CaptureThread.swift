@@ -39,6 +39,13 @@ final class CaptureThread {
         }
     }
 
+    deinit {
+        stop()
+        controls.destroy()
+        mailbox.destroy()
+        clock.destroy()
+    }
+
     /// Asks the thread to end and waits for it; a device that does not return is left behind (see `limitShutdown`).
     func stop() {
         controls.words.pointee.stop.store(true, ordering: .releasing)

@@ -40,6 +40,12 @@ final class PlaybackThread {
         controls.words.pointee.volume.store(Int(part * part * 65_536), ordering: .releasing)
     }
 
+    deinit {
+        stop()
+        controls.destroy()
+        mailbox.destroy()
+    }
+
     func stop() {
         controls.words.pointee.stop.store(true, ordering: .releasing)
         workEvent.signal()

@@ -101,6 +101,11 @@ struct PuckCheck {
             loop.setDeadline((MonotonicClock.now() + .seconds(10)).nanoseconds)
             link.open()
             loop.run()
+            // They hold the link and the loop, which hold them.
+            link.onOpen = {}
+            link.onMessage = { _ in }
+            link.onClosed = { _ in }
+            loop.onDeadline = {}
             let result = verdict ?? (false, "no welcome within 10 s: its log says why")
             report("hub", result.ok ? .good : .bad, "\(place): \(result.text)")
             return result.ok

@@ -10,7 +10,7 @@ import Testing
 @testable import PuckRuntime
 
 /// A loudspeaker without a thread: what would have been played is read from the ring by hand.
-private struct Speaker {
+private final class Speaker {
     let ring = AudioRing()
     let controls = PlaybackControls()
     let feed: SpeakerFeed
@@ -23,6 +23,8 @@ private struct Speaker {
         reader = ring.reader()
     }
 
+    deinit { controls.destroy() }
+
     /// Puts a PCM packet of one value into its slot and queues it.
     func receive(_ sequence: UInt16, _ value: Int16) {
         let bytes = [Int16](repeating: value, count: 320)
@@ -31,7 +33,7 @@ private struct Speaker {
     }
 
     /// "Plays" up to `count` samples.
-    mutating func play(_ count: Int) -> [Int16] {
+    func play(_ count: Int) -> [Int16] {
         var samples = [Int16](repeating: 0, count: count)
         let read = samples.withUnsafeMutableBufferPointer { reader.read(into: $0) }
         _ = reader.releaseConsumed()
@@ -46,7 +48,7 @@ private struct Speaker {
 struct SpeakerFeedTests {
     @Test("a play begins once its playout delay has been collected, and then flows")
     func playoutDelay() throws {
-        var speaker = try Speaker(playoutDelayMilliseconds: 60)
+        let speaker = try Speaker(playoutDelayMilliseconds: 60)
         speaker.feed.start(codec: .pcm16)
         speaker.receive(0, 1)
         speaker.receive(1, 2)
@@ -61,7 +63,7 @@ struct SpeakerFeedTests {
 
     @Test("a play shorter than the delay begins when it is finished, and ends when it was heard")
     func short() throws {
-        var speaker = try Speaker(playoutDelayMilliseconds: 500)
+        let speaker = try Speaker(playoutDelayMilliseconds: 500)
         speaker.feed.start(codec: .pcm16)
         speaker.receive(0, 7)
         speaker.feed.finish()
@@ -76,7 +78,7 @@ struct SpeakerFeedTests {
 
     @Test("two seconds go through the one second of ring in pieces, nothing lost, nothing twice")
     func long() throws {
-        var speaker = try Speaker(playoutDelayMilliseconds: 0)
+        let speaker = try Speaker(playoutDelayMilliseconds: 0)
         speaker.feed.start(codec: .pcm16)
         for i in 0..<100 as Range<UInt16> { speaker.receive(i, Int16(i)) }
         speaker.feed.finish()
@@ -87,7 +89,7 @@ struct SpeakerFeedTests {
 
     @Test("an earcon sounds at once when nothing plays, and is mixed in when something does")
     func earcon() throws {
-        var speaker = try Speaker(playoutDelayMilliseconds: 0)
+        let speaker = try Speaker(playoutDelayMilliseconds: 0)
         speaker.feed.play(earcon: [Int16](repeating: 5, count: 500))
         #expect(speaker.feed.pump())
         #expect(speaker.play(1000) == [Int16](repeating: 5, count: 500))
@@ -113,7 +115,7 @@ struct SpeakerFeedTests {
 
     @Test("a packet that is not Opus is concealed, counted, and keeps its 20 ms")
     func broken() throws {
-        var speaker = try Speaker(playoutDelayMilliseconds: 0)
+        let speaker = try Speaker(playoutDelayMilliseconds: 0)
         speaker.feed.start(codec: .opus)
         speaker.receive(0, -1)
         speaker.feed.finish()
