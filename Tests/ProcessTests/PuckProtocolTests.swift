@@ -55,8 +55,7 @@ struct PuckProtocolTests {
                 let (listener, port) = loopbackListener(backlog: 8)
                 defer { close(listener) }
                 let puck = try await house.puck("p\(number)", token: House.anyToken, port: Int(port))
-                let peer = try await RawPeer.hub(accepting: listener)
-                _ = try await peer.control("hello")
+                let peer = try await RawPeer.hub(greetedAt: listener)
                 try await breach.act(peer)
                 let reaction = try await peer.reaction()
                 #expect(reaction == breach.reaction, "\(breach.name): \(reaction)\n\(puck.tail)")
@@ -78,16 +77,14 @@ struct PuckProtocolTests {
             defer { close(listener) }
             let puck = try await house.puck(token: House.anyToken, port: Int(port))
             for _ in 0..<2 {
-                let peer = try await RawPeer.hub(accepting: listener)
-                _ = try await peer.control("hello")
+                let peer = try await RawPeer.hub(greetedAt: listener)
                 peer.send(Self.welcome)
                 peer.send(Self.welcome)
                 #expect(try await peer.reaction() == .error(7))
             }
             try await puck.line("link.disconnected", ["attempt": "1"])
             try await puck.line("link.disconnected", ["attempt": "2"])
-            let peer = try await RawPeer.hub(accepting: listener)
-            _ = try await peer.control("hello")
+            let peer = try await RawPeer.hub(greetedAt: listener)
             peer.send(Self.welcome)
             _ = try await peer.control("status")
             try await puck.line("link.up")
@@ -100,8 +97,7 @@ struct PuckProtocolTests {
             let (listener, port) = loopbackListener(backlog: 8)
             defer { close(listener) }
             let puck = try await house.puck(token: House.anyToken, port: Int(port))
-            let peer = try await RawPeer.hub(accepting: listener)
-            _ = try await peer.control("hello")
+            let peer = try await RawPeer.hub(greetedAt: listener)
             peer.send(Self.welcome)
             peer.send(#"{"op":"sing","song":"yesterday"}"#)
             peer.send(Self.start, type: 0xC2, 0)
