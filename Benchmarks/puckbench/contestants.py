@@ -31,6 +31,11 @@ class Place:
     slowness: int = 1
     children: list[subprocess.Popen] = field(default_factory=list)
 
+    @property
+    def rig(self) -> set[str]:
+        """Names of the files that stand for hardware."""
+        return {self.plugin.name, self.recording.name, "speaker.wav"}
+
     def sound(self) -> dict[str, str]:
         """The environment in which `mic` and `speaker` exist."""
         path = self.folder / "asound.conf"

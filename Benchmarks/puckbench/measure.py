@@ -55,7 +55,7 @@ def streaming(contestant, base: Place, seconds: float) -> dict:
         contestant.wait_until_streaming(place, 20)
         time.sleep(SETTLE_SECONDS)
         result = {"switches_streaming": process.switches_per_second(child.pid, seconds)}
-        result.update(process.memory(child.pid))
+        result.update(process.memory(child.pid, place.rig))
         result["threads"] = process.threads(child.pid)
         contestant.check(place)
     finally:
@@ -74,7 +74,7 @@ def idle(contestant, base: Place, seconds: float) -> dict:
         contestant.wait_until_idle(place, 20)
         time.sleep(SETTLE_SECONDS)
         result = {"switches_idle": process.switches_per_second(child.pid, seconds)}
-        result["pss_idle_mib"] = process.memory(child.pid)["pss_mib"]
+        result["pss_idle_mib"] = process.memory(child.pid, place.rig)["pss_mib"]
         contestant.check(place)
     finally:
         place.end()

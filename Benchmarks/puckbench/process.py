@@ -9,16 +9,22 @@ def now() -> int:
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
 
-def memory(pid: int) -> dict[str, float]:
-    """MiB by smaps_rollup. PSS counts a shared page in parts; private dirty is what nobody else can have."""
-    kibibytes = {}
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
+def memory(pid: int, rig: set[str]) -> dict[str, float]:
+    """MiB by /proc/PID/smaps, without the files of the measuring rig (the fake device and its recording, which would be
+    the kernel's business). PSS counts a shared page in parts; anonymous memory is what no file stands behind."""
+    kibibytes = {"Pss": 0, "Rss": 0, "Anonymous": 0}
+    counts = True
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
         name, _, value = line.partition(":")
-        kibibytes[name] = int(value.split()[0])
+        if name in kibibytes:
+            kibibytes[name] += int(value.split()[0]) if counts else 0
+        elif " " in name:  # a mapping's own line: addresses, rights, offset, device
+            fields = line.split(maxsplit=5)
+            counts = len(fields) < 6 or Path(fields[5]).name not in rig
     return {
         "pss_mib": kibibytes["Pss"] / 1024,
         "rss_mib": kibibytes["Rss"] / 1024,
-        "private_dirty_mib": kibibytes["Private_Dirty"] / 1024,
+        "anonymous_mib": kibibytes["Anonymous"] / 1024,
     }
 
 

@@ -5,7 +5,7 @@ ROWS = (
     ("  ratio to the floor", "ratio", "{:.3f}"),
     ("PSS streaming", "pss_mib", "{:.1f} MiB"),
     ("  RSS", "rss_mib", "{:.1f} MiB"),
-    ("  private dirty", "private_dirty_mib", "{:.2f} MiB"),
+    ("  anonymous", "anonymous_mib", "{:.2f} MiB"),
     ("PSS idle", "pss_idle_mib", "{:.1f} MiB"),
     ("threads", "threads", "{:d}"),
     ("switches / s streaming", "switches_streaming", "{:.0f}"),
