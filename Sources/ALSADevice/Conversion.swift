@@ -16,7 +16,7 @@ public struct ChannelChoice: BitwiseCopyable, Equatable, Sendable {
 public var unityGain: Int32 { @_noLocks @_noAllocation get { 65_536 } }
 
 /// Interleaved device frames to mono. Samples are taken at the top of 32 bits, rounded to the nearest and saturated.
-@_noLocks @_noAllocation
+@_noLocks @_noAllocation @_optimize(speed) @inline(never)
 func monoSamples(
     from source: UnsafeRawPointer, format: SampleFormat, channels: Int, frames: Int, choice: ChannelChoice, gain: Int32,
     into samples: UnsafeMutablePointer<Int16>
@@ -54,7 +54,7 @@ func monoSamples(
 }
 
 /// Mono samples to interleaved device frames, the same on each channel.
-@_noLocks @_noAllocation
+@_noLocks @_noAllocation @_optimize(speed) @inline(never)
 func deviceFrames(
     from samples: UnsafePointer<Int16>, count: Int, volume: Int32, format: SampleFormat, channels: Int,
     into frames: UnsafeMutableRawPointer

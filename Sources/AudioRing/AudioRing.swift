@@ -127,7 +127,7 @@ public struct RingProducer: @unchecked Sendable {  // Sound: only atomics are sh
     }
 
     /// Writes `count ≤ capacity` samples, or silence, and publishes them.
-    @_noLocks @_noAllocation
+    @_noLocks @_noAllocation @_optimize(speed) @inline(never)
     private func append(_ source: UnsafeBufferPointer<Int16>?, from offset: Int, count: Int) -> Bool {
         let line = storage.producer
         let start = line.pointee.published.load(ordering: .relaxed)
@@ -230,7 +230,7 @@ public struct RingReader: @unchecked Sendable {  // Sound: only atomics are shar
         }
     }
 
-    @_noLocks @_noAllocation
+    @_noLocks @_noAllocation @_optimize(speed) @inline(never)
     private func copy(count: Int, into buffer: UnsafeMutableBufferPointer<Int16>) {
         guard count > 0, let base = buffer.baseAddress else { return }
         var slot = storage.slot(of: position)

@@ -9,14 +9,7 @@ public enum Level {
     @_noLocks @_noAllocation
     public static func energy(_ samples: UnsafeBufferPointer<Int16>) -> Int64 {
         guard let base = samples.baseAddress else { return 0 }
-        var sum: Int64 = 0
-        var i = 0
-        while i < samples.count {
-            let value = Int32(truncatingIfNeeded: base[i])
-            sum &+= Int64(truncatingIfNeeded: value &* value)
-            i &+= 1
-        }
-        return sum
+        return sumOfSquares(base, samples.count)
     }
 
     /// The level of `count` samples with this sum of squares.
@@ -34,6 +27,20 @@ public enum Level {
     public static func decibels(_ samples: UnsafeBufferPointer<Int16>) -> Float {
         decibels(energy: energy(samples), count: samples.count)
     }
+}
+
+/// As all loops over samples optimized for speed: the shipped build optimizes for size (docs/BENCHMARKS.md). A function
+/// of its own with nothing that the optimizer could specialize away, for a specialized copy would forget it.
+@_noLocks @_noAllocation @_optimize(speed) @inline(never)
+private func sumOfSquares(_ samples: UnsafePointer<Int16>, _ count: Int) -> Int64 {
+    var sum: Int64 = 0
+    var i = 0
+    while i < count {
+        let value = Int32(truncatingIfNeeded: samples[i])
+        sum &+= Int64(truncatingIfNeeded: value &* value)
+        i &+= 1
+    }
+    return sum
 }
 
 /// libm's log10f: pure, neither locks nor allocates (POSIX leaves only errno to it).
