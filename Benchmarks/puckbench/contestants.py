@@ -47,6 +47,7 @@ class Place:
         return {**os.environ, "ALSA_CONFIG_PATH": str(path)}
 
     def start(self, name: str, words: list, environment: dict[str, str], prefix: list[str]) -> subprocess.Popen:
+        environment = {**environment, "LD_LIBRARY_PATH": str(self.build / "lib")}
         with (self.folder / f"{name}.log").open("w") as log:
             child = subprocess.Popen([*prefix, *map(str, words)], env=environment, stdout=log, stderr=log)
         self.children.append(child)
