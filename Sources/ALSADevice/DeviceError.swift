@@ -77,6 +77,11 @@ extension DeviceError {
         case ENODEV, EBADFD, ENOENT:
             return DeviceError(
                 .lost, errno: number, context: context, advice: "Plug the device in again; it is retried by itself.")
+        case ETIME:
+            return DeviceError(
+                .lost, errno: number,
+                context: "\(direction.word) device '\(device)' is open, but has moved no sound for 2 s",
+                advice: "It is opened again by itself; when that does not help, unplug it and plug it in again.")
         default:
             return DeviceError(
                 .other, errno: number, context: context,

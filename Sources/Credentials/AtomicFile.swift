@@ -52,7 +52,8 @@ private func fill(_ descriptor: Int32, _ path: String, _ bytes: [UInt8], mode: m
 
 /// A whole file and its identity; nil when there is none.
 func readFile(_ path: String) throws(CredentialError) -> (bytes: [UInt8], identity: FileIdentity)? {
-    let descriptor = puck_open(path, O_RDONLY | O_CLOEXEC, 0)
+    // Non-blocking: opening a FIFO would otherwise wait for ever.
+    let descriptor = puck_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0)
     if descriptor < 0 {
         let code = puck_errno()
         if code == ENOENT { return nil }
@@ -61,6 +62,7 @@ func readFile(_ path: String) throws(CredentialError) -> (bytes: [UInt8], identi
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .file(path: path, call: "fstat", code: puck_errno()) }
+    guard status.st_mode & mode_t(S_IFMT) == mode_t(S_IFREG) else { throw .invalid("\(path) is not a regular file") }
     guard status.st_size <= maximumFileBytes else {
         throw .invalid(
             "\(path) has \(status.st_size) bytes, more than \(maximumFileBytes): that is not a credentials file")

@@ -6,11 +6,14 @@ import PuckWire
 extension Hub {
     mutating func receivedCandidate(
         _ id: ConnectionID, _ wake: WakeCandidate, now: Instant, into effects: inout [HubEffect]
-    ) {
+    ) throws(WireError) {
         let live = sessions[id]!.live!
+        guard live.hello.phrases.contains(wake.phrase) else {
+            throw WireError(.unexpected, "the phrase \"\(wake.phrase)\" is not one of the hello's phrases")
+        }
         let key = Arbitration.Key(phrase: wake.phrase, group: live.group)
         // A puck wakes only when its last uplink is behind it: from here on, audio without a grant is an error.
-        if live.uplink == .draining { sessions[id]!.live!.uplink = .closed }
+        if case .draining = live.uplink { sessions[id]!.live!.uplink = .closed }
         effects.append(
             .log(
                 LogRecord(
@@ -116,7 +119,12 @@ extension Hub {
             throw WireError(.unexpected, "message type \(type.rawValue) goes from the hub to the puck only")
         }
         switch sessions[id]!.live!.uplink {
-        case .draining: return
+        case .draining(let packets):
+            guard packets > 0 else {
+                throw WireError(.unexpected, "audio goes on long after the conversation has ended")
+            }
+            sessions[id]!.live!.uplink = .draining(packets: packets - 1)
+            return
         case .closed: throw WireError(.unexpected, "audio without a grant")
         case .open: break
         }
@@ -151,7 +159,7 @@ extension Hub {
         guard sessions[id]?.live != nil else { preconditionFailure("a conversation ends with its connection") }
         body(&conversations[i], &sessions[id]!.live!, &effects)
         if conversations[i].hasEnded, sessions[id]!.live!.uplink == .open {
-            sessions[id]!.live!.uplink = .draining
+            sessions[id]!.live!.uplink = .draining(packets: HubLimits.drainedPackets)
         }
     }
 }

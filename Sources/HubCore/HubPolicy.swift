@@ -37,6 +37,8 @@ public enum HubLimits {
     public static let silentFor = Interval.seconds(10)
     /// A puck in good order sends about 5 control messages a second while it plays.
     public static let controlsPerSecond = 200
+    /// Audio that may still arrive after the hub has ended a conversation: 2 s, what was under way.
+    public static let drainedPackets = 100
     /// NTP's clock filter keeps eight samples (RFC 5905, 10).
     public static let clockSamples = 8
     /// A candidate this soon after a decision about its phrase and group belongs to the same wake.

@@ -27,7 +27,7 @@ extension Hub {
             try greet(id, hello, now: now, into: &effects)
         case .wakeCandidate(let wake):
             try sessions[id]!.requireLive("wake_candidate")
-            receivedCandidate(id, wake, now: now, into: &effects)
+            try receivedCandidate(id, wake, now: now, into: &effects)
         case .uplinkEnd(let end):
             try sessions[id]!.requireLive("up_end")
             try uplinkEnded(id, end, now: now, into: &effects)

@@ -13,7 +13,7 @@ struct Session: Sendable {
     /// What the hello told, and everything that exists only after it.
     var live: LivePuck?
     var deadlines = Deadlines<Deadline>()
-    private var rate = ControlRate()
+    private var rate = RateWindow(limit: HubLimits.controlsPerSecond)
 
     init(connection: ConnectionID, tokenName: String, now: Instant) {
         self.connection = connection
@@ -75,7 +75,8 @@ struct LivePuck: Sendable {
     enum Uplink: Equatable, Sendable {
         case closed
         case open
-        case draining
+        /// So many more packets are dropped before it counts as an error.
+        case draining(packets: Int)
     }
 
     let hello: Hello
@@ -98,21 +99,5 @@ struct LivePuck: Sendable {
         guard hello.group == group, hello.phrases.contains(phrase) else { return false }
         guard let status else { return true }
         return status.captureOK && !status.muted
-    }
-}
-
-/// Counts control messages in windows of one second.
-struct ControlRate: Sendable {
-    private var windowStart = Instant.zero
-    private var count = 0
-
-    mutating func admit(now: Instant) -> Bool {
-        if now - windowStart >= .seconds(1) {
-            windowStart = now
-            count = 0
-        }
-        // Saturates: a flood must not overflow the counter before the connection is gone.
-        count = min(count + 1, HubLimits.controlsPerSecond + 1)
-        return count <= HubLimits.controlsPerSecond
     }
 }

@@ -88,7 +88,7 @@ public enum LinkFailure: Equatable, Sendable {
                 + "and that [hub] port is the hub's"
         case .certificateNotTrusted:
             return "the hub's certificate is not the trusted one: copy the hub's current certificate to this puck "
-                + "and name it in [hub] certificate"
+                + "and name it in [hub] ca_file"
         case .certificateExpired:
             return "the hub's certificate has expired: make a new one on the hub, and copy it to this puck "
                 + "(or correct this puck's clock)"
@@ -102,7 +102,7 @@ public enum LinkFailure: Equatable, Sendable {
                 "the hub's certificate cannot be used (OpenSSL verification error \(code)): make a new one on the hub"
         case .unauthorized:
             return "the hub refused this puck's token: run 'puckhub token add NAME' on the hub "
-                + "and put the token into [hub] token"
+                + "and put the token where [hub] token_file (or token) says"
         case .wrongSubprotocol:
             return "the hub does not speak \(LinkProtocol.subprotocol): update the older of the two programs"
         case .wrongPath:

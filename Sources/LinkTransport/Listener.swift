@@ -18,7 +18,8 @@ func openListener(address: String, port: UInt16) throws(TransportError) -> Int32
     let found = lookUp(address, port: port, numericOnly: true, passive: true, limit: 1)
     guard let local = found.addresses.first else {
         throw .configuration(
-            "'\(address)' is not a numeric address: set [hub] address to an IP address of this machine, or to *")
+            "'\(address)' is not a numeric address: set [hub] listen to an IP address of this machine, or leave it empty for all"
+        )
     }
     let descriptor = socket(
         local.family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)

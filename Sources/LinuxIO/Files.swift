@@ -3,9 +3,17 @@ import CLinux
 /// The whole of a small file.
 /// - Parameter limit: bytes; a larger file is refused rather than read in part.
 public func readSmallFile(_ path: String, limit: Int = 64 * 1024) throws(SystemError) -> [UInt8] {
-    let descriptor = puck_open(path, O_RDONLY | O_CLOEXEC, 0)
+    // Non-blocking: opening a FIFO would otherwise wait for ever.
+    let descriptor = puck_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0)
     if descriptor < 0 { throw SystemError("cannot open \(path)", code: puck_errno()) }
     defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw SystemError("cannot look at \(path)", code: puck_errno()) }
+    guard status.st_mode & mode_t(S_IFMT) == mode_t(S_IFREG) else {
+        throw SystemError(
+            "cannot read \(path)", code: status.st_mode & mode_t(S_IFMT) == mode_t(S_IFDIR) ? EISDIR : EINVAL,
+            advice: "it is not a regular file")
+    }
     // One byte more than allowed tells a file of exactly `limit` bytes from a larger one.
     var bytes = [UInt8](repeating: 0, count: limit + 1)
     var count = 0

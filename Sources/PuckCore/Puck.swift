@@ -64,7 +64,7 @@ public struct Puck: Sendable {
     /// (drained, stopped, stalled).
     enum Playback: Equatable, Sendable {
         case idle
-        case playing(playID: UInt32, conversationID: String)
+        case playing(playID: UInt32, conversationID: String, codec: DownStart.Codec)
         case finishing(playID: UInt32, conversationID: String)
     }
 
@@ -77,6 +77,8 @@ public struct Puck: Sendable {
     /// Window (at most 120 ms), two network delays, and room for a slow hub.
     static let verdictTimeout = Interval.seconds(2)
     static let answerTimeout = Interval.seconds(30)
+    /// As the hub allows a puck; a hub in good order sends about 10 a second.
+    static let controlsPerSecond = 200
     static let playedEvery = Interval.milliseconds(200)
     static let statusEvery = Interval.seconds(60)
     /// A play for which nothing is heard and nothing comes for this long is over.
@@ -93,6 +95,7 @@ public struct Puck: Sendable {
     var everConnected = false
     var isOffline = false
     var roundTripMilliseconds: Double?
+    var controlRate = RateWindow(limit: Puck.controlsPerSecond)
 
     var turn = Turn.idle
     var lastWakeID: UInt32 = 0
@@ -106,6 +109,8 @@ public struct Puck: Sendable {
     var heardSamples: Int64 = 0
 
     var muted = false
+    /// The hub muted; only then may it unmute: nobody opens from afar a microphone that a person has closed.
+    var mutedByHub = false
     var volume: Int
     var captureOK = true
     var playbackOK = true

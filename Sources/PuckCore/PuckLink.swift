@@ -80,6 +80,10 @@ extension Puck {
     ) {
         guard link == .greeting || link == .up else { return }
         heardFromHub(now)
+        guard controlRate.admit(now: now) else {
+            let limit = Self.controlsPerSecond
+            return refuse(WireError(.rateLimit, "more than \(limit) control messages in a second"), now, &effects)
+        }
         if case .welcome(let welcome) = control { return welcomed(welcome, now, &effects) }
         guard link == .up else {
             return refuse(WireError(.unexpected, "the first message to a puck is welcome"), now, &effects)
@@ -92,7 +96,7 @@ extension Puck {
         case .listenStop(let conversationID, _): listenStopped(conversationID, now, &effects)
         case .set(let volume, let muted):
             if let volume { setVolume(volume, &effects) }
-            if let muted { setMuted(muted, now, &effects) }
+            if let muted { mutedByTheHub(muted, now, &effects) }
         case .ping(let ping):
             let t = Double(now.nanoseconds) / 1e6
             effects.append(.send(.pong(Pong(t0: ping.t0, t1: t, t2: t))))

@@ -19,14 +19,30 @@ extension Puck {
         }
         let end = queuedSamples + Int64(WireLimits.samplesPerPacket)
         guard accept(sequence, endSample: end, now, &effects) else { return }
-        guard case .playing = playback else {
+        switch playback {
+        case .idle:
             // Audio of a play that was stopped here: it was on its way. Done as soon as it came.
             _ = downlink.finishAll()
             return scheduleReport(now)
+        case .finishing:
+            return refuse(WireError(.unexpected, "audio after its down_stop"), now, &effects)
+        case .playing(_, _, let codec):
+            if let error = Self.mismatch(type, byteCount, codec) { return refuse(error, now, &effects) }
         }
         queuedSamples = end
         effects.append(.playPacket(sequence, byteCount: byteCount))
         deadlines[.playbackStall] = now + Self.playbackStallTimeout
+    }
+
+    /// What is wrong with a packet of a play in this codec; nil when nothing is.
+    private static func mismatch(_ type: MessageType, _ byteCount: Int, _ codec: DownStart.Codec) -> WireError? {
+        switch (codec, type) {
+        case (.opus, .downlinkOpus): nil
+        case (.pcm16, .downlinkPCM):
+            byteCount == 2 * WireLimits.samplesPerPacket
+                ? nil : WireError(.badLength, "20 ms of PCM16 are 640 bytes, not \(byteCount)")
+        case (_, _): WireError(.unexpected, "the packet is not in the codec of its down_start")
+        }
     }
 
     /// Checks the order of the stream. False: a duplicate, or the link is being closed.
@@ -90,7 +106,7 @@ extension Puck {
             return effects.append(
                 .log(LogRecord(.warning, "play.impossible", [.init("play_id", start.playID)])))
         }
-        playback = .playing(playID: start.playID, conversationID: start.conversationID)
+        playback = .playing(playID: start.playID, conversationID: start.conversationID, codec: start.codec)
         queuedSamples = 0
         heardSamples = 0
         deadlines[.playbackStall] = now + Self.playbackStallTimeout
@@ -109,7 +125,7 @@ extension Puck {
     private mutating func playbackStops(
         _ playID: UInt32, _ reason: HubControl.StopReason, _ now: Instant, _ effects: inout [PuckEffect]
     ) {
-        guard case .playing(playID, let conversationID) = playback else { return }
+        guard case .playing(playID, let conversationID, _) = playback else { return }
         switch reason {
         case .done:
             playback = .finishing(playID: playID, conversationID: conversationID)
@@ -170,7 +186,7 @@ extension Puck {
 
     mutating func playbackLostLink(_ now: Instant, _ effects: inout [PuckEffect]) {
         // What has arrived is played out. The place of the replay: with it the play would go on instead.
-        guard case .playing(let playID, let conversationID) = playback else { return }
+        guard case .playing(let playID, let conversationID, _) = playback else { return }
         playback = .finishing(playID: playID, conversationID: conversationID)
         deadlines[.playbackStall] = now + Self.playbackStallTimeout
         effects.append(.finishPlayback)
@@ -185,7 +201,7 @@ extension Puck {
         var playID: UInt32 = 0
         switch playback {
         case .idle: break
-        case .playing(let id, _), .finishing(let id, _):
+        case .playing(let id, _, _), .finishing(let id, _):
             playID = id
             deadlines[.playedReport] = now + Self.playedEvery
         }

@@ -67,7 +67,7 @@ extension Puck {
     ) {
         guard turn == .candidate(wakeID: wakeID) else {
             // The verdict came after we gave up: let the hub give it to somebody else.
-            let end = UplinkEnd(conversationID: conversationID, lastSequence: .zero, reason: .cancelled)
+            let end = UplinkEnd(conversationID: conversationID, lastSequence: SerialNumber(65_535), reason: .cancelled)
             return effects.append(.send(.uplinkEnd(end)))
         }
         turn = .listening(conversationID: conversationID)
@@ -208,7 +208,19 @@ extension Puck {
         deadlines.clear(.answer)
     }
 
+    /// The hub may always close the microphone, and open it again when it was the one that closed it.
+    mutating func mutedByTheHub(_ on: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
+        if on == muted { return }
+        if !on && !mutedByHub {
+            return effects.append(.log(LogRecord(.warning, "mute.kept", [.init("reason", "a person muted this puck")])))
+        }
+        setMuted(on, now, &effects)
+        mutedByHub = on
+    }
+
     mutating func setMuted(_ on: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
+        // A person's word, whatever the hub had said: theirs counts from now on.
+        mutedByHub = false
         if on == muted { return }
         muted = on
         effects.append(.setMuted(on))

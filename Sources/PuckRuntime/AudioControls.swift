@@ -8,6 +8,8 @@ struct CaptureControls: @unchecked Sendable {  // Sound: every shared word is at
     struct Words: ~Copyable {
         let stop = Atomic<Bool>(false)
         let muted = Atomic<Bool>(false)
+        /// Monotonic nanoseconds of the last unmuting; written before `muted` is cleared.
+        let unmutedAt = Atomic<Int64>(0)
         /// Centibels (a hundredth of a decibel), for meters.
         let level = Atomic<Int>(-9000)
         let noise = Atomic<Int>(-9000)

@@ -151,6 +151,11 @@ private struct CaptureLoop {
     let detects: Bool
     var detector: LevelWakeDetector
     var deliveredPeriods = 0
+    private let detectorParameters: LevelWakeDetector.Parameters
+    /// What rounding left over of the missing samples, in samples · rate, so that many overruns do not add up.
+    private var missingRemainder: Int64 = 0
+    /// Muted, or still waiting for the first period that began after the unmuting.
+    private var isSilent = false
 
     init(
         stream: CaptureStream, resampler: Resampler, format: NegotiatedFormat, settings: PuckSettings,
@@ -171,7 +176,8 @@ private struct CaptureLoop {
         converted = .allocate(capacity: resampler.outputBound(for: format.periodFrames))
         converted.initialize(repeating: 0)
         detects = settings.wake.detector == .level
-        detector = LevelWakeDetector(settings.wake.detectorParameters)
+        detectorParameters = settings.wake.detectorParameters
+        detector = LevelWakeDetector(detectorParameters)
     }
 
     func destroy() {
@@ -216,9 +222,10 @@ private struct CaptureLoop {
         words.pointee.periods.wrappingAdd(1, ordering: .relaxed)
         let start = producer.position
         var mustWake: Bool
-        if words.pointee.muted.load(ordering: .acquiring) {
+        if mustBeSilent(frames: frames, capturedAt: capturedAt) {
             // Time goes on, sound does not: not one sample leaves this function.
             mustWake = producer.skip(Int64(truncatingIfNeeded: samples.count))
+            words.pointee.level.store(-9000, ordering: .relaxed)
         } else {
             mustWake = producer.write(samples)
             if let finding = detector.process(samples, at: start), detects {
@@ -236,10 +243,29 @@ private struct CaptureLoop {
         if mustWake { wake.signal() }
     }
 
+    /// Whether this period may not be heard: the puck is muted, or was when the period began. The detector starts anew
+    /// afterwards, so that nothing of the muted time decides anything.
+    @_noLocks @_noAllocation
+    private mutating func mustBeSilent(frames: Int, capturedAt: Int64) -> Bool {
+        let words = controls.words
+        if words.pointee.muted.load(ordering: .acquiring) {
+            isSilent = true
+            return true
+        }
+        if !isSilent { return false }
+        let began = capturedAt &- Int64(truncatingIfNeeded: frames) &* 1_000_000_000 / rate
+        // A device without timestamps: the period in progress is given up, the next one counts.
+        isSilent = capturedAt != 0 && began < words.pointee.unmutedAt.load(ordering: .relaxed)
+        detector = LevelWakeDetector(detectorParameters)
+        return true
+    }
+
     /// Samples that the device lost keep their place in time: the ring moves on by exactly as many.
     @_noLocks @_noAllocation
-    private func account(missingFrames: Int64) {
-        let missing = missingFrames &* 16_000 / rate
+    private mutating func account(missingFrames: Int64) {
+        let scaled = missingFrames &* 16_000 &+ missingRemainder
+        let missing = scaled / rate
+        missingRemainder = scaled &- missing &* rate
         let position = producer.position
         _ = producer.skip(missing)
         _ = mailbox.post(AudioEvent(.xrun, position: position, count: missing))

@@ -207,7 +207,9 @@ private struct PlaybackLoop {
     /// Stop was asked for: drops what the device holds and skips what the ring holds.
     @_noLocks @_noAllocation
     private mutating func silence(upTo position: Int64) -> Int32 {
-        controls.words.pointee.discardBefore.store(.min, ordering: .relaxed)
+        // Not when a second stop has come in the meantime: that one is served next.
+        _ = controls.words.pointee.discardBefore.compareExchange(
+            expected: position, desired: .min, ordering: .relaxed)
         if position > reader.position { reader.seek(to: position) }
         isSounding = false
         let recovery = stream.discard()

@@ -19,7 +19,26 @@ struct PuckCheck {
         let microphone = checkMicrophone()
         let speaker = checkSpeaker()
         let hub = checkHub()
-        return microphone && speaker && hub ? 0 : 1
+        let control = checkControlSocket()
+        return microphone && speaker && hub && control ? 0 : 1
+    }
+
+    /// Makes the control socket and takes it away again. One that is in use belongs to a puckd that runs: fine.
+    private func checkControlSocket() -> Bool {
+        let path = settings.controlSocketPath
+        if path.isEmpty { return true }
+        do throws(SystemError) {
+            _ = try ControlSocket(path: path)
+            report("control", .good, path)
+            return true
+        } catch {
+            if error.code == EADDRINUSE {
+                report("control", .doubtful, "\(path) is in use: a puckd is running here")
+                return true
+            }
+            report("control", .bad, "\(error.description)")
+            return false
+        }
     }
 
     private enum Verdict: String { case good = "ok", doubtful = "note", bad = "FAIL" }

@@ -32,6 +32,9 @@ final class PuckDaemon {
     private var effects: [PuckEffect] = []
     private var pendingEvents = BoundedQueue<PuckEvent>(capacity: 64)
     private var isStepping = false
+    /// The downlink packet whose message is being handled.
+    private var arrived: UnsafeRawBufferPointer?
+    private var isOverflowing = false
     private var socketInUse = false
     private var closedByUs = false
     private var openWanted = false
@@ -142,9 +145,12 @@ final class PuckDaemon {
                 let control = try HubControl.parse(payload, type: header.type)
                 perform(.controlReceived(control, sequence: header.sequence))
             case .downlinkOpus, .downlinkPCM:
-                guard speaker.slots.store(payload, in: Downlink.slot(of: header.sequence)) else {
+                guard payload.count <= PacketSlots.slotBytes else {
                     throw WireError(.badLength, "a packet of 20 ms has at most 1275 bytes, this one \(payload.count)")
                 }
+                // Kept only if the core accepts it: a duplicate must not overwrite a packet that still waits.
+                arrived = payload
+                defer { arrived = nil }
                 perform(.audioReceived(type: header.type, sequence: header.sequence, byteCount: payload.count))
                 feedSpeaker()
             case .uplinkPCM, .uplinkOpus:
@@ -325,6 +331,8 @@ final class PuckDaemon {
         case .stopEncoding: microphone.stop()
         case .startPlayback(let codec): speaker.start(codec: codec)
         case .playPacket(let sequence, _):
+            guard let arrived else { preconditionFailure("a packet is played as it arrives") }
+            _ = speaker.slots.store(arrived, in: Downlink.slot(of: sequence))
             if !speaker.enqueue(sequence) { log.error("play.queue_full") }
         case .finishPlayback:
             speaker.finish()
@@ -337,7 +345,10 @@ final class PuckDaemon {
             speaker.play(earcon: earcon.samples(levelDecibels: Float(settings.earcons.levelDecibels)))
             feedSpeaker()
         case .setVolume(let percent): playback.setVolume(percent: percent)
-        case .setMuted(let on): capture.controls.words.pointee.muted.store(on, ordering: .releasing)
+        case .setMuted(let on):
+            let words = capture.controls.words
+            if !on { words.pointee.unmutedAt.store(MonotonicClock.now().nanoseconds, ordering: .relaxed) }
+            words.pointee.muted.store(on, ordering: .releasing)
         case .showLights(let lights):
             log.info("lights", [Field("state", lights.rawValue)])
             lightsRenderer?.show(lights)
@@ -352,6 +363,7 @@ final class PuckDaemon {
         }
         socketInUse = true
         closedByUs = false
+        isOverflowing = false
         link.open()
     }
 
@@ -367,6 +379,9 @@ final class PuckDaemon {
             head.write(to: bytes)
             return link.send(head: UnsafeRawBufferPointer(bytes), body: payload)
         }
-        if !sent && link.isOpen { perform(.sendQueueOverflowed) }
+        if !sent && link.isOpen && !isOverflowing {
+            isOverflowing = true  // one event, however many messages of this step do not fit
+            perform(.sendQueueOverflowed)
+        }
     }
 }

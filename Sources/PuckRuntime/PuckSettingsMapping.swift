@@ -48,6 +48,10 @@ extension PuckSettings {
         if playback != playbackOnly { sections.append("[playback]") }
         if wake != fresh.wake { sections.append("[wake]") }
         if opus != fresh.opus { sections.append("[opus]") }
+        if earcons.levelDecibels != fresh.earcons.levelDecibels { sections.append("[earcons] level_db") }
+        if lights != fresh.lights { sections.append("[lights]") }
+        if logLevel != fresh.logLevel { sections.append("[log]") }
+        if controlSocketPath != fresh.controlSocketPath { sections.append("[control]") }
         if sections.isEmpty { return nil }
         return sections.joined(separator: " ") + " changed: restart puckd for it to take effect"
     }

@@ -16,6 +16,15 @@ private func permutations(_ n: Int) -> [[Int]] {
 
 @Suite("Arbitration")
 struct ArbitrationTests {
+    @Test("a phrase that the hello did not name is no candidate")
+    func foreignPhrase() {
+        var bench = HubBench()
+        let id = bench.connect("kitchen")
+        bench.step(.received(id, HubBench.candidate(1, snr: 20, phrase: "sesame")))
+        #expect(bench.last.failures == [.unexpected])
+        #expect(bench.last.grants.isEmpty)
+    }
+
     @Test("every order of arrival gives one grant, the same winner by SNR, and a cancel for each other")
     func orders() {
         let names = ["attic", "bath", "cellar", "den"]

@@ -106,6 +106,18 @@ struct ConversationTests {
         #expect(bench.last.phases == [.thinking])
     }
 
+    @Test("after a conversation ended here two seconds of audio are dropped, and more is UNEXPECTED")
+    func draining() {
+        var bench = HubBench()
+        let (id, _) = bench.granted()
+        bench.advance(.milliseconds(500))
+        #expect(bench.all.outcomes == ["degraded"])
+        bench.speak(id, 0..<100)
+        #expect(bench.all.failures.isEmpty)
+        bench.speak(id, 100..<101)
+        #expect(bench.all.failures == [.unexpected])
+    }
+
     @Test("a puck that ignores listen_stop: by silence it ends degraded, by more audio it is UNEXPECTED")
     func ignoresStop() {
         var policy = HubPolicy()

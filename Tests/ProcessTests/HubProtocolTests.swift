@@ -17,7 +17,7 @@ struct Breach {
 @Suite("Processes: pucks that break the protocol", .fewAtATime)
 struct HubProtocolTests {
     static let hello =
-        #"{"op":"hello","proto":1,"puck_id":"kitchen","room":"r","group":"g","version":"v","codecs":["opus"],"phrases":["puck"]}"#
+        #"{"op":"hello","proto":1,"puck_id":"kitchen","room":"r","group":"g","version":"v","codecs":["opus"],"phrases":["puck","other"]}"#
     static let wake =
         #"{"op":"wake_candidate","wake_id":1,"phrase":"puck","start_ts":1,"snr_db":9,"level_db":-20,"noise_db":-50,"confidence":1}"#
 

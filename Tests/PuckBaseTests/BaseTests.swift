@@ -77,6 +77,19 @@ struct DeadlineTests {
     }
 }
 
+@Suite("Rate window")
+struct RateWindowTests {
+    @Test("admits its limit in each second and nothing more")
+    func limit() {
+        var window = RateWindow(limit: 3)
+        var admitted = 0
+        for millisecond in 0..<2000 where window.admit(now: Instant(nanoseconds: Int64(millisecond) * 1_000_000)) {
+            admitted += 1
+        }
+        #expect(admitted == 6)
+    }
+}
+
 @Suite("Bounded queue")
 struct BoundedQueueTests {
     @Test("a full queue refuses, or drops its oldest, as the caller says")

@@ -70,6 +70,17 @@ struct LinkTests {
         #expect(bench.wait(.seconds(5)).contains(.closeSocket))
     }
 
+    @Test("a hub that floods it with controls is cut off")
+    func flood() {
+        var bench = Bench()
+        bench.connect()
+        var answered = 0
+        while bench.puck.isConnected, answered < 1000 {
+            if !bench.control(.ping(Ping(t0: 1))).sent.isEmpty { answered += 1 }
+        }
+        #expect(answered == 199, "200 a second, the welcome among them")
+    }
+
     @Test("answers a ping with its own clock")
     func pong() {
         var bench = Bench()

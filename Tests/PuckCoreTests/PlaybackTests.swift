@@ -60,6 +60,30 @@ struct PlaybackTests {
         #expect(closed)
     }
 
+    @Test("a packet in another codec, a PCM packet that is not 20 ms, and audio after down_stop are errors of the hub")
+    func misfits() {
+        var wrongCodec = Bench()
+        wrongCodec.connect()
+        _ = Self.start(&wrongCodec)
+        let pcm = PuckEvent.audioReceived(type: .downlinkPCM, sequence: SerialNumber(1), byteCount: 640)
+        #expect(wrongCodec.on(pcm).contains(.closeSocket))
+
+        for (bytes, closes) in [(640, false), (639, true), (0, true)] {
+            var bench = Bench()
+            bench.connect()
+            _ = bench.control(.downStart(DownStart(playID: 5, conversationID: "c1", codec: .pcm16)), 0)
+            let event = PuckEvent.audioReceived(type: .downlinkPCM, sequence: SerialNumber(1), byteCount: bytes)
+            #expect(bench.on(event).contains(.closeSocket) == closes)
+        }
+
+        var late = Bench()
+        late.connect()
+        _ = Self.start(&late)
+        _ = Self.audio(&late, 1)
+        _ = late.control(.downStop(playID: 5, reason: .done), 2)
+        #expect(Self.audio(&late, 3).contains(.closeSocket))
+    }
+
     @Test("stop on the puck silences it at once, and audio still on its way is swallowed and reported")
     func stop() {
         var bench = Bench()

@@ -45,7 +45,10 @@ struct TurnTests {
         _ = bench.wake()
         #expect(bench.wait(.seconds(2)).contains(.stopEncoding))
         let late = bench.control(.grant(wakeID: 1, conversationID: "c9")).sent
-        #expect(late == [.uplinkEnd(UplinkEnd(conversationID: "c9", lastSequence: .zero, reason: .cancelled))])
+        #expect(
+            late == [
+                .uplinkEnd(UplinkEnd(conversationID: "c9", lastSequence: SerialNumber(65_535), reason: .cancelled))
+            ])
     }
 
     @Test("ends 700 ms after the speaker, says so, and thinks")
@@ -112,6 +115,21 @@ struct TurnTests {
         #expect(effects.sent.contains { if case .uplinkEnd(let end) = $0 { end.reason == .muted } else { false } })
         #expect(bench.wake().sent.isEmpty)
         #expect(bench.on(.muteRequested(false)).lights == [.idle])
+    }
+
+    @Test("the hub opens only a microphone that it closed itself")
+    func hubMute() {
+        var bench = Bench()
+        bench.connect()
+        #expect(bench.control(.set(volume: nil, muted: true)).contains(.setMuted(true)))
+        #expect(bench.control(.set(volume: nil, muted: false)).contains(.setMuted(false)))
+        bench.on(.muteRequested(true))
+        #expect(!bench.control(.set(volume: nil, muted: false)).contains(.setMuted(false)))
+        #expect(bench.puck.isMuted)
+        #expect(bench.on(.muteRequested(false)).contains(.setMuted(false)))
+        _ = bench.control(.set(volume: nil, muted: true))
+        bench.on(.muteRequested(true))  // the person says so too
+        #expect(!bench.control(.set(volume: nil, muted: false)).contains(.setMuted(false)))
     }
 
     @Test("the button wakes an idle puck without preroll, and stops a listening one")
