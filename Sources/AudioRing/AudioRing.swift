@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// Positions are absolute: sample number since the ring was made, 64 bits, never wrapping in practice. The producer
 /// never waits and overwrites the oldest samples; a reader that was overtaken ("lapped") learns it when it reads,
-/// jumps, and is told how many samples it lost. At most 16,000 samples: one second at 16 kHz (failure-policy row L7).
+/// jumps, and is told how many samples it lost. At most 16,000 samples: one second at 16 kHz (FAILURES.md row L7).
 ///
 /// How it stays correct without a lock (Boehm, "Can seqlocks get along with programming language memory models?",
 /// 2012): the producer first *claims* the positions it is about to write, then writes, then *publishes* them. A reader

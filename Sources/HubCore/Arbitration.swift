@@ -8,7 +8,7 @@ import PuckWire
 ///     open ─ the last candidate's connection closes ─▶ no window
 ///     decided ─ 1 s ─▶ no window                     (a candidate meanwhile is late)
 ///
-/// The corrected onsets, the runner-up's grant and the co-fire memory of failure-policy L4–L6 belong into `decide`.
+/// The corrected onsets, the runner-up's grant and the co-fire memory of FAILURES.md L4–L6 belong into `decide`.
 struct Arbitration: Sendable {
     struct Key: Equatable, Sendable {
         var phrase: String

@@ -6,7 +6,7 @@ import PuckWire
 struct Conversation: Sendable {
     enum State: Equatable, Sendable {
         /// Granted, nothing heard yet. → receiving (packet 0), ended (first-audio deadline: degraded; the puck gives up:
-        /// cancelled). The runner-up's grant of failure-policy L4 takes the deadline's place.
+        /// cancelled). The runner-up's grant of FAILURES.md L4 takes the deadline's place.
         case waitingForAudio
         /// → answering (endpoint), stopping (utterance limit), ended (cancelled, gap).
         case receiving

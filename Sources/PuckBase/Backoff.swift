@@ -1,4 +1,4 @@
-/// The pause before each attempt to reconnect: 1, 2, 4, 8, 16, 30, 30 … s (failure-policy row L20, from
+/// The pause before each attempt to reconnect: 1, 2, 4, 8, 16, 30, 30 … s (FAILURES.md row L20, from
 /// loqa-error-handling.md), each with ±10 % jitter so that a house of pucks does not come back in step.
 ///
 ///     attempt   0     1     2     3     4      5      6 …

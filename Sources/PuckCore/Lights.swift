@@ -8,7 +8,7 @@ public enum Phase: String, Equatable, Sendable {
 /// How the link stands, as far as anyone looking at the puck cares.
 public enum LinkView: Equatable, Sendable {
     case starting, up
-    /// Down for less than 30 s: nothing to bother anybody with yet (failure-policy row L21).
+    /// Down for less than 30 s: nothing to bother anybody with yet (FAILURES.md row L21).
     case reconnecting
     case offline
 }

@@ -68,7 +68,7 @@ public struct Puck: Sendable {
         case finishing(playID: UInt32, conversationID: String)
     }
 
-    // Numbers, with their rows in failure-policy.md or docs/PROTOCOL.md.
+    // Numbers, with their rows in docs/FAILURES.md or docs/PROTOCOL.md.
     static let connectTimeout = Interval.seconds(10)
     static let greetingTimeout = Interval.seconds(5)
     static let pingEvery = Interval.seconds(5)

@@ -1,7 +1,7 @@
 import PuckBase
 
 /// Which uplink packets may still be needed: those not yet sent (the hub is still arbitrating) and those not yet
-/// acknowledged. At most 50, which is one second (failure-policy row L7); the oldest falls out first.
+/// acknowledged. At most 50, which is one second (FAILURES.md row L7); the oldest falls out first.
 ///
 /// Bookkeeping only. The bytes of packet `s` lie in the runtime's slot `s % slotCount`, and stay there as long as the
 /// window holds `s`, since the slots outnumber the window.

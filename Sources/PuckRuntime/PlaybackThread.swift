@@ -212,6 +212,7 @@ private struct PlaybackLoop {
             expected: position, desired: .min, ordering: .relaxed)
         if position > reader.position { reader.seek(to: position) }
         isSounding = false
+        resampler.reset()
         let recovery = stream.discard()
         if reader.releaseConsumed() { wake.signal() }
         publish(heard: reader.position)
@@ -270,9 +271,26 @@ private struct PlaybackLoop {
         return write(Self.block)
     }
 
+    /// Writes what the resampler still holds of the sound, and lets it forget.
+    @_noLocks @_noAllocation
+    private mutating func pushOutFilter() -> Int32 {
+        guard let base = samples.baseAddress, !resampler.isBypass else { return 0 }
+        let count = min(resampler.inputLatency(), Self.block)
+        var i = 0
+        while i < count {
+            base[i] = 0
+            i &+= 1
+        }
+        let errno = write(count)
+        resampler.reset()
+        return errno
+    }
+
     /// The last sample is written: waits until it has been heard, says so, rests.
     @_noLocks @_noAllocation
     private mutating func playOut() -> Int32 {
+        let errno = pushOutFilter()
+        if errno != 0 { return errno }
         stream.startNow()
         var turns = 0
         // The device holds at most 2 s; a device whose delay does not go down is not worth waiting for.

@@ -44,6 +44,19 @@ public struct Resampler: @unchecked Sendable {  // Sound: one thread at a time, 
 
     public var isBypass: Bool { @_noLocks @_noAllocation get { state == nil } }
 
+    /// Input samples that a sound is behind itself in the filter: so many zeros push its end out. 0 when the rates agree.
+    @_noLocks @_noAllocation
+    public func inputLatency() -> Int {
+        guard let state else { return 0 }
+        return filterLatency(state)
+    }
+
+    /// Forgets the past: the next sound begins without the end of the last one.
+    @_noLocks @_noAllocation
+    public func reset() {
+        if let state { forget(state) }
+    }
+
     /// The most samples that `count` input samples can become in one call.
     @_noLocks @_noAllocation
     public func outputBound(for count: Int) -> Int {
@@ -78,6 +91,17 @@ public struct Resampler: @unchecked Sendable {  // Sound: one thread at a time, 
         }
         return written
     }
+}
+
+/// Reads one field.
+@_semantics("no_performance_analysis") @inline(never)
+private func filterLatency(_ state: OpaquePointer) -> Int { Int(speex_resampler_get_input_latency(state)) }
+
+/// Clears the filter's memory in place.
+@_semantics("no_performance_analysis") @inline(never)
+private func forget(_ state: OpaquePointer) {
+    speex_resampler_reset_mem(state)
+    speex_resampler_skip_zeros(state)
 }
 
 /// libspeexdsp's int16 path: no allocation, no lock (it has no threads).

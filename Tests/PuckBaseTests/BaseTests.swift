@@ -23,7 +23,7 @@ struct SerialNumberTests {
     func itself() { #expect(!SerialNumber(7).isBefore(SerialNumber(7))) }
 }
 
-@Suite("Backoff (failure-policy L20)")
+@Suite("Backoff (FAILURES.md L20)")
 struct BackoffTests {
     @Test("the row is 1, 2, 4, 8, 16, 30, 30 … seconds")
     func row() {

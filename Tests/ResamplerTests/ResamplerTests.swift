@@ -58,6 +58,26 @@ struct ResamplerTests {
         #expect(count > 15_900 && a.prefix(count) == b.prefix(count))
     }
 
+    @Test("a reset forgets the last sound, and its latency in zeros pushes a sound's end out")
+    func resetAndFlush() throws {
+        let resampler = try Resampler(from: 16_000, to: 48_000)
+        defer { resampler.destroy() }
+        func run(_ input: [Int16]) -> [Int16] {
+            var room = [Int16](repeating: 0, count: resampler.outputBound(for: input.count))
+            let count = input.withUnsafeBufferPointer { from in
+                room.withUnsafeMutableBufferPointer { resampler.process(from, into: $0) }
+            }
+            return Array(room.prefix(count))
+        }
+        let sound = triangle(300, rate: 16_000, seconds: 1)
+        let first = run(sound)
+        let end = run([Int16](repeating: 0, count: resampler.inputLatency()))
+        #expect(abs(first.count + end.count - 48_000) <= 3)
+        #expect(end.contains { abs(Int($0)) > 100 })
+        resampler.reset()
+        #expect(run(sound) == first)
+    }
+
     @Test("48 kHz periods of 20 ms become packets of 20 ms, so that none waits for the next period")
     func exact() throws {
         let resampler = try Resampler(from: 48_000, to: 16_000)
