@@ -25,6 +25,11 @@ public final class HubDaemon {
     /// The tokens as they were at the last look, to find those that went.
     private var knownDevices: [TokenStore.Device]
     var turns: [String: Turn] = [:]
+    /// What is played, or may have to be played again, by its number.
+    var answers: [UInt32: Answer] = [:]
+    /// What `puckhub play` asks for, while the machine decides about it, and what it says.
+    var requestedPlay: [Int16]?
+    var playReply = ""
     /// Answers that have packets to encode, first come first served, a slice each. One a conversation.
     var encoding: [Answer] = []
     let encodingWork: EventDescriptor
@@ -36,6 +41,7 @@ public final class HubDaemon {
     private var stopDeadline: Instant?
     private var adopted: [AdoptedDescriptor] = []
     private let configuration: ConfigurationSource
+    private let control: ControlSocket?
 
     /// Where `reload` finds the configuration again.
     public struct ConfigurationSource: Sendable {
@@ -94,6 +100,8 @@ public final class HubDaemon {
         hub = Hub(policy: Self.policy(settings), generator: SeededGenerator(seed: Self.kernelSeed()))
         do throws(SystemError) {
             encodingWork = try EventDescriptor()
+            let path = settings.controlSocket
+            control = path.isEmpty ? nil : try ControlSocket(path: path)
         } catch {
             throw HubStartError(error.description)
         }
@@ -158,6 +166,12 @@ public final class HubDaemon {
         do throws(TransportError) {
             adopted.append(
                 try loop.adopt(fileDescriptor: encodingWork.descriptor) { [unowned(unsafe) self] _ in encodeSlice() })
+            if let control {
+                adopted.append(
+                    try loop.adopt(fileDescriptor: control.descriptor) { [unowned(unsafe) self] _ in
+                        control.serve { [unowned(unsafe) self] request in answer(request) }
+                    })
+            }
             if let signals {
                 adopted.append(
                     try loop.adopt(fileDescriptor: signals.descriptor) { [unowned(unsafe) self] _ in handle(signals) })
@@ -227,7 +241,7 @@ public final class HubDaemon {
         }
         let needsRestart =
             fresh.service != settings.service || fresh.certificate != settings.certificate
-            || fresh.tokenFile != settings.tokenFile
+            || fresh.tokenFile != settings.tokenFile || fresh.controlSocket != settings.controlSocket
         settings = fresh
         hub.policy = Self.policy(fresh)
         log = makeLog(fresh.logLevel)

@@ -46,7 +46,14 @@ extension HubDaemon {
         case .answer(let conversationID, let playID):
             answer(conversationID, playID)
         case .forget(let conversationID):
-            forget(conversationID)
+            if let turn = turns.removeValue(forKey: conversationID) { recordHeard(turn) }
+        case .preparePlay(let request, let playID):
+            preparePlay(request, playID)
+        case .refusePlay(_, let reason):
+            requestedPlay = nil
+            playReply = "error: \(reason)"
+        case .forgetAnswer(let playID):
+            forgetAnswer(playID)
         case .log(let record):
             log.write(record)
         }
@@ -73,12 +80,12 @@ extension HubDaemon {
     private func sendAudio(
         _ id: HubCore.ConnectionID, _ playID: UInt32, _ packet: Int, _ sequence: SerialNumber, now: Instant
     ) {
-        guard let turn = turns.values.first(where: { $0.answer?.playID == playID }), let answer = turn.answer else {
-            preconditionFailure("an answer that is being sent is kept until its conversation is forgotten")
+        guard let answer = answers[playID] else {
+            preconditionFailure("an answer that is being sent is kept until the machine forgets it")
         }
         answer.withPacket(packet) { send(id, .downlinkOpus, sequence, $0, now: now) }
-        answer.sentPackets = packet + 1
-        if answer.isComplete, answer.sentPackets == answer.packetCount { recordSent(turn) }
+        answer.sentPackets = max(answer.sentPackets, packet + 1)
+        if answer.isComplete, answer.sentPackets == answer.packetCount { recordSent(answer) }
     }
 
     // MARK: Utterance and answer
@@ -100,19 +107,29 @@ extension HubDaemon {
         recordHeard(turn)
         let samples = responder.answer(to: turn.takeUtterance()) ?? []
         if samples.isEmpty {
-            followUps.append(
-                .answerReady(conversationID: conversationID, playID: playID, packetCount: 0, isComplete: true))
+            followUps.append(.answerReady(playID: playID, sizes: [], isComplete: true))
             return
         }
+        encode(samples, name: conversationID, playID)
+    }
+
+    private func preparePlay(_ request: UInt32, _ playID: UInt32) {
+        guard let samples = requestedPlay else { preconditionFailure("a play is prepared while it is asked for") }
+        requestedPlay = nil
+        playReply = "play_id=\(playID)"
+        encode(samples, name: "p-\(playID)", playID)
+    }
+
+    private func encode(_ samples: [Int16], name: String, _ playID: UInt32) {
         do throws(CodecError) {
             let answer = try Answer(
-                conversationID: conversationID, playID: playID, samples: samples,
-                bitsPerSecond: settings.downlink.bitsPerSecond, complexity: settings.downlink.complexity)
-            turn.answer = answer
+                name: name, playID: playID, samples: samples, bitsPerSecond: settings.downlink.bitsPerSecond,
+                complexity: settings.downlink.complexity)
+            answers[playID] = answer
             encoding.append(answer)
             encodingWork.signal()
         } catch {
-            followUps.append(.answerFailed(conversationID: conversationID, reason: "the Opus encoder did not start"))
+            followUps.append(.answerFailed(playID: playID, reason: "the Opus encoder did not start"))
         }
     }
 
@@ -122,23 +139,19 @@ extension HubDaemon {
         guard !encoding.isEmpty else { return }
         let answer = encoding.removeFirst()
         do throws(CodecError) {
-            try answer.encodeSlice()
+            let sizes = try answer.encodeSlice()
             if !answer.isComplete { encoding.append(answer) }
-            process(
-                .answerReady(
-                    conversationID: answer.conversationID, playID: answer.playID, packetCount: answer.packetCount,
-                    isComplete: answer.isComplete))
+            process(.answerReady(playID: answer.playID, sizes: sizes, isComplete: answer.isComplete))
         } catch {
-            process(.answerFailed(conversationID: answer.conversationID, reason: "the Opus encoder failed"))
+            process(.answerFailed(playID: answer.playID, reason: "the Opus encoder failed"))
         }
         if !encoding.isEmpty { encodingWork.signal() }
     }
 
-    private func forget(_ conversationID: String) {
-        guard let turn = turns.removeValue(forKey: conversationID) else { return }
-        encoding.removeAll { $0.conversationID == conversationID }
-        recordHeard(turn)
-        recordSent(turn)
+    private func forgetAnswer(_ playID: UInt32) {
+        guard let answer = answers.removeValue(forKey: playID) else { return }
+        encoding.removeAll { $0.playID == playID }
+        recordSent(answer)
     }
 
     private func recordHeard(_ turn: Turn) {
@@ -149,9 +162,9 @@ extension HubDaemon {
         }
     }
 
-    private func recordSent(_ turn: Turn) {
+    private func recordSent(_ answer: Answer) {
         do throws(SystemError) {
-            try Recording(folder: settings.recordFolder).writeSent(turn)
+            try Recording(folder: settings.recordFolder).writeSent(answer)
         } catch {
             log.warning("record.failed", [Field("problem", error.description)])
         }

@@ -8,6 +8,8 @@ public struct HubSettings: Sendable {
     public var certificate: CertificateSettings
     /// The file with the pucks' tokens.
     public var tokenFile: String
+    /// Where `puckhub play` and `puckhub status` reach the running hub; empty for nowhere.
+    public var controlSocket: String
     /// How long candidates for one wake are collected, ms.
     public var arbitrationWindowMilliseconds: Int
     public var conversation: ConversationSettings
@@ -44,6 +46,7 @@ public struct HubSettings: Sendable {
         var settings = HubSettings(
             service: service, certificate: CertificateSettings(&reader, stateFolder: folder),
             tokenFile: reader.path("tokens", "file", default: folder + "/tokens"),
+            controlSocket: reader.path("control", "socket", default: folder + "/control", mayBeEmpty: true),
             // 80…120 ms: within them a window is long enough for the slowest puck and too short to be felt.
             arbitrationWindowMilliseconds: reader.integer(
                 "arbitration", "window_ms", default: 100, range: 80...120, unit: "ms"),

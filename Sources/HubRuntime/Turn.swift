@@ -1,19 +1,14 @@
 import OpusCodec
 import PuckWire
 
-/// The audio of one conversation: what was heard, and the answer on its way out. The machine decides; this only holds
-/// and converts the bytes.
-///
-/// Bounded by the machine: it lets at most `HubPolicy.utterancePackets` packets in, and an answer is at most
-/// `Responder.longestAnswerSamples` long.
+/// What was heard in one conversation. The machine decides; this only holds and converts the bytes, of which it lets at
+/// most `HubPolicy.utterancePackets` packets in.
 final class Turn {
     let id: String
     /// Mono, 16 kHz.
     private(set) var heard: [Int16] = []
     private var decoder: UplinkDecoder?
-    var answer: Answer?
     var recordedHeard = false
-    var recordedSent = false
 
     init(id: String) { self.id = id }
 
@@ -70,12 +65,14 @@ final class UplinkDecoder {
     }
 }
 
-/// An answer, encoded a slice at a time so that the loop goes on serving.
+/// Something to be played, encoded a slice at a time so that the loop goes on serving. At most
+/// `Responder.longestAnswerSamples` long.
 final class Answer {
     /// 25 packets are half a second of audio: about 15 ms of work at complexity 5 on a small ARM board.
     static let packetsPerSlice = 25
 
-    let conversationID: String
+    /// For its recording.
+    let name: String
     let playID: UInt32
     private var samples: [Int16]
     private var encodedSamples = 0
@@ -85,12 +82,13 @@ final class Answer {
     private var ends: [Int] = []
     /// Packets that went out.
     var sentPackets = 0
+    var recordedSent = false
 
     /// - Parameter samples: mono, 16 kHz; filled up with silence to whole packets.
     init(
-        conversationID: String, playID: UInt32, samples: [Int16], bitsPerSecond: Int, complexity: Int
+        name: String, playID: UInt32, samples: [Int16], bitsPerSecond: Int, complexity: Int
     ) throws(CodecError) {
-        self.conversationID = conversationID
+        self.name = name
         self.playID = playID
         let packet = WireLimits.samplesPerPacket
         let missing = (packet - samples.count % packet) % packet
@@ -102,11 +100,14 @@ final class Answer {
     var isComplete: Bool { encodedSamples == samples.count }
 
     /// Encodes the next slice. The samples are freed with the last one.
-    func encodeSlice() throws(CodecError) {
+    /// - Returns: bytes of each packet that is new.
+    func encodeSlice() throws(CodecError) -> [UInt16] {
+        var sizes: [UInt16] = []
         var packet = [UInt8](repeating: 0, count: OpusEncoder.maximumPacketBytes)
         for _ in 0..<Self.packetsPerSlice where !isComplete {
             let size = try encodePacket(into: &packet)
             bytes += packet[..<size]
+            sizes.append(UInt16(size))
             ends.append(bytes.count)
             encodedSamples += WireLimits.samplesPerPacket
         }
@@ -114,6 +115,7 @@ final class Answer {
             samples = []
             encodedSamples = 0
         }
+        return sizes
     }
 
     private func encodePacket(into packet: inout [UInt8]) throws(CodecError) -> Int {

@@ -82,6 +82,13 @@ public func hostName() -> String {
     return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
+/// The process's working folder; "." when it has been deleted.
+public func currentFolder() -> String {
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+    guard getcwd(&buffer, buffer.count) != nil else { return "." }
+    return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
 /// The value of an environment variable; nil when it is not set.
 public func environmentValue(_ name: String) -> String? {
     guard let value = getenv(name) else { return nil }

@@ -37,8 +37,8 @@ struct PlaybackControls: @unchecked Sendable {  // Sound: every shared word is a
         let stop = Atomic<Bool>(false)
         /// Everything that the thread should play before it may rest; `.max` while more is on its way.
         let endPosition = Atomic<Int64>(0)
-        /// Samples before this position are to be skipped, and what the device holds dropped.
-        let discardBefore = Atomic<Int64>(0)
+        /// Samples before this position are to be skipped, and what the device holds dropped; `.min` when it is done.
+        let discardBefore = Atomic<Int64>(.min)
         /// Loudness as a factor of 65,536.
         let volume = Atomic<Int>(65_536)
         /// The last sample that has left the loudspeaker, plus one.

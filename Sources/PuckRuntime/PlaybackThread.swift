@@ -151,6 +151,8 @@ private struct PlaybackLoop {
     let converted: UnsafeMutableBufferPointer<Int16>
     /// Something was written since the last rest.
     private var isSounding = false
+    /// The loop knows that the ring is empty.
+    private var saidDry = false
 
     init(
         stream: PlaybackStream, resampler: Resampler, format: NegotiatedFormat, reader: RingReader, mailbox: Mailbox,
@@ -181,13 +183,14 @@ private struct PlaybackLoop {
         let words = controls.words
         while !words.pointee.stop.load(ordering: .relaxed) {
             let discard = words.pointee.discardBefore.load(ordering: .acquiring)
-            if discard > reader.position || (isSounding && discard == reader.position) {
+            if discard != .min {
                 let errno = silence(upTo: discard)
                 if errno != 0 { return errno }
                 continue
             }
             let read = reader.read(into: samples)
             if read.count > 0 {
+                saidDry = false
                 let errno = write(read.count)
                 if errno != 0 { return errno }
                 if reader.releaseConsumed() { wake.signal() }
@@ -210,12 +213,16 @@ private struct PlaybackLoop {
         // Not when a second stop has come in the meantime: that one is served next.
         _ = controls.words.pointee.discardBefore.compareExchange(
             expected: position, desired: .min, ordering: .relaxed)
+        let queued = isSounding ? Int64(truncatingIfNeeded: stream.queuedFrames()) &* 16_000 / rate : 0
+        let heard = max(0, reader.position &- queued)
         if position > reader.position { reader.seek(to: position) }
         isSounding = false
         resampler.reset()
         let recovery = stream.discard()
         if reader.releaseConsumed() { wake.signal() }
         publish(heard: reader.position)
+        _ = mailbox.post(AudioEvent(.skipped, position: heard, count: position))
+        wake.signal()
         return recovery.errno
     }
 
@@ -254,11 +261,19 @@ private struct PlaybackLoop {
         return 0
     }
 
-    /// The ring is empty in the middle of a play: keeps the device running with silence once it is nearly dry, else
-    /// gives the loop the time that the device still has.
+    /// The ring is empty in the middle of a play. Gives the loop the time that the device still has, tells it when that
+    /// is short, and keeps the device running with silence in the end.
     @_noLocks @_noAllocation
     private mutating func bridge() -> Int32 {
-        if stream.queuedFrames() > 2 &* periodFrames {
+        let queued = stream.queuedFrames()
+        if queued > (saidDry ? 1 : 2) &* periodFrames {
+            sleepMilliseconds(5)
+            return 0
+        }
+        if !saidDry {
+            saidDry = true
+            _ = mailbox.post(AudioEvent(.dry, position: reader.position))
+            wake.signal()
             sleepMilliseconds(5)
             return 0
         }
@@ -296,7 +311,7 @@ private struct PlaybackLoop {
         // The device holds at most 2 s; a device whose delay does not go down is not worth waiting for.
         while stream.queuedFrames() > 0 && turns < 1000 {
             if reader.fill > 0 || controls.words.pointee.stop.load(ordering: .relaxed) { return 0 }
-            if controls.words.pointee.discardBefore.load(ordering: .relaxed) >= reader.position { return 0 }
+            if controls.words.pointee.discardBefore.load(ordering: .relaxed) != .min { return 0 }
             sleepMilliseconds(5)
             turns &+= 1
             publishHeard()

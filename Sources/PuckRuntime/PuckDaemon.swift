@@ -28,6 +28,8 @@ final class PuckDaemon {
     private let lightsRenderer: TerminalLights?
     private let signals: SignalDescriptor
     private let control: ControlSocket?
+    /// Nil where the kernel has none: the pauses between attempts are then never cut short.
+    private let network: NetworkMonitor?
 
     private var effects: [PuckEffect] = []
     private var pendingEvents = BoundedQueue<PuckEvent>(capacity: 64)
@@ -68,9 +70,7 @@ final class PuckDaemon {
         audioEvent = threads.event
         do throws(CodecError) {
             microphone = MicrophoneFeed(ring: capture.ring, encoder: try OpusEncoder(settings.opus.encoderParameters))
-            speaker = SpeakerFeed(
-                ring: playback.ring, controls: playback.controls, decoder: try OpusDecoder(),
-                playoutDelayMilliseconds: settings.playback.playoutDelayMilliseconds)
+            speaker = try SpeakerFeed(ring: playback.ring, controls: playback.controls)
         } catch { throw .codec(error) }
         puck = Puck(
             identity: settings.coreIdentity, parameters: settings.coreParameters,
@@ -84,6 +84,12 @@ final class PuckDaemon {
             let path = settings.controlSocketPath
             control = path.isEmpty ? nil : try ControlSocket(path: path)
         } catch { throw .system(error) }
+        do throws(SystemError) {
+            network = try NetworkMonitor()
+        } catch {
+            log.warning("network.unwatched", [Field("detail", error.description)])
+            network = nil
+        }
         do throws(TransportError) { try adopt() } catch { throw .transport(error) }
     }
 
@@ -94,6 +100,11 @@ final class PuckDaemon {
         loop.onDeadline = { [unowned(unsafe) self] in perform(.timePassed) }
         try loop.adopt(fileDescriptor: audioEvent.descriptor) { [unowned(unsafe) self] _ in audioHappened() }
         try loop.adopt(fileDescriptor: signals.descriptor) { [unowned(unsafe) self] _ in signalled() }
+        if let network {
+            try loop.adopt(fileDescriptor: network.descriptor) { [unowned(unsafe) self] _ in
+                if network.drain() { perform(.networkChanged) }
+            }
+        }
         if let control {
             try loop.adopt(fileDescriptor: control.descriptor) { [unowned(unsafe) self] _ in
                 control.serve { [unowned(unsafe) self] request in answer(request) }
@@ -148,10 +159,13 @@ final class PuckDaemon {
                 guard payload.count <= PacketSlots.slotBytes else {
                     throw WireError(.badLength, "a packet of 20 ms has at most 1275 bytes, this one \(payload.count)")
                 }
-                // Kept only if the core accepts it: a duplicate must not overwrite a packet that still waits.
+                // Kept only if the core wants it: not a duplicate, say, or what belongs to a play that was stopped.
                 arrived = payload
                 defer { arrived = nil }
-                perform(.audioReceived(type: header.type, sequence: header.sequence, byteCount: payload.count))
+                perform(
+                    .audioReceived(
+                        type: header.type, sequence: header.sequence, byteCount: payload.count,
+                        sentAt: header.timestampMilliseconds))
                 feedSpeaker()
             case .uplinkPCM, .uplinkOpus:
                 throw WireError(.unexpected, "a hub does not send uplink audio")
@@ -215,7 +229,7 @@ final class PuckDaemon {
                     "capture.failed", [Field("detail", error.context), Field("advice", error.advice)])
             }
             perform(.captureLost)
-        case .played: break
+        case .played, .skipped, .dry: break
         }
     }
 
@@ -234,6 +248,12 @@ final class PuckDaemon {
                     "playback.failed", [Field("detail", error.context), Field("advice", error.advice)])
             }
             perform(.playbackLost)
+        case .skipped:
+            speaker.stopped(at: event.position, skippedTo: event.count)
+            feedSpeaker()
+        case .dry:
+            if speaker.ranDry() { playback.wakeUp() }
+            if speaker.takeStarved() { perform(.playbackStarved) }
         case .wake: break
         }
     }
@@ -329,11 +349,21 @@ final class PuckDaemon {
                 periodSamples: Int64(settings.capture.periodMilliseconds * 16))
             audioEvent.signal()  // encode in the next turn, not inside this step
         case .stopEncoding: microphone.stop()
-        case .startPlayback(let codec): speaker.start(codec: codec)
-        case .playPacket(let sequence, _):
+        case .startPlayback(let codec, let delay):
+            speaker.start(codec: codec, delayMilliseconds: delay)
+            playback.wakeUp()
+        case .setPlayoutDelay(let milliseconds): speaker.setDelay(milliseconds: milliseconds)
+        case .playPacket:
             guard let arrived else { preconditionFailure("a packet is played as it arrives") }
-            _ = speaker.slots.store(arrived, in: Downlink.slot(of: sequence))
-            if !speaker.enqueue(sequence) { log.error("play.queue_full") }
+            if !speaker.enqueue(arrived) { log.error("play.queue_full") }
+        case .pausePlayback:
+            speaker.pause()
+            playback.wakeUp()
+        case .resumePlayback:
+            speaker.resume()
+            playback.wakeUp()
+            feedSpeaker()
+        case .dropPausedPlayback: speaker.dropPaused()
         case .finishPlayback:
             speaker.finish()
             feedSpeaker()

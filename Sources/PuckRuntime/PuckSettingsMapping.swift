@@ -22,7 +22,8 @@ extension PuckSettings {
                 hangoverMilliseconds: endpoint.hangoverMilliseconds,
                 noSpeechMilliseconds: endpoint.noSpeechMilliseconds,
                 utteranceLimitMilliseconds: endpoint.utteranceLimitMilliseconds),
-            volume: playback.volumePercent, earconsEnabled: earcons.isEnabled)
+            volume: playback.volumePercent, earconsEnabled: earcons.isEnabled,
+            playoutDelayMilliseconds: playback.playoutDelayMilliseconds)
     }
 
     var linkConfiguration: ClientLink.Configuration {

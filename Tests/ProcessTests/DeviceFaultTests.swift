@@ -145,7 +145,7 @@ struct DeviceFaultTests {
             try await eventually("never connected:\n\(puck.tail)") { puck.hasLogged("link.up") }
             let conversation = try await house.wake(puck)
             try await puck.line("uplink.end", ["reason": "timeout"])
-            try await hub.line("conversation.end", ["conversation": conversation, "outcome": "done"])
+            try await hub.line("conversation.end", ["conversation": conversation, "outcome": "cancelled"])
             try await house.wake(puck)
         }
     }
