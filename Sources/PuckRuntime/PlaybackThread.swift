@@ -180,7 +180,7 @@ private struct PlaybackLoop {
     mutating func playAll() -> Int32 {
         let words = controls.words
         while !words.pointee.stop.load(ordering: .relaxed) {
-            let discard = words.pointee.discardBefore.load(ordering: .acquiring)
+            let discard = controls.wantedDiscard
             if discard > reader.position || (isSounding && discard == reader.position) {
                 let errno = silence(upTo: discard)
                 if errno != 0 { return errno }
@@ -207,9 +207,7 @@ private struct PlaybackLoop {
     /// Stop was asked for: drops what the device holds and skips what the ring holds.
     @_noLocks @_noAllocation
     private mutating func silence(upTo position: Int64) -> Int32 {
-        // Not when a second stop has come in the meantime: that one is served next.
-        _ = controls.words.pointee.discardBefore.compareExchange(
-            expected: position, desired: .min, ordering: .relaxed)
+        controls.servedDiscard(position)
         if position > reader.position { reader.seek(to: position) }
         isSounding = false
         resampler.reset()
@@ -296,7 +294,7 @@ private struct PlaybackLoop {
         // The device holds at most 2 s; a device whose delay does not go down is not worth waiting for.
         while stream.queuedFrames() > 0 && turns < 1000 {
             if reader.fill > 0 || controls.words.pointee.stop.load(ordering: .relaxed) { return 0 }
-            if controls.words.pointee.discardBefore.load(ordering: .relaxed) >= reader.position { return 0 }
+            if controls.wantedDiscard >= reader.position { return 0 }
             sleepMilliseconds(5)
             turns &+= 1
             publishHeard()

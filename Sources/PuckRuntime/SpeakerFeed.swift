@@ -72,7 +72,7 @@ final class SpeakerFeed {
         play = nil
         queue.removeAll()
         earconOffset = earcon.count
-        controls.words.pointee.discardBefore.store(producer.position, ordering: .releasing)
+        controls.discard(before: producer.position)
         controls.words.pointee.endPosition.store(producer.position, ordering: .releasing)
     }
 

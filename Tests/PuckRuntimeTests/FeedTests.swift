@@ -109,8 +109,27 @@ struct SpeakerFeedTests {
         speaker.receive(1, 2)
         speaker.feed.stop()
         #expect(!speaker.feed.pump())
-        #expect(speaker.controls.words.pointee.discardBefore.load(ordering: .acquiring) == 320)
+        #expect(speaker.controls.wantedDiscard == 320)
         #expect(!speaker.feed.isBusy)
+    }
+
+    @Test("a second stop that comes while the first is being served is served too")
+    func secondStop() throws {
+        let speaker = try Speaker(playoutDelayMilliseconds: 0)
+        func stopOne(_ sequence: UInt16) {
+            speaker.feed.start(codec: .pcm16)
+            speaker.receive(sequence, 1)
+            _ = speaker.feed.pump()
+            speaker.feed.stop()
+        }
+        #expect(speaker.controls.wantedDiscard == .min, "nothing has been stopped yet")
+        stopOne(0)
+        let first = speaker.controls.wantedDiscard
+        stopOne(1)
+        speaker.controls.servedDiscard(first)
+        #expect(first == 320 && speaker.controls.wantedDiscard == 640)
+        speaker.controls.servedDiscard(640)
+        #expect(speaker.controls.wantedDiscard == .min)
     }
 
     @Test("a packet that is not Opus is concealed, counted, and keeps its 20 ms")
