@@ -191,6 +191,17 @@ struct TokenStoreTests {
         #expect(try folder.text("tokens").hasPrefix("# the house\n\na "))
     }
 
+    @Test("a FIFO, a folder or a device in the file's place is refused, without waiting for it")
+    func specialFiles() {
+        let folder = Folder()
+        #expect(mkfifo(folder.file("fifo"), 0o600) == 0)
+        for path in [folder.file("fifo"), folder.path, "/dev/null"] {
+            let refusal = CredentialError.invalid("\(path) is not a regular file")
+            #expect(throws: refusal) { try TokenStore(path: path) }
+            #expect(throws: refusal) { try Certificate(readFrom: path, nowUnixSeconds: 0) }
+        }
+    }
+
     @Test("a name is used once, and must be a name")
     func names() throws {
         let folder = Folder()

@@ -28,6 +28,19 @@ import Testing
         #expect(error?.code == EFBIG)
     }
 
+    @Test("a FIFO, a folder and a device are refused, without waiting for them")
+    func specialFiles() {
+        let folder = TemporaryFolder()
+        defer { folder.remove() }
+        let fifo = folder.file("fifo")
+        #expect(mkfifo(fifo, 0o600) == 0)
+        for (path, code) in [(fifo, EINVAL), (folder.path, EISDIR), ("/dev/null", EINVAL)] {
+            let error = #expect(throws: SystemError.self) { try readSmallFile(path) }
+            #expect(error?.code == code)
+            #expect(error?.description.hasSuffix("it is not a regular file") == true)
+        }
+    }
+
     @Test("a missing file or folder is named")
     func missingFileFolder() {
         let read = #expect(throws: SystemError.self) { try readSmallFile("/nonexistent/file") }

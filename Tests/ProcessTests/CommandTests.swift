@@ -57,6 +57,31 @@ struct CommandTests {
         }
     }
 
+    @Test("A FIFO in the place of a configuration, token or certificate is refused, and nothing waits for it")
+    func specialFiles() async throws {
+        try await House.run { house in
+            let fifo = house.file("fifo").path
+            try #require(mkfifo(fifo, 0o600) == 0)
+            let hub = try house.configureHub(tls: true)
+            let puck = try await house.configurePuck(token: House.anyToken, port: 1)
+            try house.write("[hub]\nhost = h\ntoken_file = \(fifo)\ninsecure = yes\n", to: "token.conf")
+            func set(_ words: String...) -> [String] { words.flatMap { ["--set", $0] } }
+            let attempts: [(String, [String], Int32)] = [
+                ("puckd", ["--config", fifo], 78),
+                ("puckd", ["--config", house.file("token.conf").path], 78),
+                ("puckd", puck + set("hub.insecure=no", "hub.ca_file=\(fifo)"), 1),
+                ("puckhub", ["--config", fifo], 78),
+                ("puckhub", ["--config", hub] + set("tokens.file=\(fifo)"), 1),
+                ("puckhub", ["--config", hub] + set("tls.certificate=\(fifo)", "tls.key=\(fifo)"), 1),
+                ("puckhub", ["--config", hub] + set("responder.kind=wav", "responder.wav_file=\(fifo)"), 1),
+            ]
+            for (program, arguments, status) in attempts {
+                let result = try await house.run(program, arguments, devices: true)
+                #expect(result.status == status && result.output.contains("regular file"), "\(arguments): \(result)")
+            }
+        }
+    }
+
     @Test("puckd --check passes when everything works, and leaves the running daemon its session")
     func checkGood() async throws {
         try await House.run { house in
