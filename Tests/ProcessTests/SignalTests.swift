@@ -81,6 +81,31 @@ struct SignalTests {
         }
     }
 
+    @Test("SIGHUP says which sections need a restart, and takes the rest")
+    func restartNeeded() async throws {
+        try await House.run { house in
+            let puck = try await house.puck(token: House.anyToken)
+            try await puck.line("puckd.start")
+            let old = try String(contentsOf: house.file("kitchen.conf"), encoding: .utf8)
+            puck.signal(SIGHUP)
+            try await puck.line("config.reread")
+            #expect(!puck.hasLogged("config.restart_needed"))
+            let changes = [
+                ("group = flat", "group = attic"), ("host = 127.0.0.1", "host = 127.0.0.2"),
+                ("buffer_ms = 1000", "buffer_ms = 900"), ("buffer_ms = 400", "buffer_ms = 300"),
+                ("volume = 100", "volume = 42"), ("detector = manual", "detector = level"),
+            ]
+            let new = changes.reduce(old) { $0.replacingOccurrences(of: $1.0, with: $1.1) }
+            try house.write(new + "[log]\nlevel = debug\n", to: "kitchen.conf")
+            puck.signal(SIGHUP)
+            let line = try await puck.line("config.restart_needed")
+            let sections = "[puck] [hub] [capture] [playback] [wake] [log]"
+            #expect(line["detail"] == "\(sections) changed: restart puckd for it to take effect")
+            try await puck.line("config.reread")
+            #expect(try await house.control("status").output.contains("volume=42"))
+        }
+    }
+
     @Test("SIGHUP gives a hub a new responder, and keeps the old one when the new one is broken")
     func hubReread() async throws {
         try await House.run { house in
