@@ -74,6 +74,12 @@ public final class HubDaemon {
         try makeStateFolder(settings.service.stateFolder)
         tokens = try Self.openTokens(settings.tokenFile)
         knownDevices = tokens.devices
+        do throws(TransportError) {
+            // Before a certificate is made for a hub that cannot start.
+            try ServerLink.tryListening(on: settings.service.listenText, port: UInt16(settings.service.port))
+        } catch {
+            throw HubStartError(error.message)
+        }
         let security = try Self.security(settings, log)
         do throws(TransportError) {
             let own: EventLoop
@@ -84,8 +90,7 @@ public final class HubDaemon {
             }
             self.loop = own
             var listening = ServerLink.Configuration(
-                address: settings.service.listenAddress.isEmpty ? "*" : settings.service.listenAddress,
-                port: UInt16(settings.service.port), security: security)
+                address: settings.service.listenText, port: UInt16(settings.service.port), security: security)
             listening.maximumConnections = settings.service.mostConnections
             link = try ServerLink(on: own, configuration: listening)
         } catch {
@@ -321,15 +326,9 @@ extension HubDaemon {
         log.notice(
             "hub.listening",
             [
-                Field("port", port), Field("address", link.boundAddressText(settings)),
+                Field("port", port), Field("address", settings.service.listenText),
                 Field("tls", !settings.certificate.isInsecure), Field("devices", tokens.devices.count),
                 Field("responder", settings.responder.kind.rawValue),
             ])
-    }
-}
-
-extension ServerLink {
-    fileprivate func boundAddressText(_ settings: HubSettings) -> String {
-        settings.service.listenAddress.isEmpty ? "*" : settings.service.listenAddress
     }
 }

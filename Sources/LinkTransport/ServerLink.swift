@@ -112,9 +112,7 @@ public final class ServerLink {
         }
         timer = try LoopTimer(on: loop) { [unowned(unsafe) self] in deadlineCame() }
         listener = try openListener(address: configuration.address, port: configuration.port)
-        var name = SocketAddress()
-        _ = name.withMutableRaw { getsockname(listener, $0, &$1) }
-        boundPort = name.port
+        boundPort = Self.boundPort(of: listener)
         listenerHandle = try loop.adopt(fileDescriptor: listener) { [unowned(unsafe) self] _ in acceptWaiting() }
     }
 

@@ -230,6 +230,29 @@ struct CommandTests {
         }
     }
 
+    @Test("A hub that cannot listen where it was told says so, and makes no certificate")
+    func cannotListen() async throws {
+        try await House.run { house in
+            let path = try house.configureHub(tls: true)
+            let cases: [(String, Int32, String)] = [
+                ("hub.listen=localhost", 78, "command line: [hub] listen: found \"localhost\"; allowed: an IPv4"),
+                // An address for documentation (RFC 5737), which no machine has.
+                ("hub.listen=192.0.2.1", 1, "cannot listen on 192.0.2.1"),
+            ]
+            for (setting, status, words) in cases {
+                for options in [[], ["--check"]] {
+                    let result = try await house.run("puckhub", ["--config", path, "--set", setting] + options)
+                    #expect(result.status == status && result.output.contains(words), "\(result)")
+                }
+            }
+            let left = try FileManager.default.contentsOfDirectory(atPath: house.file("hub").path)
+            #expect(left.isEmpty, "\(left)")
+            try house.write("[hub]\nport = 0\nlisten = nas.local\n", to: "named.conf")
+            let named = try await house.run("puckhub", ["--config", house.file("named.conf").path])
+            #expect(named.status == 78 && named.output.contains("named.conf:3: [hub] listen"), "\(named)")
+        }
+    }
+
     @Test("puckhub --check passes for a hub that can start, and changes nothing")
     func hubCheck() async throws {
         try await House.run { house in
