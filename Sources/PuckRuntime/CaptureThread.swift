@@ -48,9 +48,13 @@ final class CaptureThread {
 
     /// Asks the thread to end and waits for it; a device that does not return is left behind (see `limitShutdown`).
     func stop() {
+        askToStop()
+        thread?.join()
+    }
+
+    func askToStop() {
         controls.words.pointee.stop.store(true, ordering: .releasing)
         stopEvent.signal()
-        thread?.join()
     }
 }
 

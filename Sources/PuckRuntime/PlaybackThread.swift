@@ -47,9 +47,13 @@ final class PlaybackThread {
     }
 
     func stop() {
+        askToStop()
+        thread?.join()
+    }
+
+    func askToStop() {
         controls.words.pointee.stop.store(true, ordering: .releasing)
         workEvent.signal()
-        thread?.join()
     }
 }
 

@@ -53,6 +53,37 @@ struct SignalTests {
         }
     }
 
+    @Test("A puck that is told to stop says goodbye to its hub", arguments: [true, false])
+    func puckSaysGoodbye(tls: Bool) async throws {
+        try await House.run { house in
+            let hub = try await house.hub(tls: tls)
+            // On a machine that is busy with other tests the puck's time may be over before it ran; it says so by
+            // not logging its end.
+            for _ in 0..<10 {
+                let puck = try await house.puck(tls: tls)
+                try await puck.line("link.up")
+                #expect(try await puck.terminate().status == 0)
+                let end = try await hub.line("session.close")
+                guard puck.hasLogged("puckd.stop") else { continue }
+                #expect(end["reason"] == "closed by the puck (code 1001: the puck is stopping)")
+                return
+            }
+            throw Disappointment("ten pucks did not end in time")
+        }
+    }
+
+    @Test("A hub that is told to stop says goodbye to its pucks", arguments: [true, false])
+    func hubSaysGoodbye(tls: Bool) async throws {
+        try await House.run { house in
+            let hub = try await house.hub(tls: tls)
+            let puck = try await house.puck(tls: tls)
+            try await puck.line("link.up")
+            #expect(try await hub.terminate().status == 0)
+            try await puck.line("link.closed", ["detail": "the hub closed the link (code 1001: the hub is stopping)"])
+            try await puck.line("link.disconnected", ["reason": "closed-by-hub"])
+        }
+    }
+
     @Test("SIGTERM ends a puck whose microphone does not return")
     func stalled() async throws {
         try await House.run { house in
