@@ -22,6 +22,8 @@ public final class HubDaemon {
     var settings: HubSettings
     var responder: Responder
     let tokens: TokenStore
+    /// Nil where the system does not let it be watched.
+    private let tokenWatch: FileWatch?
     /// The tokens as they were at the last look, to find those that went.
     private var knownDevices: [TokenStore.Device]
     var turns: [String: Turn] = [:]
@@ -72,6 +74,7 @@ public final class HubDaemon {
         self.log = log
         responder = try Responder(settings.responder)
         try makeStateFolder(settings.service.stateFolder)
+        tokenWatch = Self.watch(settings.tokenFile, log)  // first: what changes from now on is noticed
         tokens = try Self.openTokens(settings.tokenFile)
         knownDevices = tokens.devices
         do throws(TransportError) {
@@ -163,6 +166,13 @@ public final class HubDaemon {
         do throws(TransportError) {
             adopted.append(
                 try loop.adopt(fileDescriptor: encodingWork.descriptor) { [unowned(unsafe) self] _ in encodeSlice() })
+            if let tokenWatch {
+                // So that a token that is revoked, by the command or by hand, ends its session at once.
+                adopted.append(
+                    try loop.adopt(fileDescriptor: tokenWatch.descriptor) { [unowned(unsafe) self] _ in
+                        if tokenWatch.drain() { reloadTokens() }
+                    })
+            }
             if let signals {
                 adopted.append(
                     try loop.adopt(fileDescriptor: signals.descriptor) { [unowned(unsafe) self] _ in handle(signals) })
@@ -263,6 +273,17 @@ extension HubDaemon {
             return try TokenStore(path: path)
         } catch {
             throw HubStartError(error.message)
+        }
+    }
+
+    private static func watch(_ path: String, _ log: Log) -> FileWatch? {
+        do throws(SystemError) {
+            return try FileWatch(path: path)
+        } catch {
+            log.warning(
+                "tokens.unwatched",
+                [Field("problem", error.description), Field("advice", "after a revocation, send this hub a SIGHUP")])
+            return nil
         }
     }
 

@@ -49,6 +49,30 @@ import Testing
         #expect(write?.code == ENOENT)
     }
 
+    @Test("a watched file is noticed when it is written or replaced, and nothing else in its folder is")
+    func watched() throws {
+        let folder = TemporaryFolder()
+        defer { folder.remove() }
+        let path = folder.file("tokens")
+        let watch = try FileWatch(path: path)
+        #expect(!watch.drain(), "nothing happened")
+        try writeFileAtomically(folder.file("tokens2"), [1])
+        try writeFileAtomically(folder.file("token"), [1])
+        #expect(!watch.drain(), "others")
+        try writeFileAtomically(path, [1])
+        #expect(watch.drain(), "renamed into its place")
+        #expect(!watch.drain(), "told once")
+        let descriptor = puck_open(path, O_WRONLY, 0)
+        _ = write(descriptor, [2] as [UInt8], 1)
+        #expect(!watch.drain(), "still being written")
+        close(descriptor)
+        try writeFileAtomically(folder.file("other"), [1])
+        #expect(watch.drain(), "written")
+        unlink(path)
+        #expect(!watch.drain(), "taken away")
+        #expect(throws: SystemError.self) { try FileWatch(path: "/nonexistent/tokens") }
+    }
+
     @Test("the host has a name")
     func hostHasName() {
         #expect(!hostName().isEmpty)
