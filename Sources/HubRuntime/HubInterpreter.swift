@@ -98,7 +98,16 @@ extension HubDaemon {
     private func answer(_ conversationID: String, _ playID: UInt32) {
         guard let turn = turns[conversationID] else { preconditionFailure("an answer follows an utterance") }
         recordHeard(turn)
-        let samples = responder.answer(to: turn.takeUtterance()) ?? []
+        let utterance = turn.takeUtterance()
+        let samples = responder.answer(to: utterance) ?? []
+        if case .echo = responder, samples.count < utterance.count {
+            log.notice(
+                "answer.cut",
+                [
+                    Field("conversation", conversationID),
+                    Field("limit_s", Responder.longestAnswerSamples / WireLimits.sampleRate),
+                ])
+        }
         if samples.isEmpty {
             followUps.append(
                 .answerReady(conversationID: conversationID, playID: playID, packetCount: 0, isComplete: true))
