@@ -223,6 +223,8 @@ struct TokenStoreTests {
         for (number, text) in [
             (1, "kitchen\n"), (2, "# fine\nkitchen \(hash) 1 more\n"), (1, "kitchen abc 1\n"),
             (1, "kitchen \(hash) -1\n"), (2, "kitchen \(hash) 1\nkitchen \(hash) 1\n"), (1, "kit/chen \(hash) 1\n"),
+            // One second into the year 10000; and more days than a 32-bit word counts.
+            (1, "kitchen \(hash) 253402300800\n"), (1, "kitchen \(hash) \(Int64.max)\n"),
         ] {
             try folder.write("tokens", text)
             do {
@@ -234,7 +236,7 @@ struct TokenStoreTests {
             #expect(store.name(ofToken: token) == "kitchen")
             #expect(try !store.reloadIfChanged())
         }
-        try folder.write("tokens", "hall\t\(hash.uppercased())  5\r\n")
+        try folder.write("tokens", "hall\t\(hash.uppercased())  253402300799\r\n")
         #expect(try store.reloadIfChanged())
         #expect(store.name(ofToken: token) == "hall")
         unlink(folder.file("tokens"))
