@@ -124,7 +124,7 @@ public final class HubDaemon {
 
     /// Connections that a loop for this hub must have room for, handshakes included.
     public static func capacity(of settings: HubSettings) -> Int {
-        settings.service.mostConnections + ServerLink.handshakesAtOnce
+        ServerLink.capacity(for: settings.service.mostConnections)
     }
 
     /// Serves until `stop` or SIGTERM.
