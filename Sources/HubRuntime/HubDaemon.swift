@@ -22,6 +22,8 @@ public final class HubDaemon {
     var settings: HubSettings
     var responder: Responder
     let tokens: TokenStore
+    /// Nil where the system does not let it be watched.
+    private let tokenWatch: FileWatch?
     /// The tokens as they were at the last look, to find those that went.
     private var knownDevices: [TokenStore.Device]
     var turns: [String: Turn] = [:]
@@ -78,8 +80,15 @@ public final class HubDaemon {
         self.log = log
         responder = try Responder(settings.responder)
         try makeStateFolder(settings.service.stateFolder)
+        tokenWatch = Self.watch(settings.tokenFile, log)  // first: what changes from now on is noticed
         tokens = try Self.openTokens(settings.tokenFile)
         knownDevices = tokens.devices
+        do throws(TransportError) {
+            // Before a certificate is made for a hub that cannot start.
+            try ServerLink.tryListening(on: settings.service.listenText, port: UInt16(settings.service.port))
+        } catch {
+            throw HubStartError(error.message)
+        }
         let security = try Self.security(settings, log)
         do throws(TransportError) {
             let own: EventLoop
@@ -90,8 +99,7 @@ public final class HubDaemon {
             }
             self.loop = own
             var listening = ServerLink.Configuration(
-                address: settings.service.listenAddress.isEmpty ? "*" : settings.service.listenAddress,
-                port: UInt16(settings.service.port), security: security)
+                address: settings.service.listenText, port: UInt16(settings.service.port), security: security)
             listening.maximumConnections = settings.service.mostConnections
             link = try ServerLink(on: own, configuration: listening)
         } catch {
@@ -124,7 +132,7 @@ public final class HubDaemon {
 
     /// Connections that a loop for this hub must have room for, handshakes included.
     public static func capacity(of settings: HubSettings) -> Int {
-        settings.service.mostConnections + ServerLink.handshakesAtOnce
+        ServerLink.capacity(for: settings.service.mostConnections)
     }
 
     /// Serves until `stop` or SIGTERM.
@@ -170,6 +178,13 @@ public final class HubDaemon {
                 adopted.append(
                     try loop.adopt(fileDescriptor: control.descriptor) { [unowned(unsafe) self] _ in
                         control.serve { [unowned(unsafe) self] request in answer(request) }
+                    })
+            }
+            if let tokenWatch {
+                // So that a token that is revoked, by the command or by hand, ends its session at once.
+                adopted.append(
+                    try loop.adopt(fileDescriptor: tokenWatch.descriptor) { [unowned(unsafe) self] _ in
+                        if tokenWatch.drain() { reloadTokens() }
                     })
             }
             if let signals {
@@ -275,6 +290,17 @@ extension HubDaemon {
         }
     }
 
+    private static func watch(_ path: String, _ log: Log) -> FileWatch? {
+        do throws(SystemError) {
+            return try FileWatch(path: path)
+        } catch {
+            log.warning(
+                "tokens.unwatched",
+                [Field("problem", error.description), Field("advice", "after a revocation, send this hub a SIGHUP")])
+            return nil
+        }
+    }
+
     private static func security(_ settings: HubSettings, _ log: Log) throws(HubStartError) -> ServerLink.Security {
         if settings.certificate.isInsecure { return .insecure }
         let identity = try HubIdentity(settings, nowUnixSeconds: unixSeconds())
@@ -335,15 +361,9 @@ extension HubDaemon {
         log.notice(
             "hub.listening",
             [
-                Field("port", port), Field("address", link.boundAddressText(settings)),
+                Field("port", port), Field("address", settings.service.listenText),
                 Field("tls", !settings.certificate.isInsecure), Field("devices", tokens.devices.count),
                 Field("responder", settings.responder.kind.rawValue),
             ])
-    }
-}
-
-extension ServerLink {
-    fileprivate func boundAddressText(_ settings: HubSettings) -> String {
-        settings.service.listenAddress.isEmpty ? "*" : settings.service.listenAddress
     }
 }

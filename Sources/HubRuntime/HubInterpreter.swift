@@ -42,7 +42,7 @@ extension HubDaemon {
         case .close(let id, let reason):
             link.close(LinkTransport.ConnectionID(id.number), code: CloseCode.goingAway, reason: reason)
         case .hear(let conversationID):
-            hear(conversationID)
+            hear(conversationID, now: now)
         case .answer(let conversationID, let playID):
             answer(conversationID, playID)
         case .forget(let conversationID):
@@ -90,12 +90,12 @@ extension HubDaemon {
 
     // MARK: Utterance and answer
 
-    private func hear(_ conversationID: String) {
+    private func hear(_ conversationID: String, now: Instant) {
         guard let currentAudio else { preconditionFailure("audio is heard while its message is handled") }
         let turn = turns[conversationID] ?? Turn(id: conversationID)
         turns[conversationID] = turn
         do throws(WireError) {
-            try turn.hear(currentAudio.type, currentAudio.bytes)
+            try turn.hear(currentAudio.type, currentAudio.bytes, now: now)
         } catch {
             guard let connection = hub.connection(of: conversationID) else { return }
             followUps.append(.receivedMalformed(connection, error))
@@ -105,7 +105,16 @@ extension HubDaemon {
     private func answer(_ conversationID: String, _ playID: UInt32) {
         guard let turn = turns[conversationID] else { preconditionFailure("an answer follows an utterance") }
         recordHeard(turn)
-        let samples = responder.answer(to: turn.takeUtterance()) ?? []
+        let utterance = turn.takeUtterance()
+        let samples = responder.answer(to: utterance) ?? []
+        if case .echo = responder, samples.count < utterance.count {
+            log.notice(
+                "answer.cut",
+                [
+                    Field("conversation", conversationID),
+                    Field("limit_s", Responder.longestAnswerSamples / WireLimits.sampleRate),
+                ])
+        }
         if samples.isEmpty {
             followUps.append(.answerReady(playID: playID, sizes: [], isComplete: true))
             return

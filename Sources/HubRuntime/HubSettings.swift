@@ -68,6 +68,8 @@ public struct ServiceSettings: Equatable, Sendable {
     public var name: String
     /// The address to listen on; empty for all.
     public var listenAddress: String
+    /// As the transport and a reader of the log take it.
+    var listenText: String { listenAddress.isEmpty ? "*" : listenAddress }
     /// 1…65535; 0 takes a free one, for tests.
     public var port: Int
     /// More are refused.
@@ -76,7 +78,7 @@ public struct ServiceSettings: Equatable, Sendable {
 
     init(_ reader: inout SettingsReader, hostName: String) {
         name = reader.host("hub", "name", default: hostName)
-        listenAddress = reader.host("hub", "listen", default: "")
+        listenAddress = reader.address("hub", "listen", default: "")
         port = reader.integer("hub", "port", default: 7443, range: 0...65535)
         mostConnections = reader.integer("hub", "connections", default: 64, range: 1...1024)
         stateFolder = reader.path("hub", "state_dir", default: "/var/lib/puckhub")

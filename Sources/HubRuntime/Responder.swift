@@ -9,7 +9,7 @@ enum Responder: Sendable {
     case wave([Int16])
     case none
 
-    /// Two minutes; a longer file is refused at the start.
+    /// Two minutes; a longer file is refused at the start, a longer echo is cut.
     static let longestAnswerSamples = 120 * WireLimits.sampleRate
     /// 10 ms, so that a cut in the middle of a sound does not click.
     static let fadeSamples = 160
@@ -27,17 +27,17 @@ enum Responder: Sendable {
         }
     }
 
-    /// What to say to `utterance`; nil for nothing.
+    /// What to say to `utterance`, at most `longestAnswerSamples`; nil for nothing.
     func answer(to utterance: [Int16]) -> [Int16]? {
         switch self {
-        case .echo: Self.faded(utterance)
+        case .echo: Self.faded(utterance.prefix(Self.longestAnswerSamples))
         case .wave(let samples): samples
         case .none: nil
         }
     }
 
-    static func faded(_ samples: [Int16]) -> [Int16] {
-        var result = samples
+    static func faded(_ samples: ArraySlice<Int16>) -> [Int16] {
+        var result = Array(samples)
         let length = min(fadeSamples, samples.count / 2)
         for i in 0..<length {
             result[i] = Int16(Int(result[i]) * i / length)

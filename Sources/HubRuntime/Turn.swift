@@ -1,4 +1,5 @@
 import OpusCodec
+import PuckBase
 import PuckWire
 
 /// What was heard in one conversation. The machine decides; this only holds and converts the bytes, of which it lets at
@@ -8,13 +9,34 @@ final class Turn {
     /// Mono, 16 kHz.
     private(set) var heard: [Int16] = []
     private var decoder: UplinkDecoder?
+    /// When the first packet came, and how many there have been.
+    private var firstHeardAt: Instant?
+    private var packets = 0
     var recordedHeard = false
 
     init(id: String) { self.id = id }
 
+    /// A puck speaks in real time. 3 s cover what it held back before the grant or while its link was down (1 s each);
+    /// twice real time from there on lets it catch up however long the network kept its packets, since each second of
+    /// waiting allows for two more of sound. (A count for each second would refuse such a puck.)
+    static let burstPackets = 3 * packetsPerSecond
+    static let sustainedPacketsPerSecond = 2 * packetsPerSecond
+    private static let packetsPerSecond = 1000 / WireLimits.packetMilliseconds
+
+    /// Whether so many packets may have come within `elapsed` of the first.
+    static func isPlausible(packets: Int, within elapsed: Interval) -> Bool {
+        packets <= burstPackets + elapsed.wholeMilliseconds * sustainedPacketsPerSecond / 1000
+    }
+
     /// Decodes one uplink packet and keeps it.
-    /// - Throws: UNEXPECTED for bytes that are not 20 ms of Opus.
-    func hear(_ type: MessageType, _ packet: UnsafeRawBufferPointer) throws(WireError) {
+    /// - Throws: RATE_LIMIT when sound comes faster than anybody speaks; UNEXPECTED for bytes that are not 20 ms of Opus.
+    func hear(_ type: MessageType, _ packet: UnsafeRawBufferPointer, now: Instant) throws(WireError) {
+        let first = firstHeardAt ?? now
+        firstHeardAt = first
+        packets += 1
+        guard Self.isPlausible(packets: packets, within: now - first) else {
+            throw WireError(.rateLimit, "\(packets) packets of \(id) within \((now - first).wholeMilliseconds) ms")
+        }
         if type == .uplinkPCM {
             for offset in stride(from: 0, to: packet.count - 1, by: 2) {
                 heard.append(Int16(littleEndian: packet.loadUnaligned(fromByteOffset: offset, as: Int16.self)))

@@ -63,13 +63,16 @@ private func fill(_ descriptor: Int32, _ bytes: [UInt8], _ mode: UInt32) -> Int3
     return fchmod(descriptor, mode) == 0 && fsync(descriptor) == 0 ? 0 : puck_errno()
 }
 
+/// The folder that a path lies in, and its name there.
+func splitPath(_ path: String) -> (folder: String, name: String) {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+    let name = String(path[path.utf8.index(after: slash)...])
+    return (slash == path.startIndex ? "/" : String(path[..<slash]), name)
+}
+
 /// Best effort: some file systems cannot flush a folder, and the content is safe already.
 private func flushFolder(of path: String) {
-    var folder = "."
-    if let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) {
-        folder = slash == path.startIndex ? "/" : String(path[..<slash])
-    }
-    let descriptor = puck_open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    let descriptor = puck_open(splitPath(path).folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
     if descriptor < 0 { return }
     fsync(descriptor)
     close(descriptor)

@@ -165,10 +165,14 @@ public struct Puck: Sendable {
         switch turn {
         case .candidate: return .candidate
         case .listening: return .listening
-        case .thinking: return active == nil ? .thinking : .speaking
-        case .idle, .interrupted: return active == nil ? .idle : .speaking
+        case .thinking: return isSounding ? .speaking : .thinking
+        case .idle, .interrupted: return isSounding ? .speaking : .idle
         }
     }
+
+    /// Whether something is to be heard, or will be in a moment: not while the rest of it is on the other side of a
+    /// broken link, or will never come.
+    var isSounding: Bool { active.map { !$0.isDry || (link == .up && !$0.isOrphan) } ?? false }
 
     public var isMuted: Bool { muted }
     public var isConnected: Bool { link == .up }

@@ -28,6 +28,7 @@ extension Puck {
             return refuse(WireError(.rateLimit, "the hub sends more than 2 s ahead"), now, &effects)
         }
         play.queued += Int64(WireLimits.samplesPerPacket)
+        play.isDry = false
         active = play
         effects.append(.playPacket(sequence, byteCount: byteCount))
         deadlines[.playbackStall] = now + Self.playbackStallTimeout
@@ -184,6 +185,7 @@ extension Puck {
 
     mutating func playbackStarved(_ now: Instant, _ effects: inout [PuckEffect]) {
         guard let play = active, !play.isFinishing else { return }
+        active?.isDry = true
         effects.append(
             .log(
                 LogRecord(
@@ -329,6 +331,8 @@ struct Play: Equatable, Sendable {
     var heard: Int64 = 0
     /// `down_stop` has come: nothing follows.
     var isFinishing = false
+    /// All that came has been heard, and more should.
+    var isDry = false
     /// The hub has forgotten it: it is played out and not reported.
     var isOrphan = false
 

@@ -12,14 +12,14 @@ extension Puck {
         // The person whose turn it is goes on speaking; the log has no use for a line about each pause for breath.
         guard turn == .idle else { return }
         // While the loudspeaker talks, a detector without echo cancellation hears mostly itself.
-        guard active == nil else { return logIgnored("busy", &effects) }
+        guard !isSounding else { return logIgnored("busy", &effects) }
         guard link == .up else { return logIgnored("no-hub", &effects) }
         becomeCandidate(finding, onset, preroll: true, now, &effects)
     }
 
     /// The button: wakes an idle puck, stops a busy one.
     mutating func talkRequested(_ position: Int64, _ now: Instant, _ effects: inout [PuckEffect]) {
-        guard turn == .idle, active == nil else { return stopRequested(now, &effects) }
+        guard turn == .idle, !isSounding else { return stopRequested(now, &effects) }
         if muted || !captureOK || link != .up {
             logIgnored(muted ? "muted" : captureOK ? "no-hub" : "no-microphone", &effects)
             return playEarcon(.failed, &effects)
@@ -292,7 +292,7 @@ extension Puck {
         turn = .idle
         endpointer = nil
         deadlines.clear(.interrupted)
-        guard isSpeaking, !muted, captureOK, active == nil, var finding = lastFinding else { return }
+        guard isSpeaking, !muted, captureOK, !isSounding, var finding = lastFinding else { return }
         // As far back as the ring reaches: the runtime bounds it.
         finding.onset = .max
         becomeCandidate(finding, now, preroll: true, now, &effects)

@@ -47,9 +47,13 @@ final class PlaybackThread {
     }
 
     func stop() {
+        askToStop()
+        thread?.join()
+    }
+
+    func askToStop() {
         controls.words.pointee.stop.store(true, ordering: .releasing)
         workEvent.signal()
-        thread?.join()
     }
 }
 
@@ -182,7 +186,7 @@ private struct PlaybackLoop {
     mutating func playAll() -> Int32 {
         let words = controls.words
         while !words.pointee.stop.load(ordering: .relaxed) {
-            let discard = words.pointee.discardBefore.load(ordering: .acquiring)
+            let discard = controls.wantedDiscard
             if discard != .min {
                 let errno = silence(upTo: discard)
                 if errno != 0 { return errno }
@@ -210,9 +214,7 @@ private struct PlaybackLoop {
     /// Stop was asked for: drops what the device holds and skips what the ring holds.
     @_noLocks @_noAllocation
     private mutating func silence(upTo position: Int64) -> Int32 {
-        // Not when a second stop has come in the meantime: that one is served next.
-        _ = controls.words.pointee.discardBefore.compareExchange(
-            expected: position, desired: .min, ordering: .relaxed)
+        controls.servedDiscard(position)
         let queued = isSounding ? Int64(truncatingIfNeeded: stream.queuedFrames()) &* 16_000 / rate : 0
         let heard = max(0, reader.position &- queued)
         if position > reader.position { reader.seek(to: position) }
@@ -311,7 +313,7 @@ private struct PlaybackLoop {
         // The device holds at most 2 s; a device whose delay does not go down is not worth waiting for.
         while stream.queuedFrames() > 0 && turns < 1000 {
             if reader.fill > 0 || controls.words.pointee.stop.load(ordering: .relaxed) { return 0 }
-            if controls.words.pointee.discardBefore.load(ordering: .relaxed) != .min { return 0 }
+            if controls.wantedDiscard != .min { return 0 }
             sleepMilliseconds(5)
             turns &+= 1
             publishHeard()

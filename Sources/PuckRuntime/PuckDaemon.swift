@@ -15,13 +15,13 @@ final class PuckDaemon {
     let settings: PuckSettings
     let log: Log
     let loop: EventLoop
-    private let link: ClientLink
+    let link: ClientLink
     private var puck: Puck
 
-    private let threads: AudioThreads
+    let threads: AudioThreads
     private let capture: CaptureThread
     private let playback: PlaybackThread
-    private let microphone: MicrophoneFeed
+    let microphone: MicrophoneFeed
     private let speaker: SpeakerFeed
     /// The audio threads' one way to wake the loop.
     private let audioEvent: EventDescriptor
@@ -37,7 +37,9 @@ final class PuckDaemon {
     /// The downlink packet whose message is being handled.
     private var arrived: UnsafeRawBufferPointer?
     private var isOverflowing = false
-    private var socketInUse = false
+    var socketInUse = false
+    /// See `beginStop`.
+    var isStopping = false
     private var closedByUs = false
     private var openWanted = false
     private var header = [UInt8](repeating: 0, count: WireLimits.headerBytes)
@@ -134,6 +136,7 @@ final class PuckDaemon {
     /// Steps the core and carries out what it wants. An effect that causes an event at once (a full queue, say) has it
     /// queued behind, so that the core is never entered twice.
     func perform(_ event: PuckEvent) {
+        if isStopping { return }
         guard pendingEvents.append(event) else { preconditionFailure("an event caused more than 64 others") }
         if isStepping { return }
         isStepping = true
@@ -183,6 +186,7 @@ final class PuckDaemon {
 
     private func closed(_ failure: LinkFailure) {
         socketInUse = false
+        if isStopping { return loop.stop() }
         let expected = closedByUs
         closedByUs = false
         if !expected {
@@ -198,6 +202,7 @@ final class PuckDaemon {
     /// The audio threads have something to say, or a packet's worth of samples is there.
     private func audioHappened() {
         audioEvent.drain()
+        if isStopping { return }
         while let event = capture.mailbox.take() { captureSaid(event) }
         while let event = playback.mailbox.take() { playbackSaid(event) }
         pumpMicrophone()
@@ -274,11 +279,7 @@ final class PuckDaemon {
     private func signalled() {
         while let signal = signals.next() {
             switch signal {
-            case .terminate, .interrupt:
-                // Whatever hangs (a device that never returns, a name server): the process still ends in time.
-                PuckDaemon.limitShutdown()
-                link.close()
-                loop.stop()
+            case .terminate, .interrupt: beginStop()
             case .hangUp: rereadConfiguration()
             case .user1: perform(.talkRequested(position: capture.ring.producer.position))
             default: break

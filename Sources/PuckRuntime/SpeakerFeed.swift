@@ -83,7 +83,7 @@ final class SpeakerFeed {
     /// What is in the ring is not to be heard, an earcon in it neither.
     private func skipWhatIsInTheRing() {
         earconOffset = earcon.count
-        controls.words.pointee.discardBefore.store(producer.position, ordering: .releasing)
+        controls.discard(before: producer.position)
         controls.words.pointee.endPosition.store(producer.position, ordering: .releasing)
     }
 

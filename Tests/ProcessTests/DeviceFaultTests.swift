@@ -92,6 +92,24 @@ struct DeviceFaultTests {
         }
     }
 
+    @Test("Overruns of a 44.1 kHz microphone become an exact number of samples, however many there are")
+    func overrunsResampled() async throws {
+        try await House.run { house in
+            let count = 10
+            // Frame numbers count lost frames, so the ring must be at 8000 · i, less the resampler's delay, each time.
+            for i in 1...count { try house.fault("at \(i * 22_050) overrun 33") }
+            let puck = try await house.puck(token: House.anyToken, microphone: .quietAt(rate: 44_100))
+            var behind: [Int] = []
+            for i in 1...count {
+                let line = try await puck.line("capture.overrun")
+                behind.append(i * 8000 - (Int(line["position"] ?? "") ?? 0))
+            }
+            // 33 ms are no whole number of samples at 16 kHz: ten roundings that are not carried on would be felt.
+            #expect(behind.max()! - behind.min()! <= 1, "\(behind)")
+            #expect(behind.allSatisfy { (0...64).contains($0) }, "\(behind)")
+        }
+    }
+
     @Test("An overrun in mid-utterance ends it as a gap, and the next one is whole")
     func overrunInUtterance() async throws {
         try await House.run { house in

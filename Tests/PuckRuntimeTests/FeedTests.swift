@@ -28,8 +28,9 @@ private final class Speaker {
 
     /// What the playback thread does when it is told to skip, `unheard` samples being in the device.
     func skip(unheard: Int64 = 0) {
-        let target = controls.words.pointee.discardBefore.exchange(.min, ordering: .relaxed)
+        let target = controls.wantedDiscard
         if target == .min { return }
+        controls.servedDiscard(target)
         let heard = reader.position - unheard
         reader.seek(to: target)
         _ = reader.releaseConsumed()
@@ -123,7 +124,7 @@ struct SpeakerFeedTests {
         speaker.receive(2)
         speaker.feed.stop()
         #expect(!speaker.feed.pump())
-        #expect(speaker.controls.words.pointee.discardBefore.load(ordering: .acquiring) == 320)
+        #expect(speaker.controls.wantedDiscard == 320)
         #expect(!speaker.feed.isBusy)
     }
 
@@ -209,6 +210,25 @@ struct SpeakerFeedTests {
         heard += speaker.play(1_000)
         #expect(heard == expected)
         #expect(speaker.feed.heardSamples == 2_240)
+    }
+
+    @Test("a second stop that comes while the first is being served is served too")
+    func secondStop() throws {
+        let speaker = try Speaker(playoutDelayMilliseconds: 0)
+        func stopOne() {
+            speaker.start(.pcm16)
+            speaker.receive(1)
+            _ = speaker.feed.pump()
+            speaker.feed.stop()
+        }
+        #expect(speaker.controls.wantedDiscard == .min, "nothing has been stopped yet")
+        stopOne()
+        let first = speaker.controls.wantedDiscard
+        stopOne()
+        speaker.controls.servedDiscard(first)
+        #expect(first == 320 && speaker.controls.wantedDiscard == 640)
+        speaker.controls.servedDiscard(640)
+        #expect(speaker.controls.wantedDiscard == .min)
     }
 
     @Test("a packet that is not Opus is concealed, counted, and keeps its 20 ms")

@@ -112,6 +112,8 @@ final class House {
         /// Somebody speaks without end.
         case talking
         case quiet
+        /// The same from a device that has only this rate.
+        case quietAt(rate: Int)
         /// Plays once, from the moment at which `release` is called.
         case saying([Int16])
     }
@@ -171,6 +173,8 @@ final class House {
         switch microphone {
         case .talking: try Sound.write(Sound.voice(seconds: 2), to: file("\(name).wav"))
         case .quiet: try Sound.write(Sound.noise(seconds: 2), to: file("\(name).wav"))
+        case .quietAt(let rate):
+            try Sound.write(Sound.noise(seconds: 2, rate: rate), to: file("\(name).wav"), rate: rate)
         case .saying(let samples):
             try Sound.write(samples, to: file("\(name).wav"))
             how = "start_file \"\(file("begin").path)\""

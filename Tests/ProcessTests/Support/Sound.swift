@@ -7,7 +7,7 @@ enum Sound {
     static let rate = 16_000
 
     /// A room in which nobody speaks, at −62 dB.
-    static func noise(seconds: Double) -> [Int16] {
+    static func noise(seconds: Double, rate: Int = rate) -> [Int16] {
         var state: UInt32 = 0x1234_5678
         return (0..<Int(seconds * Double(rate))).map { _ in
             state = state &* 1_664_525 &+ 1_013_904_223
@@ -25,7 +25,7 @@ enum Sound {
         }
     }
 
-    static func write(_ samples: [Int16], to file: URL) throws {
+    static func write(_ samples: [Int16], to file: URL, rate: Int = rate) throws {
         try Data(WAVFile(rate: rate, channels: 1, samples: samples).serialized()).write(to: file)
     }
 
