@@ -28,6 +28,7 @@ final class PuckDaemon {
     private let lightsRenderer: TerminalLights?
     private let signals: SignalDescriptor
     private let control: ControlSocket?
+    private var inputs: BoardInputs?
 
     private var effects: [PuckEffect] = []
     private var pendingEvents = BoundedQueue<PuckEvent>(capacity: 64)
@@ -91,7 +92,14 @@ final class PuckDaemon {
         link.onOpen = { [unowned(unsafe) self] in perform(.socketOpened) }
         link.onMessage = { [unowned(unsafe) self] bytes in received(bytes) }
         link.onClosed = { [unowned(unsafe) self] failure in closed(failure) }
-        loop.onDeadline = { [unowned(unsafe) self] in perform(.timePassed) }
+        loop.onDeadline = { [unowned(unsafe) self] in
+            inputs?.timePassed()
+            perform(.timePassed)
+        }
+        inputs = BoardInputs(
+            settings.gpio, loop: loop, log: log, ring: capture.ring,
+            onDeadlineMoved: { [unowned(unsafe) self] in rearm() }
+        ) { [unowned(unsafe) self] event in perform(event) }
         try loop.adopt(fileDescriptor: audioEvent.descriptor) { [unowned(unsafe) self] _ in audioHappened() }
         try loop.adopt(fileDescriptor: signals.descriptor) { [unowned(unsafe) self] _ in signalled() }
         if let control {
@@ -111,6 +119,7 @@ final class PuckDaemon {
             ])
         for warning in settings.warnings { log.warning("config.warning", [Field("detail", warning)]) }
         perform(.started)
+        inputs?.start()
         loop.run()
         microphone.stop()
         threads.stop()
@@ -133,8 +142,10 @@ final class PuckDaemon {
             for i in effects.indices { carryOut(effects[i]) }
         }
         isStepping = false
-        loop.setDeadline(puck.nextDeadline?.nanoseconds)
+        rearm()
     }
+
+    private func rearm() { loop.setDeadline(earliest(puck.nextDeadline, inputs?.nextDeadline)?.nanoseconds) }
 
     private func received(_ message: UnsafeRawBufferPointer) {
         do throws(WireError) {
@@ -284,7 +295,9 @@ final class PuckDaemon {
         case "wake": perform(.talkRequested(position: capture.ring.producer.position))
         case "stop": perform(.stopRequested)
         case "mute": perform(.muteRequested(true))
-        case "unmute": perform(.muteRequested(false))
+        case "unmute":
+            if let refusal = inputs?.unmuteRefusal { return "error: " + refusal }
+            perform(.muteRequested(false))
         case "volume":
             guard words.count == 2, let volume = Int(words[1]), (0...100).contains(volume) else {
                 return "error: volume takes a whole number from 0 to 100"
@@ -305,7 +318,7 @@ final class PuckDaemon {
             + " overruns=\(puck.overruns) missed_ms=\(puck.missedSamples / 16)"
             + " periods=\(words.pointee.periods.load(ordering: .relaxed))"
             + " underruns=\(playback.controls.words.pointee.underruns.load(ordering: .relaxed))"
-            + " broken_packets=\(speaker.brokenPackets)"
+            + " broken_packets=\(speaker.brokenPackets)" + (inputs?.summary ?? "")
     }
 
     // MARK: Effects out
