@@ -57,7 +57,7 @@ final class BoardInputs {
     /// The next moment at which `timePassed` has something to do.
     var nextDeadline: Instant? {
         var next: Instant?
-        for due in [mute?.nextAttempt, muteState.nextDeadline, button?.nextAttempt, buttonState.nextDeadline] {
+        for due in [mute?.nextDeadline, muteState.nextDeadline, button?.nextDeadline, buttonState.nextDeadline] {
             next = earliest(next, due)
         }
         return next
@@ -65,8 +65,8 @@ final class BoardInputs {
 
     func timePassed() {
         let now = clock()
-        if let due = mute?.nextAttempt, due <= now { mute?.start() }
-        if let due = button?.nextAttempt, due <= now { button?.start() }
+        if let due = mute?.nextDeadline, due <= now { mute?.timePassed() }
+        if let due = button?.nextDeadline, due <= now { button?.timePassed() }
         if let due = muteState.nextDeadline, due <= now { mute?.refresh() }
         if let due = buttonState.nextDeadline, due <= now { button?.refresh() }
     }

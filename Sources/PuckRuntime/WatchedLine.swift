@@ -41,6 +41,10 @@ final class WatchedLine {
     /// Of edges in one turn of the loop; the kernel keeps 16 for a line. More, and others get their turn first.
     private static let readsPerTurn = 4
 
+    /// The level is read so often though no edge has come. Linux before 6.6 wakes nobody when a chip goes (seen with 6.1:
+    /// epoll stays silent, while a read says ENODEV), and an edge may be lost. As often as the keep-alive's pings.
+    static let checkEvery = Interval.seconds(5)
+
     let name: String
     private let request: LineRequest
     private let open: OpenLine.Opener
@@ -56,7 +60,8 @@ final class WatchedLine {
     private var hasFailed = false
     private var backoff = Backoff()
     private var random: SeededGenerator
-    private(set) var nextAttempt: Instant?
+    /// When to open the line again, or to look whether it is still there.
+    private(set) var nextDeadline: Instant?
 
     var onEvent: (LineEvent, Instant) -> Void = { _, _ in }
 
@@ -80,7 +85,6 @@ final class WatchedLine {
 
     /// Opens the line, or says why it cannot be and when it is tried again.
     func start() {
-        nextAttempt = nil
         do throws(LineError) {
             let line = try open(request)
             let isActive = try line.isActive()
@@ -91,9 +95,13 @@ final class WatchedLine {
         }
     }
 
-    /// Reads the level, after the edges that wait: the machine behind has asked for it.
+    /// The line's own deadline has come.
+    func timePassed() { if line == nil { start() } else { refresh() } }
+
+    /// Reads the level, after the edges that wait.
     func refresh() {
         guard let line else { return }
+        nextDeadline = clock() + Self.checkEvery
         do throws(LineError) {
             try drain(line)
             onEvent(.levelRead(isActive: try line.isActive()), clock())
@@ -116,6 +124,7 @@ final class WatchedLine {
     private func opened(_ line: OpenLine, _ isActive: Bool) {
         self.line = line
         openedAt = clock()
+        nextDeadline = openedAt + Self.checkEvery
         let fields = [Field("line", name), Field("place", line.place), Field("active", isActive)]
         if hasFailed { log.notice("gpio.recovered", fields) } else { log.notice("gpio.open", fields) }
         onEvent(.opened(isActive: isActive), openedAt)
@@ -150,7 +159,7 @@ final class WatchedLine {
         line = nil
         hasFailed = true
         let pause = backoff.nextPause(using: &random)
-        nextAttempt = now + pause
+        nextDeadline = now + pause
         log.error(
             "gpio.failed",
             [

@@ -23,6 +23,7 @@ struct fake_line {
     char folder[PATH_MAX];
     char file[16];
     bool active_low;
+    bool is_silent;
     int lock;       // on OFFSET.request, which shows others that the line is taken
     int watch;      // inotify
     int stop;       // eventfd
@@ -156,8 +157,10 @@ static void go(struct fake_line *line)
 {
     pthread_mutex_lock(&line->guard);
     line->is_gone = true;
-    close(line->ends[1]);  // the other end hangs up
-    line->ends[1] = -1;
+    if (!line->is_silent) {
+        close(line->ends[1]);  // the other end hangs up
+        line->ends[1] = -1;
+    }
     pthread_mutex_unlock(&line->guard);
 }
 
@@ -228,6 +231,8 @@ int fake_line_take(struct fake_line **result, const struct fake_chip *chip, cons
     strcpy(line->folder, chip->folder);
     snprintf(line->file, sizeof line->file, "%u", request->offset);
     line->active_low = request->active_low;
+    char path[PATH_MAX];
+    line->is_silent = place(path, chip->folder, "silent", 0) && access(path, F_OK) == 0;
     line->lock = lock;
     line->stop = eventfd(0, EFD_CLOEXEC);
     line->watch = inotify_init1(IN_CLOEXEC);
@@ -268,6 +273,8 @@ int fake_line_level(struct fake_line *line)
 int fake_line_read(struct fake_line *line, struct fake_edge *edges, int capacity)
 {
     int count = 0;
+    if (fake_line_level(line) == -ENODEV)
+        return -ENODEV;
     while (count < capacity) {
         ssize_t size = recv(line->ends[0], edges + count, sizeof *edges, count ? MSG_DONTWAIT : 0);
         if (size == (ssize_t)sizeof *edges)

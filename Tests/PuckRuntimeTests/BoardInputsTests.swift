@@ -16,7 +16,8 @@ private final class InputBench {
     final class Wire {
         var ends: [Int32] = [-1, -1]
         var isActive: Bool
-        var isBroken = false
+        /// The chip has gone, and nobody is told.
+        var isGone = false
 
         init(isActive: Bool) {
             self.isActive = isActive
@@ -71,7 +72,11 @@ private final class InputBench {
         let gone = LineError(.lost, errno: ENODEV, context: "gone", advice: "wait")
         // The closures alone keep the wire, as they keep a real line.
         return OpenLine(
-            descriptor: wire.ends[0], place: "line \(request.offset)", isActive: { wire.isActive },
+            descriptor: wire.ends[0], place: "line \(request.offset)",
+            isActive: { () throws(LineError) in
+                if wire.isGone { throw gone }
+                return wire.isActive
+            },
             readEdges: { () throws(LineError) in
                 var edge = Edge(isActive: false, time: .zero)
                 let size = recv(wire.ends[0], &edge, MemoryLayout<Edge>.size, 0)
@@ -122,7 +127,7 @@ struct BoardInputsTests {
         bench.change(17, to: true)
         bench.pass(5000)
         #expect(bench.events.last == .stopRequested && bench.events.count == 2)
-        #expect(bench.inputs.nextDeadline == nil && bench.deadlineMoves > 0)
+        #expect(bench.deadlineMoves > 0)
     }
 
     @Test("many edges in one turn are taken in their order, by their own times")
@@ -183,12 +188,25 @@ struct BoardInputsTests {
         bench.pass(18_000)
         #expect(bench.attempts == [17: 6, 22: 6])
         #expect(bench.events == [.muteRequested(true), .muteRequested(false)])
-        #expect(bench.inputs.nextDeadline == nil)
         bench.change(17, to: true)
         bench.pass(100)
         bench.change(17, to: false)
         bench.pass(100)
         #expect(bench.events.count == 3)
+    }
+
+    @Test("a chip that goes without a word is missed within 5 s, and a lost edge found")
+    func silence() throws {
+        let bench = try InputBench()
+        bench.inputs.start()
+        bench.wires[22]?.isActive = true
+        bench.pass(5000)
+        #expect(bench.events == [.muteRequested(true)])
+        bench.wires[17]?.isGone = true
+        bench.pass(5000)
+        #expect(bench.inputs.summary == " button=failed mute_switch=on")
+        bench.pass(1200)
+        #expect(bench.inputs.summary == " button=ok mute_switch=on")
     }
 
     @Test("a line that comes and goes does not begin the pauses anew, one that stayed does")
