@@ -95,10 +95,21 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
                 wake.signal()
             }
             if controls.words.pointee.stop.load(ordering: .acquiring) { return }
-            skipWhatCannotBePlayed()
             let pause = CaptureThread.reopenPauses[min(failures, CaptureThread.reopenPauses.count - 1)]
             failures += 1
-            workEvent.wait(milliseconds: pause * 1000)
+            rest(milliseconds: pause * 1000)
+        }
+    }
+
+    /// Waits for the next attempt to open. What is to be played meanwhile is thrown away, and hurries nothing.
+    private func rest(milliseconds: Int) {
+        let end = MonotonicClock.now() + .milliseconds(milliseconds)
+        while !controls.words.pointee.stop.load(ordering: .acquiring) {
+            skipWhatCannotBePlayed()
+            let left = end - MonotonicClock.now()
+            if left <= .zero { return }
+            workEvent.wait(milliseconds: left.wholeMilliseconds + 1)
+            workEvent.drain()
         }
     }
 

@@ -51,6 +51,7 @@ extension PuckSettings {
         if opus != fresh.opus { sections.append("[opus]") }
         if earcons.levelDecibels != fresh.earcons.levelDecibels { sections.append("[earcons] level_db") }
         if lights != fresh.lights { sections.append("[lights]") }
+        if gpio != fresh.gpio { sections.append("[gpio]") }
         if logLevel != fresh.logLevel { sections.append("[log]") }
         if controlSocketPath != fresh.controlSocketPath { sections.append("[control]") }
         if sections.isEmpty { return nil }

@@ -168,6 +168,22 @@ struct DeviceFaultTests {
         }
     }
 
+    @Test("Sounds for a loudspeaker that is missing do not hurry the attempts to open it")
+    func noLoudspeakerForEarcons() async throws {
+        try await House.run { house in
+            let arguments = try await house.configurePuck(token: House.anyToken, set: ["playback.device=nosuch"])
+            let old = try String(contentsOf: house.file("kitchen.conf"), encoding: .utf8)
+            try house.write(old.replacingOccurrences(of: "enabled = no", with: "enabled = yes"), to: "kitchen.conf")
+            let puck = try house.start("puckd", arguments, name: "kitchen", devices: true)
+            try await puck.line("playback.failed", ["detail": "'nosuch'"])
+            for command in ["mute", "unmute", "mute"] { _ = try await house.control(command) }
+            for _ in 0..<2 { try await puck.line("playback.failed") }
+            // One a second at most; each of the sounds used to cause hundreds.
+            let attempts = puck.log.filter { $0.event == "playback.failed" }.count
+            #expect(attempts < 10, "\(attempts) attempts")
+        }
+    }
+
     private static func periods(_ house: House) async throws -> Int {
         let status = try await house.control("status").output
         let word = status.split(separator: " ").first { $0.hasPrefix("periods=") }
