@@ -1,7 +1,7 @@
 /// How much of a play is collected before it sounds, so that a network which delivers unevenly does not tear it: the
 /// depth of the jitter buffer. It follows the measured jitter and grows when a play ran dry all the same.
 ///
-///     depth = least + 4 × jitter + penalty, at most `mostMilliseconds`
+///     depth = least + 4 × jitter + penalty, at most `mostMilliseconds` (or `least`, where that is more)
 ///
 /// Jitter is RFC 3550's interarrival jitter (6.4.1): D is how much later a packet came than its distance from the one
 /// before it allows, J += (|D| − J) / 16. Four times J covers nearly all of a bell-shaped spread. Each time a play runs
@@ -21,13 +21,11 @@ public struct PlayoutDelay: Equatable, Sendable {
     private var lastArrived = 0.0
     private var ranDry = false
 
-    /// - Parameter leastMilliseconds: 0…500; collected even on a perfect network.
-    public init(leastMilliseconds: Int) {
-        self.leastMilliseconds = min(Self.mostMilliseconds, max(0, leastMilliseconds))
-    }
+    /// - Parameter leastMilliseconds: not negative; collected even on a perfect network.
+    public init(leastMilliseconds: Int) { self.leastMilliseconds = max(0, leastMilliseconds) }
 
     public var milliseconds: Int {
-        min(Self.mostMilliseconds, leastMilliseconds + Int(4 * jitterMilliseconds) + penaltyMilliseconds)
+        min(max(Self.mostMilliseconds, leastMilliseconds), leastMilliseconds + Int(4 * jitterMilliseconds) + penaltyMilliseconds)
     }
 
     /// A packet arrived.

@@ -112,6 +112,8 @@ public struct Puck: Sendable {
     var everConnected = false
     var isOffline = false
     var lostAt: Instant?
+    /// As the hub wishes; 5 s before it has said so.
+    var pingEvery = Puck.pingEvery
     var roundTripMilliseconds: Double?
     var controlRate = RateWindow(limit: Puck.controlsPerSecond)
 

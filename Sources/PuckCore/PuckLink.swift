@@ -150,7 +150,9 @@ extension Puck {
         deadlines.clear(.greeting)
         deadlines.clear(.offline)
         deadlines[.stable] = now + Backoff.stableAfter
-        deadlines[.ping] = now + Self.pingEvery
+        // Never so seldom that the hub would take silence for death.
+        pingEvery = min(.milliseconds(welcome.pingMilliseconds), Self.pingEvery)
+        deadlines[.ping] = now + pingEvery
         if !isReplay { downlink.begin(epoch: welcome.epoch, from: welcome.from) }
         effects.append(
             .log(
@@ -177,7 +179,7 @@ extension Puck {
     mutating func heardFromHub(_ now: Instant) { deadlines[.silence] = now + Self.silenceLimit }
 
     mutating func sendPing(_ now: Instant, _ effects: inout [PuckEffect]) {
-        deadlines[.ping] = now + Self.pingEvery
+        deadlines[.ping] = now + pingEvery
         effects.append(.send(.ping(Ping(t0: Double(now.nanoseconds) / 1e6))))
     }
 
