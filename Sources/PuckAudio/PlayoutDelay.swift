@@ -25,7 +25,8 @@ public struct PlayoutDelay: Equatable, Sendable {
     public init(leastMilliseconds: Int) { self.leastMilliseconds = max(0, leastMilliseconds) }
 
     public var milliseconds: Int {
-        min(max(Self.mostMilliseconds, leastMilliseconds), leastMilliseconds + Int(4 * jitterMilliseconds) + penaltyMilliseconds)
+        let wanted = leastMilliseconds + Int(4 * jitterMilliseconds) + penaltyMilliseconds
+        return min(max(Self.mostMilliseconds, leastMilliseconds), wanted)
     }
 
     /// A packet arrived.
