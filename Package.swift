@@ -25,13 +25,13 @@ let package = Package(
         debianLibrary("CJansson", pkgConfig: "jansson", package: "libjansson-dev"),
         debianLibrary("CINI", pkgConfig: "inih", package: "libinih-dev"),
         debianLibrary("CWebSockets", pkgConfig: "libwebsockets", package: "libwebsockets-dev"),
-        debianLibrary("CGPIOD", pkgConfig: "libgpiod", package: "libgpiod-dev"),
         debianLibrary("COpenSSL", pkgConfig: "openssl", package: "libssl-dev"),
         .systemLibrary(name: "CMath"),
         .target(name: "CLinux"),
         .target(name: "COpusShim"),
         .target(name: "CALSAShim", dependencies: ["CALSA"]),
-        .target(name: "CGPIODShim", dependencies: ["CGPIOD"]),
+        // Compiled against libgpiod, loads it when it is needed.
+        .target(name: "CGPIOD"),
 
         // The core: no I/O, no clock, no random source.
         .target(name: "PuckBase", linkerSettings: [.linkedLibrary("m")]),
@@ -47,7 +47,7 @@ let package = Package(
         // Adapters: one C library each, never importing each other.
         .target(name: "LinuxIO", dependencies: ["PuckBase", "CLinux"]),
         .target(name: "ALSADevice", dependencies: ["PuckBase", "AudioRing", "CALSA", "CALSAShim", "CLinux"]),
-        .target(name: "BoardIO", dependencies: ["PuckBase", "CGPIODShim", "CLinux"]),
+        .target(name: "BoardIO", dependencies: ["PuckBase", "CGPIOD", "CLinux"]),
         .target(name: "Resampler", dependencies: ["PuckBase", "CSpeexDSP"]),
         .target(name: "OpusCodec", dependencies: ["PuckBase", "COpus", "COpusShim"]),
         .target(

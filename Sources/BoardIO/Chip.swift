@@ -1,4 +1,4 @@
-import CGPIODShim
+import CGPIOD
 import CLinux
 
 /// An open GPIO chip. A plain value; whoever has it closes it, or hands it to the line that is requested of it.
@@ -21,6 +21,7 @@ struct Chip {
             var pointer: OpaquePointer?
             var result = puck_gpio_open(UInt32(number), &pointer)
             guard result == 0, let pointer else {
+                if result == -ELIBACC { throw .noLibrary() }
                 // A number that is not there is nothing special: numbers have gaps.
                 if result != -ENOENT, refusal == nil { refusal = (number, result) }
                 continue

@@ -1,4 +1,4 @@
-import CGPIODShim
+import CGPIOD
 import PuckBase
 
 /// A GPIO line that is watched for both edges. Given back when it goes out of scope.

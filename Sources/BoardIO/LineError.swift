@@ -1,3 +1,4 @@
+import CGPIOD
 import CLinux
 
 /// Why a GPIO line cannot be used, and what to do about it.
@@ -37,6 +38,12 @@ public struct LineError: Error, Equatable, Sendable {
 }
 
 extension LineError {
+    static func noLibrary() -> LineError {
+        LineError(
+            .other, errno: ELIBACC, context: "\(String(cString: puck_gpio_library())) cannot be loaded",
+            advice: "Install libgpiod: 'apt install libgpiod2' on Debian 12, 'libgpiod3' on Debian 13.")
+    }
+
     /// - Parameters:
     ///   - existing: the labels of the chips that there are.
     ///   - refusal: the first chip that could not be opened, with the negative errno: it may be the one that is meant.

@@ -1,4 +1,4 @@
-import CGPIODShim
+import CGPIOD
 import PuckBase
 
 /// Which line is wanted, and how it is wired.

@@ -1,5 +1,6 @@
-#include "CGPIODShim.h"
+#include "CGPIOD.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gpiod.h>
@@ -9,9 +10,28 @@
 // A macro that 2.x no longer has.
 #ifdef GPIOD_BIT
 #define IS_VERSION_1 1
+#define LIBRARY "libgpiod.so.2"
 #else
 #define IS_VERSION_1 0
+#define LIBRARY "libgpiod.so.3"
 #endif
+
+static void *library;
+
+const char *puck_gpio_library(void) { return LIBRARY; }
+
+static void *symbol(const char *name)
+{
+    void *found = dlsym(library, name);
+    if (!found) {
+        fprintf(stderr, "%s has no %s: it is not what it says\n", LIBRARY, name);
+        abort();
+    }
+    return found;
+}
+
+// A function of libgpiod, with the type that its header gives it. Looked up at each call: they are a few in a second.
+#define LIB(name) ((__typeof__(&name))symbol(#name))
 
 struct puck_gpio_line {
     int descriptor;
@@ -41,29 +61,32 @@ int puck_gpio_open(unsigned number, struct gpiod_chip **chip)
 {
     char path[32];
     snprintf(path, sizeof path, "/dev/gpiochip%u", number);
-    *chip = gpiod_chip_open(path);
+    // Never closed: it is needed as long as a line is configured.
+    if (!library && !(library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL)))
+        return -ELIBACC;
+    *chip = LIB(gpiod_chip_open)(path);
     return *chip ? 0 : failure();
 }
 
-void puck_gpio_close(struct gpiod_chip *chip) { gpiod_chip_close(chip); }
+void puck_gpio_close(struct gpiod_chip *chip) { LIB(gpiod_chip_close)(chip); }
 
 #if IS_VERSION_1
 
 int puck_gpio_chip_facts(struct gpiod_chip *chip, struct puck_gpio_chip_facts *facts)
 {
-    copy(facts->label, gpiod_chip_label(chip));
-    facts->line_count = gpiod_chip_num_lines(chip);
+    copy(facts->label, LIB(gpiod_chip_label)(chip));
+    facts->line_count = LIB(gpiod_chip_num_lines)(chip);
     return 0;
 }
 
 int puck_gpio_line_facts(struct gpiod_chip *chip, unsigned offset, struct puck_gpio_line_facts *facts)
 {
-    struct gpiod_line *line = gpiod_chip_get_line(chip, offset);
+    struct gpiod_line *line = LIB(gpiod_chip_get_line)(chip, offset);
     if (!line)
         return failure();
-    copy(facts->name, gpiod_line_name(line));
-    copy(facts->consumer, gpiod_line_consumer(line));
-    facts->is_used = gpiod_line_is_used(line);
+    copy(facts->name, LIB(gpiod_line_name)(line));
+    copy(facts->consumer, LIB(gpiod_line_consumer)(line));
+    facts->is_used = LIB(gpiod_line_is_used)(line);
     return 0;
 }
 
@@ -83,36 +106,36 @@ int puck_gpio_request(
     struct gpiod_chip *chip, unsigned offset, enum puck_gpio_bias bias, bool active_low, const char *consumer,
     struct puck_gpio_line **result)
 {
-    struct gpiod_line *line = gpiod_chip_get_line(chip, offset);
-    if (!line || gpiod_line_request_both_edges_events_flags(line, consumer, flags(bias, active_low)) < 0)
+    struct gpiod_line *line = LIB(gpiod_chip_get_line)(chip, offset);
+    if (!line || LIB(gpiod_line_request_both_edges_events_flags)(line, consumer, flags(bias, active_low)) < 0)
         return failure();
-    int error = stop_blocking(gpiod_line_event_get_fd(line));
+    int error = stop_blocking(LIB(gpiod_line_event_get_fd)(line));
     *result = error < 0 ? NULL : malloc(sizeof **result);
     if (!*result) {
-        gpiod_line_release(line);
+        LIB(gpiod_line_release)(line);
         return error < 0 ? error : -ENOMEM;
     }
-    **result = (struct puck_gpio_line){gpiod_line_event_get_fd(line), offset, chip, line};
+    **result = (struct puck_gpio_line){LIB(gpiod_line_event_get_fd)(line), offset, chip, line};
     return 0;
 }
 
 void puck_gpio_release(struct puck_gpio_line *line)
 {
-    gpiod_line_release(line->line);
-    gpiod_chip_close(line->chip);
+    LIB(gpiod_line_release)(line->line);
+    LIB(gpiod_chip_close)(line->chip);
     free(line);
 }
 
 int puck_gpio_level(struct puck_gpio_line *line)
 {
-    int level = gpiod_line_get_value(line->line);
+    int level = LIB(gpiod_line_get_value)(line->line);
     return level < 0 ? failure() : level;
 }
 
 int puck_gpio_read(struct puck_gpio_line *line, struct puck_gpio_edge *edges)
 {
     struct gpiod_line_event events[PUCK_GPIO_EDGES];
-    int count = gpiod_line_event_read_multiple(line->line, events, PUCK_GPIO_EDGES);
+    int count = LIB(gpiod_line_event_read_multiple)(line->line, events, PUCK_GPIO_EDGES);
     if (count < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : failure();
     for (int i = 0; i < count; i++) {
@@ -126,24 +149,24 @@ int puck_gpio_read(struct puck_gpio_line *line, struct puck_gpio_edge *edges)
 
 int puck_gpio_chip_facts(struct gpiod_chip *chip, struct puck_gpio_chip_facts *facts)
 {
-    struct gpiod_chip_info *info = gpiod_chip_get_info(chip);
+    struct gpiod_chip_info *info = LIB(gpiod_chip_get_info)(chip);
     if (!info)
         return failure();
-    copy(facts->label, gpiod_chip_info_get_label(info));
-    facts->line_count = (unsigned)gpiod_chip_info_get_num_lines(info);
-    gpiod_chip_info_free(info);
+    copy(facts->label, LIB(gpiod_chip_info_get_label)(info));
+    facts->line_count = (unsigned)LIB(gpiod_chip_info_get_num_lines)(info);
+    LIB(gpiod_chip_info_free)(info);
     return 0;
 }
 
 int puck_gpio_line_facts(struct gpiod_chip *chip, unsigned offset, struct puck_gpio_line_facts *facts)
 {
-    struct gpiod_line_info *info = gpiod_chip_get_line_info(chip, offset);
+    struct gpiod_line_info *info = LIB(gpiod_chip_get_line_info)(chip, offset);
     if (!info)
         return failure();
-    copy(facts->name, gpiod_line_info_get_name(info));
-    copy(facts->consumer, gpiod_line_info_get_consumer(info));
-    facts->is_used = gpiod_line_info_is_used(info);
-    gpiod_line_info_free(info);
+    copy(facts->name, LIB(gpiod_line_info_get_name)(info));
+    copy(facts->consumer, LIB(gpiod_line_info_get_consumer)(info));
+    facts->is_used = LIB(gpiod_line_info_is_used)(info);
+    LIB(gpiod_line_info_free)(info);
     return 0;
 }
 
@@ -162,24 +185,24 @@ static enum gpiod_line_bias library_bias(enum puck_gpio_bias bias)
 static struct gpiod_line_request *request_edges(
     struct gpiod_chip *chip, unsigned offset, enum puck_gpio_bias bias, bool active_low, const char *consumer)
 {
-    struct gpiod_line_settings *settings = gpiod_line_settings_new();
-    struct gpiod_line_config *lines = gpiod_line_config_new();
-    struct gpiod_request_config *config = gpiod_request_config_new();
+    struct gpiod_line_settings *settings = LIB(gpiod_line_settings_new)();
+    struct gpiod_line_config *lines = LIB(gpiod_line_config_new)();
+    struct gpiod_request_config *config = LIB(gpiod_request_config_new)();
     struct gpiod_line_request *request = NULL;
     errno = ENOMEM;
     if (settings && lines && config) {
-        gpiod_line_settings_set_direction(settings, GPIOD_LINE_DIRECTION_INPUT);
-        gpiod_line_settings_set_edge_detection(settings, GPIOD_LINE_EDGE_BOTH);
-        gpiod_line_settings_set_bias(settings, library_bias(bias));
-        gpiod_line_settings_set_active_low(settings, active_low);
-        gpiod_request_config_set_consumer(config, consumer);
-        if (gpiod_line_config_add_line_settings(lines, &offset, 1, settings) == 0)
-            request = gpiod_chip_request_lines(chip, config, lines);
+        LIB(gpiod_line_settings_set_direction)(settings, GPIOD_LINE_DIRECTION_INPUT);
+        LIB(gpiod_line_settings_set_edge_detection)(settings, GPIOD_LINE_EDGE_BOTH);
+        LIB(gpiod_line_settings_set_bias)(settings, library_bias(bias));
+        LIB(gpiod_line_settings_set_active_low)(settings, active_low);
+        LIB(gpiod_request_config_set_consumer)(config, consumer);
+        if (LIB(gpiod_line_config_add_line_settings)(lines, &offset, 1, settings) == 0)
+            request = LIB(gpiod_chip_request_lines)(chip, config, lines);
     }
     int error = errno;
-    gpiod_request_config_free(config);
-    gpiod_line_config_free(lines);
-    gpiod_line_settings_free(settings);
+    LIB(gpiod_request_config_free)(config);
+    LIB(gpiod_line_config_free)(lines);
+    LIB(gpiod_line_settings_free)(settings);
     errno = error;
     return request;
 }
@@ -192,41 +215,41 @@ int puck_gpio_request(
     struct gpiod_line_request *request = request_edges(chip, offset, bias, active_low, consumer);
     if (!request)
         return failure();
-    int error = stop_blocking(gpiod_line_request_get_fd(request));
-    struct gpiod_edge_event_buffer *events = error < 0 ? NULL : gpiod_edge_event_buffer_new(PUCK_GPIO_EDGES);
+    int error = stop_blocking(LIB(gpiod_line_request_get_fd)(request));
+    struct gpiod_edge_event_buffer *events = error < 0 ? NULL : LIB(gpiod_edge_event_buffer_new)(PUCK_GPIO_EDGES);
     *result = events ? malloc(sizeof **result) : NULL;
     if (!*result) {
-        gpiod_edge_event_buffer_free(events);
-        gpiod_line_request_release(request);
+        LIB(gpiod_edge_event_buffer_free)(events);
+        LIB(gpiod_line_request_release)(request);
         return error < 0 ? error : -ENOMEM;
     }
-    **result = (struct puck_gpio_line){gpiod_line_request_get_fd(request), offset, request, events};
-    gpiod_chip_close(chip);
+    **result = (struct puck_gpio_line){LIB(gpiod_line_request_get_fd)(request), offset, request, events};
+    LIB(gpiod_chip_close)(chip);
     return 0;
 }
 
 void puck_gpio_release(struct puck_gpio_line *line)
 {
-    gpiod_line_request_release(line->request);
-    gpiod_edge_event_buffer_free(line->events);
+    LIB(gpiod_line_request_release)(line->request);
+    LIB(gpiod_edge_event_buffer_free)(line->events);
     free(line);
 }
 
 int puck_gpio_level(struct puck_gpio_line *line)
 {
-    enum gpiod_line_value level = gpiod_line_request_get_value(line->request, line->offset);
+    enum gpiod_line_value level = LIB(gpiod_line_request_get_value)(line->request, line->offset);
     return level == GPIOD_LINE_VALUE_ERROR ? failure() : level == GPIOD_LINE_VALUE_ACTIVE;
 }
 
 int puck_gpio_read(struct puck_gpio_line *line, struct puck_gpio_edge *edges)
 {
-    int count = gpiod_line_request_read_edge_events(line->request, line->events, PUCK_GPIO_EDGES);
+    int count = LIB(gpiod_line_request_read_edge_events)(line->request, line->events, PUCK_GPIO_EDGES);
     if (count < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : failure();
     for (int i = 0; i < count; i++) {
-        struct gpiod_edge_event *event = gpiod_edge_event_buffer_get_event(line->events, (unsigned long)i);
-        edges[i].is_active = gpiod_edge_event_get_event_type(event) == GPIOD_EDGE_EVENT_RISING_EDGE;
-        edges[i].nanoseconds = (int64_t)gpiod_edge_event_get_timestamp_ns(event);
+        struct gpiod_edge_event *event = LIB(gpiod_edge_event_buffer_get_event)(line->events, (unsigned long)i);
+        edges[i].is_active = LIB(gpiod_edge_event_get_event_type)(event) == GPIOD_EDGE_EVENT_RISING_EDGE;
+        edges[i].nanoseconds = (int64_t)LIB(gpiod_edge_event_get_timestamp_ns)(event);
     }
     return count;
 }

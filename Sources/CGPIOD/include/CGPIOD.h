@@ -1,8 +1,10 @@
 // libgpiod 1.6 (Debian 12) and 2.x (Debian 13) share hardly a function. This shim shows one interface for what a puck
 // needs, input lines with edge events, and picks the implementation when it is compiled. Every `int` result is 0 or
-// positive when it went well and a negative errno otherwise.
-#ifndef PUCK_CGPIODSHIM_H
-#define PUCK_CGPIODSHIM_H
+// positive when it went well and a negative errno otherwise. One thread at a time.
+//
+// libgpiod is loaded when the first chip is opened: a puck without lines needs no libgpiod and does not map it.
+#ifndef PUCK_CGPIOD_H
+#define PUCK_CGPIOD_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,7 +31,10 @@ struct puck_gpio_edge {
     int64_t nanoseconds;  // when; CLOCK_MONOTONIC on kernels from 5.7 on, CLOCK_REALTIME before
 };
 
-// Opens /dev/gpiochipN.
+// The file that puck_gpio_open loads.
+const char *puck_gpio_library(void);
+
+// Opens /dev/gpiochipN. -ELIBACC: there is no libgpiod.
 int puck_gpio_open(unsigned number, struct gpiod_chip **chip);
 void puck_gpio_close(struct gpiod_chip *chip);
 int puck_gpio_chip_facts(struct gpiod_chip *chip, struct puck_gpio_chip_facts *facts);
