@@ -1,0 +1,31 @@
+import PuckBase
+import PuckWire
+
+/// 5. Bounds, as far as they can be seen from outside: a puck never sends what it should have dropped (uplink window,
+/// 50 packets), and whoever's queue overflowed says nothing more on that connection.
+struct BoundsChecker {
+    static let uplinkPackets = 50
+
+    private var overflowed: Set<Int> = []
+
+    mutating func watch(_ observation: Observation, _ moment: Moment, _ findings: Findings) {
+        switch observation {
+        case .puckSentAudio(let puck, let connection, let sequence, _, let newest):
+            let age = sequence.distance(to: newest)
+            if age < 1 || age > Self.uplinkPackets {
+                findings.report(
+                    .bounds, puck, "sends packet \(sequence.value) when \(newest.value) is next to be encoded")
+            }
+            check(connection, puck, findings)
+        case .puckSent(let puck, let connection, _): check(connection, puck, findings)
+        case .puckQueueFull(_, let connection): overflowed.insert(connection)
+        default: break
+        }
+    }
+
+    private func check(_ connection: Int, _ puck: Int, _ findings: Findings) {
+        if !overflowed.isEmpty, overflowed.contains(connection) {
+            findings.report(.bounds, puck, "goes on sending after its queue was full")
+        }
+    }
+}
