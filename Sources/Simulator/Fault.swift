@@ -75,6 +75,23 @@ public enum FaultKind: String, CaseIterable, Sendable, Codable {
     }
 }
 
+/// What a fault waits for before it strikes: most of the time nothing goes on that it could disturb.
+enum Aim {
+    /// Nothing: it strikes when its time has come.
+    case blind
+    /// The puck records: a candidate's first moments, and the utterance behind it.
+    case recording
+    /// A grant has come.
+    case utterance
+    /// An answer is being played.
+    case answer
+
+    static func drawn(_ random: inout RandomStream) -> Aim {
+        let u = random.unit()
+        return u < 0.4 ? .blind : u < 0.55 ? .recording : u < 0.75 ? .utterance : .answer
+    }
+}
+
 struct Fault {
     /// Its place among all of the seed's, whether they happen or not.
     var ordinal: Int
@@ -86,6 +103,9 @@ struct Fault {
     /// For what else the kind has to choose: 0 ..< 1 each.
     var choice: Double
     var secondChoice: Double
+    var aim: Aim
+    /// From what it is aimed at to when it strikes.
+    var offset: Interval
 
     var end: Instant { at + duration }
 }
@@ -106,16 +126,14 @@ extension Scenario {
                 let duration = random.logSeconds(lasts.lowerBound, lasts.upperBound)
                 let fault = Fault(
                     ordinal: 0, kind: kind, at: at, duration: duration, puck: random.int(0...plan.pucks - 1),
-                    choice: random.unit(), secondChoice: random.unit())
+                    choice: random.unit(), secondChoice: random.unit(), aim: .drawn(&random),
+                    offset: random.logSeconds(0.001, 6))
                 if at >= end { break }
                 all.append(fault)
             }
         }
         all.sort { $0.at < $1.at }
-        for i in all.indices {
-            all[i].ordinal = i
-            all[i].duration = min(all[i].duration, end - all[i].at)
-        }
+        for i in all.indices { all[i].ordinal = i }
         return all.filter { fault in
             !plan.absentKinds.contains(fault.kind) && plan.keptFaults.map { $0.contains(fault.ordinal) } ?? true
                 && (fault.kind.concernsHub || !plan.absentPucks.contains(fault.puck))

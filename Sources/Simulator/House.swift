@@ -17,6 +17,8 @@ public final class House {
     /// Recordings begun, by all pucks.
     var recordings: Int32 = 0
     var faultsStruck = 0
+    /// Faults that wait for something to strike at, by puck.
+    var aimed: [[Int]]
     var probes: Probes
     private var eventsNow = 0
     private let encodes: Bool
@@ -26,6 +28,7 @@ public final class House {
         encodes = plan.encodes
         observer = Observer(scenario, trace: trace)
         probes = Probes(scenario)
+        aimed = scenario.pucks.map { _ in [] }
         network = Network(self)
         hub = SimulatedHub(self)
         for i in 0..<plan.pucks { pucks.append(SimulatedPuck(self, index: i)) }
@@ -68,7 +71,7 @@ public final class House {
             .captureReturns, .playbackReturns, .driftEnds:
             handlePuck(event)
         case .connect: connectStep(event)
-        case .fault: strike(scenario.faults[Int(event.subject)], event)
+        case .fault: faultCame(Int(event.subject), event)
         case .act: perform(scenario.acts[Int(event.subject)], event)
         case .wake: wake(scenario.acts[Int(event.subject)], Int(event.number))
         case .healing: heal()
@@ -134,6 +137,12 @@ public final class House {
     func note(_ observation: Observation, local: Instant) {
         observer.note(observation, now: now, local: local)
         probes.watch(observation)
+        switch observation {
+        case .recordingStarted(let puck, _): release(.recording, puck)
+        case .puckHeard(let puck, _, .grant, _): release(.utterance, puck)
+        case .playStarted(let puck, _): release(.answer, puck)
+        default: break
+        }
     }
 
     func note(_ observation: Observation) { note(observation, local: now) }

@@ -7,7 +7,29 @@ extension House {
     /// was held back arrives up to 3 s late.
     static let aftermath = Interval.seconds(13)
 
-    func strike(_ fault: Fault, _ event: ScheduledEvent) {
+    /// A fault's time has come: it strikes, or begins to wait for what it is aimed at.
+    func faultCame(_ place: Int, _ event: ScheduledEvent) {
+        let fault = scenario.faults[place]
+        if fault.aim != .blind, event.number == 0 { return aimed[fault.puck].append(place) }
+        strike(fault, event)
+    }
+
+    /// What faults may be waiting for.
+    func release(_ aim: Aim, _ puck: Int) {
+        if aimed[puck].isEmpty { return }
+        aimed[puck].removeAll { place in
+            let fault = scenario.faults[place]
+            guard fault.aim == aim else { return false }
+            let at = now + fault.offset
+            if at < scenario.healAt { queue.schedule(.fault, at: at, subject: place, number: 1) }
+            return true
+        }
+    }
+
+    private func strike(_ drawn: Fault, _ event: ScheduledEvent) {
+        var fault = drawn
+        fault.at = now
+        fault.duration = min(drawn.duration, scenario.healAt - now)
         let puck = pucks[fault.puck]
         switch fault.kind {
         case .captureGap, .captureLoss, .playbackLoss, .speakerStall:
