@@ -9,13 +9,15 @@ DEMOFLAGS ?=
 # The default linker, gold, warns a hundred times about the sanitizers' own symbols.
 SANITIZE := -Xswiftc -use-ld=lld
 FAKE_ALSA := .build-fake-alsa
-# Where the tests find it.
+FAKE_GPIO := .build-fake-gpio
+# Where the tests find them.
 export PUCK_FAKE_ALSA := $(CURDIR)/$(FAKE_ALSA)
+export PUCK_FAKE_GPIO_LIBRARY := $(CURDIR)/$(FAKE_GPIO)
 # Of the daemons too, which the tests start; what third parties leak at their exit is listed, each with its reason.
 ASAN := ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions='$(CURDIR)/Tests/leaks.supp':print_suppressions=0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build embedded demo test test-asan test-tsan bench format lint clean fake-alsa
+.PHONY: help setup build embedded demo test test-asan test-tsan bench format lint clean fake-alsa fake-gpio
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -35,13 +37,13 @@ demo: setup fake-alsa ## three pucks and a hub hold a conversation; SAY="any sen
 	swift build --product puckdemo $(SWIFTFLAGS)
 	@.build/debug/puckdemo --bin .build-embedded/release --plugin $(FAKE_ALSA) $${SAY:+--say "$$SAY"} $(DEMOFLAGS)
 
-test: setup fake-alsa ## run all tests
+test: setup fake-alsa fake-gpio ## run all tests
 	swift test --disable-xctest $(SWIFTFLAGS)
 
-test-asan: setup fake-alsa ## the same with the address and leak sanitizers
+test-asan: setup fake-alsa fake-gpio ## the same with the address and leak sanitizers
 	$(ASAN) swift test --disable-xctest --sanitize=address --scratch-path .build-asan $(SANITIZE) $(SWIFTFLAGS)
 
-test-tsan: setup fake-alsa ## what real threads share, with the thread sanitizer: the ring, and whole daemons
+test-tsan: setup fake-alsa fake-gpio ## what real threads share, with the thread sanitizer: the ring, and whole daemons
 	swift test --disable-xctest --sanitize=thread --scratch-path .build-tsan $(SANITIZE) $(SWIFTFLAGS) \
 		--filter 'AudioRingTests|PuckRuntimeTests|ProcessTests.*(Conversation|DeviceFault)'
 
@@ -61,3 +63,7 @@ clean: ## remove everything that was built
 # A sound device that keeps real time without a sound card, for tests and demo.
 fake-alsa:
 	@if [ -d Tests/FakeALSA ]; then $(MAKE) -s -C Tests/FakeALSA OUT='$(CURDIR)/$(FAKE_ALSA)'; fi
+
+# A libgpiod without hardware, for tests.
+fake-gpio:
+	@$(MAKE) -s -C Tests/FakeGPIO OUT='$(CURDIR)/$(FAKE_GPIO)'

@@ -26,11 +26,13 @@ let package = Package(
         debianLibrary("CJansson", pkgConfig: "jansson", package: "libjansson-dev"),
         debianLibrary("CINI", pkgConfig: "inih", package: "libinih-dev"),
         debianLibrary("CWebSockets", pkgConfig: "libwebsockets", package: "libwebsockets-dev"),
+        debianLibrary("CGPIOD", pkgConfig: "libgpiod", package: "libgpiod-dev"),
         debianLibrary("COpenSSL", pkgConfig: "openssl", package: "libssl-dev"),
         .systemLibrary(name: "CMath"),
         .target(name: "CLinux"),
         .target(name: "COpusShim"),
         .target(name: "CALSAShim", dependencies: ["CALSA"]),
+        .target(name: "CGPIODShim", dependencies: ["CGPIOD"]),
 
         // The core: no I/O, no clock, no random source.
         .target(name: "PuckBase", linkerSettings: [.linkedLibrary("m")]),
@@ -46,6 +48,7 @@ let package = Package(
         // Adapters: one C library each, never importing each other.
         .target(name: "LinuxIO", dependencies: ["PuckBase", "CLinux"]),
         .target(name: "ALSADevice", dependencies: ["PuckBase", "AudioRing", "CALSA", "CALSAShim", "CLinux"]),
+        .target(name: "BoardIO", dependencies: ["PuckBase", "CGPIODShim", "CLinux"]),
         .target(name: "Resampler", dependencies: ["PuckBase", "CSpeexDSP"]),
         .target(name: "OpusCodec", dependencies: ["PuckBase", "COpus", "COpusShim"]),
         .target(
@@ -58,7 +61,8 @@ let package = Package(
         .target(
             name: "PuckRuntime",
             dependencies: [
-                "PuckCore", "CLinux", "LinuxIO", "ALSADevice", "Resampler", "OpusCodec", "LinkTransport", "Settings",
+                "PuckCore", "CLinux", "LinuxIO", "ALSADevice", "BoardIO", "Resampler", "OpusCodec", "LinkTransport",
+                "Settings",
             ]),
         .target(
             name: "HubRuntime",
@@ -94,7 +98,10 @@ let package = Package(
         .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "pucksim"]),
         .testTarget(
             name: "PuckRuntimeTests",
-            dependencies: ["PuckRuntime", "PuckCore", "PuckAudio", "AudioRing", "OpusCodec", "PuckWire", "PuckBase"]),
+            dependencies: [
+                "PuckRuntime", "PuckCore", "PuckAudio", "AudioRing", "BoardIO", "OpusCodec", "PuckWire", "PuckBase",
+                "LinkTransport", "LinuxIO", "Settings", "CLinux",
+            ]),
         .testTarget(name: "ALSADeviceTests", dependencies: ["ALSADevice", "CALSA", "CLinux", "WAVFile"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
         .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),

@@ -14,6 +14,10 @@ public struct AudioEvent: BitwiseCopyable, Equatable, Sendable {
         case deviceOpened
         /// Everything up to `position` has been played.
         case played
+        /// Playback was told to skip to ring position `count`, and has; everything before `position` had been heard.
+        case skipped
+        /// In the middle of a play the ring is empty and the device has little left.
+        case dry
     }
 
     public var kind: Kind

@@ -24,6 +24,8 @@ public final class TokenStore {
     /// More than any house has; keeps a broken file from filling memory.
     public static let maximumDevices = 1024
     public static let maximumNameBytes = 64
+    /// The end of the year 9999; dates beyond it cannot be shown, and nobody was given a token then.
+    public static let latestCreated: Int64 = 253_402_300_799
 
     public let path: String
     private var lines: [Line] = []
@@ -154,8 +156,11 @@ public final class TokenStore {
         guard isHash else {
             throw .line(path: path, number: number, problem: "the second word is not 64 hexadecimal digits: \(advice)")
         }
-        guard let created = Int64(String(decoding: fields[2], as: UTF8.self)), created >= 0 else {
-            throw .line(path: path, number: number, problem: "the third word is not a Unix time: \(advice)")
+        guard let created = Int64(String(decoding: fields[2], as: UTF8.self)), (0...latestCreated).contains(created)
+        else {
+            throw .line(
+                path: path, number: number,
+                problem: "the third word is not a Unix time of 0…\(latestCreated) seconds: \(advice)")
         }
         let hash = String(decoding: fields[1], as: UTF8.self).lowercased()
         return .device(Device(name: name, hash: hash, created: created))

@@ -41,6 +41,14 @@ struct Arbitration: Sendable {
         return false
     }
 
+    /// What was decided for this group is void: its next candidate is a new wake.
+    mutating func forgetDecisions(group: String) {
+        for _ in 0..<decided.count {
+            guard let oldest = decided.popFirst() else { return }
+            if oldest.key.group != group { decided.append(oldest) }
+        }
+    }
+
     /// - Returns: the candidate of the same connection that this one replaces; it gets its own verdict.
     mutating func add(_ candidate: Candidate, key: Key, window length: Interval, now: Instant) -> Candidate? {
         let replaced = remove(candidate.connection)

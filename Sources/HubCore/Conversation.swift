@@ -1,34 +1,27 @@
 import PuckBase
 import PuckWire
 
-/// One turn with one puck, from its grant to its end. Every state that waits has a deadline, and all states but the
-/// last also end by a lost connection.
+/// One turn with one puck, from its grant to its end. Every state that waits has a deadline.
+///
+/// A lost connection ends nothing by itself: an utterance can go on within `HubPolicy.uplinkResume` from the very packet
+/// that is missing (FAILURES.md L8), and a complete one is answered when the puck is back within
+/// `HubLimits.replayKept` (L10, L11).
 struct Conversation: Sendable {
     enum State: Equatable, Sendable {
         /// Granted, nothing heard yet. → receiving (packet 0), ended (first-audio deadline: degraded; the puck gives up:
         /// cancelled). The runner-up's grant of FAILURES.md L4 takes the deadline's place.
         case waitingForAudio
-        /// → answering (endpoint), stopping (utterance limit), ended (cancelled, gap).
+        /// → answering (endpoint), stopping (utterance limit), ended (cancelled, gap; away for too long: degraded).
         case receiving
         /// `listen_stop` was said. → answering (endpoint), ended (cancelled, gap; deadline: degraded).
         case stopping(packetsSince: Int)
         /// The responder works. → speaking (first packets), ended (no answer: done; failure or deadline: failed; the puck's
         /// up_end "cancelled": cancelled).
         case answering
-        /// → ended (all played: done; failure, no progress before the deadline: failed; the puck's up_end "cancelled":
-        /// cancelled).
-        case speaking(Speech)
+        /// The answer is with the puck's playout, deadline included. → ended (all played: done; failure, no progress:
+        /// failed; "stop", here or there: cancelled).
+        case speaking
         case ended(Outcome)
-    }
-
-    /// An answer on its way out.
-    struct Speech: Equatable, Sendable {
-        /// Packets that exist, and those sent of them.
-        var available: Int
-        var isComplete: Bool
-        var sentPackets = 0
-        /// The `down_stop`'s number in the stream, once it is sent.
-        var stopNumber: Int?
     }
 
     enum Outcome: String, Sendable { case done, cancelled, failed, degraded }
@@ -37,14 +30,16 @@ struct Conversation: Sendable {
     let playID: UInt32
     let group: String
     let puckID: String
-    let connection: ConnectionID
     let wakeID: UInt32
     let grantedAt: Instant
     private let policy: HubPolicy
 
     private(set) var state = State.waitingForAudio
-    /// Of the present state; nil only when ended.
+    /// Of the present state; nil when ended, and while the playout or the absent puck has it.
     private(set) var deadline: Instant?
+    /// The utterance's own deadline, while the puck is away in the middle of it.
+    private var utteranceDeadline: Instant?
+    private(set) var isAway = false
     private var audioType = MessageType.uplinkOpus
     private var packets = 0
     private var bytes = 0
@@ -56,7 +51,6 @@ struct Conversation: Sendable {
         self.playID = playID
         self.group = group
         puckID = winner.puckID
-        connection = winner.connection
         wakeID = winner.wake.wakeID
         grantedAt = now
         self.policy = policy
@@ -68,12 +62,26 @@ struct Conversation: Sendable {
         return false
     }
 
+    var isDegraded: Bool { state == .ended(.degraded) }
+
+    /// Whether the person's words are still coming in.
+    var isListening: Bool {
+        switch state {
+        case .waitingForAudio, .receiving, .stopping: true
+        case .answering, .speaking, .ended: false
+        }
+    }
+
+    /// The uplink packet that comes next.
+    var expected: SerialNumber { SerialNumber.zero.advanced(by: packets) }
+
     // MARK: Uplink
 
     /// - Throws: UNEXPECTED when the packet is not the next one, changes the codec, or comes after the end; BAD_LEN for
     ///   a size that no packet has.
     mutating func receivedAudio(
-        _ type: MessageType, _ sequence: SerialNumber, byteCount: Int, now: Instant, into effects: inout [HubEffect]
+        _ type: MessageType, _ sequence: SerialNumber, byteCount: Int, puck: PuckState, now: Instant,
+        into effects: inout [HubEffect]
     ) throws(WireError) {
         switch state {
         case .waitingForAudio:
@@ -104,12 +112,11 @@ struct Conversation: Sendable {
             bytes += byteCount
             effects.append(.hear(conversationID: id))
         }
-        if packetsSinceAck == HubLimits.packetsPerAck { acknowledge(into: &effects) }
-        if case .receiving = state, packets >= policy.utterancePackets { stopListening(now: now, into: &effects) }
+        if packetsSinceAck == HubLimits.packetsPerAck { acknowledge(puck, into: &effects) }
+        if case .receiving = state, packets >= policy.utterancePackets { stopListening(puck, now: now, into: &effects) }
     }
 
     private func check(_ type: MessageType, _ sequence: SerialNumber, _ byteCount: Int) throws(WireError) {
-        let expected = SerialNumber.zero.advanced(by: packets)
         guard sequence == expected else {
             throw WireError(
                 .unexpected, "uplink packet \(sequence.value) where \(expected.value) comes next in \(id)")
@@ -126,31 +133,30 @@ struct Conversation: Sendable {
         }
     }
 
-    private mutating func acknowledge(into effects: inout [HubEffect]) {
+    private mutating func acknowledge(_ puck: PuckState, into effects: inout [HubEffect]) {
         packetsSinceAck = 0
-        let next = SerialNumber.zero.advanced(by: packets)
-        effects.append(.send(connection, .uplinkAck(conversationID: id, next: next), .zero))
+        puck.tell(.uplinkAck(conversationID: id, next: expected), into: &effects)
     }
 
-    private mutating func stopListening(now: Instant, into effects: inout [HubEffect]) {
+    private mutating func stopListening(_ puck: PuckState, now: Instant, into effects: inout [HubEffect]) {
         state = .stopping(packetsSince: 0)
         deadline = now + HubLimits.stopWithin
-        effects.append(.send(connection, .listenStop(conversationID: id, reason: "limit"), .zero))
+        puck.tell(.listenStop(conversationID: id, reason: "limit"), into: &effects)
         effects.append(
             .log(LogRecord(.notice, "uplink.limit", named([LogField("limit_ms", policy.utteranceLimit)]))))
     }
 
     /// - Throws: UNEXPECTED when audio is missing at the end.
     mutating func uplinkEnded(
-        _ end: UplinkEnd, stream: inout DownlinkStream, now: Instant, into effects: inout [HubEffect]
+        _ end: UplinkEnd, puck: inout PuckState, now: Instant, into effects: inout [HubEffect]
     ) throws(WireError) {
         switch state {
         case .waitingForAudio, .receiving, .stopping: break
         case .answering, .speaking:
-            // "Stop": the user no longer wants the answer. Any other second end changes nothing.
+            // "Stop": the user no longer wants the answer. Any other second end repeats the first after a resume.
             guard end.reason == .cancelled else { return }
-            stopSpeaking(.cancelled, stream: &stream, into: &effects)
-            return finish(.cancelled, .idle, stream: &stream, now: now, into: &effects)
+            stopSpeaking(.cancelled, puck: &puck, now: now, into: &effects)
+            return finish(.cancelled, .idle, puck: &puck, now: now, into: &effects)
         case .ended: return
         }
         let isWhole = end.reason == .endpoint || end.reason == .timeout
@@ -159,7 +165,7 @@ struct Conversation: Sendable {
                 .unexpected, "up_end names packet \(end.lastSequence.value) as the last, \(packets) packets came")
         }
         uplinkEndedAt = now
-        acknowledge(into: &effects)
+        acknowledge(puck, into: &effects)
         effects.append(
             .log(
                 LogRecord(
@@ -169,119 +175,134 @@ struct Conversation: Sendable {
                     ]))))
         switch end.reason {
         case .endpoint, .timeout:
-            guard packets > 0 else { return finish(.cancelled, .idle, stream: &stream, now: now, into: &effects) }
+            guard packets > 0 else { return finish(.cancelled, .idle, puck: &puck, now: now, into: &effects) }
             state = .answering
             deadline = now + HubLimits.answerWithin
-            stream.send(.phase(conversationID: id, phase: .thinking), to: connection, into: &effects)
+            puck.stream.send(.phase(conversationID: id, phase: .thinking), now: now, into: &effects)
             effects.append(.answer(conversationID: id, playID: playID))
         case .cancelled, .muted, .silence:
-            finish(.cancelled, .idle, stream: &stream, now: now, into: &effects)
+            finish(.cancelled, .idle, puck: &puck, now: now, into: &effects)
         case .gap:
-            finish(.degraded, .degraded, stream: &stream, now: now, into: &effects)
+            finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
         }
     }
 
     // MARK: Answer
 
+    /// The first packets of the answer, or the news that there is none; later ones go to the playout directly.
     mutating func answerReady(
-        packetCount: Int, isComplete: Bool, stream: inout DownlinkStream, now: Instant, into effects: inout [HubEffect]
+        _ sizes: [UInt16], isComplete: Bool, puck: inout PuckState, now: Instant, into effects: inout [HubEffect]
     ) {
-        switch state {
-        case .answering:
-            if packetCount == 0 {
-                if isComplete { finish(.done, .idle, stream: &stream, now: now, into: &effects) }
-                return
-            }
-            stream.send(.downStart(DownStart(playID: playID, conversationID: id)), to: connection, into: &effects)
-            effects.append(
-                .log(
-                    LogRecord(
-                        .info, "answer.start",
-                        named([
-                            LogField("end_to_answer_ms", now - uplinkEndedAt), LogField("play_id", "\(playID)"),
-                            LogField("packets", packetCount),
-                        ]))))
-            state = .speaking(Speech(available: packetCount, isComplete: isComplete))
-            advance(stream: &stream, now: now, into: &effects)
-        case .speaking(var speech):
-            // An answer only grows, and ends once.
-            guard !speech.isComplete else { return }
-            speech.available = max(speech.available, packetCount)
-            speech.isComplete = isComplete
-            state = .speaking(speech)
-            advance(stream: &stream, now: now, into: &effects)
-        case .waitingForAudio, .receiving, .stopping, .ended:
+        guard case .answering = state else { return }
+        if sizes.isEmpty {
+            if isComplete { finish(.done, .idle, puck: &puck, now: now, into: &effects) }
             return
         }
+        effects.append(
+            .log(
+                LogRecord(
+                    .info, "answer.start",
+                    named([
+                        LogField("end_to_answer_ms", now - uplinkEndedAt), LogField("play_id", "\(playID)"),
+                        LogField("packets", sizes.count),
+                    ]))))
+        state = .speaking
+        deadline = nil
+        var play = Play(id: playID, conversationID: id, category: .assistantResponse)
+        play.grow(sizes, isComplete: isComplete)
+        puck.offer(play, ahead: policy.aheadPackets, now: now, into: &effects)
     }
 
     mutating func answerFailed(
-        reason: String, stream: inout DownlinkStream, now: Instant, into effects: inout [HubEffect]
+        reason: String, puck: inout PuckState, now: Instant, into effects: inout [HubEffect]
     ) {
         switch state {
         case .answering, .speaking:
             effects.append(.log(LogRecord(.warning, "answer.failed", named([LogField("reason", reason)]))))
-            stopSpeaking(.failed, stream: &stream, into: &effects)
-            finish(.failed, .error, stream: &stream, now: now, into: &effects)
+            stopSpeaking(.failed, puck: &puck, now: now, into: &effects)
+            finish(.failed, .error, puck: &puck, now: now, into: &effects)
         case .waitingForAudio, .receiving, .stopping, .ended:
             return
         }
     }
 
-    /// Sends what the puck has room for. Called when the answer grew and when the loudspeaker got further.
-    mutating func advance(stream: inout DownlinkStream, now: Instant, into effects: inout [HubEffect]) {
-        guard case .speaking(var speech) = state else { return }
-        while stream.room > 0, speech.sentPackets < speech.available {
-            stream.sendAudio(playID: playID, packet: speech.sentPackets, to: connection, into: &effects)
-            speech.sentPackets += 1
-        }
-        if speech.isComplete, speech.sentPackets == speech.available, speech.stopNumber == nil {
-            speech.stopNumber = stream.send(.downStop(playID: playID, reason: .done), to: connection, into: &effects)
-        }
-        state = .speaking(speech)
-        let remaining = Interval.milliseconds(WireLimits.packetMilliseconds) * stream.unplayedPackets
-        let isStarved = !speech.isComplete && stream.unplayedPackets == 0
-        deadline = now + (isStarved ? HubLimits.answerWithin : remaining + HubLimits.playedSlack)
-        if let stop = speech.stopNumber, stream.hasPlayed(stop) {
-            finish(.done, .idle, stream: &stream, now: now, into: &effects)
+    /// The playout is done with the answer.
+    mutating func playEnded(
+        _ outcome: Playout.Outcome, puck: inout PuckState, now: Instant, into effects: inout [HubEffect]
+    ) {
+        guard case .speaking = state else { return }
+        switch outcome {
+        case .done: finish(.done, .idle, puck: &puck, now: now, into: &effects)
+        case .cancelled: finish(.cancelled, .idle, puck: &puck, now: now, into: &effects)
+        case .failed:
+            logDeadline("played", into: &effects)
+            finish(.failed, .error, puck: &puck, now: now, into: &effects)
         }
     }
 
     private mutating func stopSpeaking(
-        _ reason: HubControl.StopReason, stream: inout DownlinkStream, into effects: inout [HubEffect]
+        _ outcome: Playout.Outcome, puck: inout PuckState, now: Instant, into effects: inout [HubEffect]
     ) {
-        guard case .speaking(let speech) = state, speech.stopNumber == nil else { return }
-        stream.send(.downStop(playID: playID, reason: reason), to: connection, into: &effects)
+        guard case .speaking = state else { return }
+        puck.playout.cancel(
+            playID, outcome, stream: &puck.stream, ahead: policy.aheadPackets, now: now, into: &effects)
     }
 
     // MARK: Time and end
 
-    mutating func deadlinePassed(stream: inout DownlinkStream, now: Instant, into effects: inout [HubEffect]) {
+    mutating func deadlinePassed(puck: inout PuckState, now: Instant, into effects: inout [HubEffect]) {
+        deadline = nil
+        if isAway, isListening { return endAbsent("away", now: now, into: &effects) }
         switch state {
         case .waitingForAudio:
-            effects.append(.send(connection, .cancel(wakeID: wakeID, reason: .degraded), .zero))
+            puck.tell(.cancel(wakeID: wakeID, reason: .degraded), into: &effects)
             logDeadline("first_audio", into: &effects)
-            finish(.degraded, .degraded, stream: &stream, now: now, into: &effects)
+            finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
         case .receiving:
-            stopListening(now: now, into: &effects)
+            stopListening(puck, now: now, into: &effects)
         case .stopping:
             logDeadline("up_end", into: &effects)
-            finish(.degraded, .degraded, stream: &stream, now: now, into: &effects)
+            finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
         case .answering:
             logDeadline("answer", into: &effects)
-            finish(.failed, .error, stream: &stream, now: now, into: &effects)
-        case .speaking:
-            logDeadline("played", into: &effects)
-            stopSpeaking(.failed, stream: &stream, into: &effects)
-            finish(.failed, .error, stream: &stream, now: now, into: &effects)
-        case .ended:
-            preconditionFailure("an ended conversation has no deadline")
+            finish(.failed, .error, puck: &puck, now: now, into: &effects)
+        case .speaking, .ended:
+            preconditionFailure("a conversation that speaks or has ended has no deadline of its own")
         }
     }
 
-    /// The puck is gone: nothing can be told to it. Keeping the conversation for a resume belongs here.
-    mutating func connectionLost(now: Instant, into effects: inout [HubEffect]) {
+    /// The puck is away: what it said so far is kept, for a while. Who has not said a word yet has no more time than
+    /// with a link.
+    mutating func connectionLost(now: Instant) {
+        guard !hasEnded, !isAway else { return }
+        isAway = true
+        switch state {
+        case .receiving, .stopping:
+            utteranceDeadline = deadline
+            deadline = now + policy.uplinkResume
+        case .waitingForAudio, .answering, .speaking, .ended: break
+        }
+    }
+
+    /// The puck is back and goes on from `expected`.
+    mutating func resumed(now: Instant, into effects: inout [HubEffect]) {
+        isAway = false
+        packetsSinceAck = 0
+        if let utteranceDeadline { deadline = max(utteranceDeadline, now + HubLimits.stopWithin) }
+        utteranceDeadline = nil
+        guard isListening else { return }
+        effects.append(
+            .log(LogRecord(.notice, "conversation.resumed", named([LogField("packets", packets)]))))
+    }
+
+    /// The puck is back, but not with the rest of the utterance, or stays away for good: speech that is no complete
+    /// segment is discarded (FAILURES.md L9, L10).
+    mutating func endAbsent(_ why: String, now: Instant, into effects: inout [HubEffect]) {
         guard !hasEnded else { return }
+        effects.append(
+            .log(
+                LogRecord(
+                    .warning, "session.degraded", named([LogField("reason", why), LogField("packets", packets)]))))
         end(.degraded, now: now, into: &effects)
     }
 
@@ -291,16 +312,16 @@ struct Conversation: Sendable {
 
     /// Tells the puck the phase that ends the conversation: `idle`, `error` or `degraded`.
     private mutating func finish(
-        _ outcome: Outcome, _ phase: HubControl.ConversationPhase, stream: inout DownlinkStream, now: Instant,
+        _ outcome: Outcome, _ phase: HubControl.ConversationPhase, puck: inout PuckState, now: Instant,
         into effects: inout [HubEffect]
     ) {
-        stream.send(.phase(conversationID: id, phase: phase), to: connection, into: &effects)
+        puck.stream.send(.phase(conversationID: id, phase: phase), now: now, into: &effects)
         end(outcome, now: now, into: &effects)
     }
 
     private mutating func end(_ outcome: Outcome, now: Instant, into effects: inout [HubEffect]) {
-        var sentPackets = 0
-        if case .speaking(let speech) = state { sentPackets = speech.sentPackets }
+        // An answer that never began is in nobody's log.
+        if case .answering = state { effects.append(.forgetAnswer(playID: playID)) }
         state = .ended(outcome)
         deadline = nil
         effects.append(
@@ -309,7 +330,7 @@ struct Conversation: Sendable {
                     outcome == .done || outcome == .cancelled ? .info : .warning, "conversation.end",
                     named([
                         LogField("outcome", outcome.rawValue), LogField("heard_packets", packets),
-                        LogField("sent_packets", sentPackets), LogField("lasted_ms", now - grantedAt),
+                        LogField("lasted_ms", now - grantedAt),
                     ]))))
         effects.append(.forget(conversationID: id))
     }

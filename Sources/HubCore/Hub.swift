@@ -1,23 +1,43 @@
 import PuckBase
 import PuckWire
 
-/// The whole hub as one machine: sessions, arbitration and conversations. Give it an event and the time; run the
+/// The whole hub as one machine: sessions, pucks, arbitration and conversations. Give it an event and the time; run the
 /// effects in order; call it again with `.timePassed` at `nextDeadline`. It reads no clock and does no I/O, so the
 /// daemon, the tests and the simulator run the same code.
 ///
-/// Memory: at most `connections` sessions (the transport's bound), one candidate and one conversation each.
+/// Memory: at most `connections` sessions (the transport's bound), one candidate each; for each device that has a token
+/// one `PuckState`, one conversation, `HubLimits.queuedPlays` plays and a bounded replay log.
 public struct Hub: Sendable {
+    /// What happened since the start, for `puckhub status` and dashboards.
+    public struct Counters: Equatable, Sendable {
+        public var conversations = 0
+        /// Conversations that a lost link ended (FAILURES.md L9).
+        public var degraded = 0
+        /// Utterances that went on after a lost link (L8).
+        public var uplinksResumed = 0
+        /// Streams that went on after a lost link (L11), and those that had to begin anew (L12).
+        public var streamsReplayed = 0
+        public var streamsRestarted = 0
+    }
+
     public var policy: HubPolicy
     var generator: SeededGenerator
     var sessions: [ConnectionID: Session] = [:]
+    var pucks: [String: PuckState] = [:]
     var arbitration = Arbitration()
-    /// One a session at most, in order of their grants.
+    /// One a puck at most, in order of their grants.
     var conversations: [Conversation] = []
+    /// Whose loudspeaker a play is for, from its beginning to `forgetAnswer`.
+    var owners: [UInt32: String] = [:]
     /// The last decisions, oldest first, to be explained.
     public internal(set) var decisions = BoundedQueue<ArbitrationDecision>(capacity: HubLimits.decisionRecords)
+    public internal(set) var counters = Counters()
     /// Tells the conversations of this run from those of another.
     let runID: UInt32
     var conversationCount: UInt32 = 0
+    /// Not later than the earliest deadline of all machines in here; it is made exact when it comes. So an event costs
+    /// what it touches, not what the house has.
+    private var soonest: Instant?
 
     /// - Parameter generator: the only source of chance; the daemon seeds it from the kernel.
     public init(policy: HubPolicy = HubPolicy(), generator: SeededGenerator) {
@@ -29,9 +49,9 @@ public struct Hub: Sendable {
     public var sessionCount: Int { sessions.count }
     public var conversationsInProgress: Int { conversations.count }
 
-    /// Whom a conversation in progress is with.
+    /// Whom a conversation in progress is with; nil while that puck is away.
     public func connection(of conversationID: String) -> ConnectionID? {
-        conversations.first { $0.id == conversationID }?.connection
+        conversations.first { $0.id == conversationID }.flatMap { pucks[$0.puckID]?.connection }
     }
 
     /// The best clock sample of a connected puck, nil before the first exchange.
@@ -39,22 +59,20 @@ public struct Hub: Sendable {
         sessions[connection]?.live?.clock.best
     }
 
-    /// The earliest instant at which `.timePassed` changes anything.
-    public var nextDeadline: Instant? {
-        var earliest = arbitration.nextDeadline
-        func consider(_ instant: Instant?) {
-            if let instant, earliest.map({ instant < $0 }) ?? true { earliest = instant }
-        }
-        for session in sessions.values { consider(session.deadlines.next) }
-        for conversation in conversations { consider(conversation.deadline) }
-        return earliest
+    /// Messages and bytes in a puck's replay log, for status and checks; nil for a puck that is not remembered.
+    public func replayLog(of puckID: String) -> (messages: Int, bytes: Int, oldest: Instant?)? {
+        pucks[puckID].map { ($0.stream.log.count, $0.stream.logBytes, $0.stream.log.first?.loggedAt) }
     }
+
+    /// When `.timePassed` is wanted: never later than the first moment at which it changes something.
+    public var nextDeadline: Instant? { soonest }
 
     public mutating func step(_ event: HubEvent, now: Instant, into effects: inout [HubEffect]) {
         switch event {
         case .connectionOpened(let id, let tokenName):
             precondition(sessions[id] == nil, "a connection number is used once")
             sessions[id] = Session(connection: id, tokenName: tokenName, now: now)
+            consider(sessions[id]!.deadlines.next)
         case .connectionClosed(let id, let reason):
             forgetSession(id, reason: reason, now: now, into: &effects)
         case .received(let id, let control):
@@ -69,41 +87,64 @@ public struct Hub: Sendable {
             attempt(id, now: now, into: &effects) { _, _ throws(WireError) in throw error }
         case .receivedError(let id, let error):
             peerFailed(id, error, now: now, into: &effects)
-        case .answerReady(let conversationID, let playID, let count, let isComplete):
-            inConversation(conversationID, into: &effects) { conversation, live, effects in
-                guard conversation.playID == playID else { return }
-                conversation.answerReady(
-                    packetCount: count, isComplete: isComplete, stream: &live.stream, now: now, into: &effects)
-            }
-        case .answerFailed(let conversationID, let reason):
-            inConversation(conversationID, into: &effects) { conversation, live, effects in
-                conversation.answerFailed(reason: reason, stream: &live.stream, now: now, into: &effects)
-            }
+        case .answerReady(let playID, let sizes, let isComplete):
+            answerReady(playID, sizes, isComplete: isComplete, now: now, into: &effects)
+        case .answerFailed(let playID, let reason):
+            answerFailed(playID, reason: reason, now: now, into: &effects)
+        case .playRequested(let request, let puckID, let category):
+            playRequested(request, puckID, category, now: now, into: &effects)
+        case .playCancelled(let playID):
+            playCancelled(playID, now: now, into: &effects)
         case .tokensRevoked(let names):
             for id in sessions.keys.sorted() where names.contains(sessions[id]?.tokenName ?? "") {
                 fail(id, WireError(.auth, "this puck's token was revoked on the hub"), now: now, into: &effects)
             }
+            for name in names { forgetPuck(name, now: now, into: &effects) }
         case .stopping:
             for id in sessions.keys.sorted() { close(id, reason: "the hub is stopping", now: now, into: &effects) }
-        case .timePassed:
-            expire(now: now, into: &effects)
+            for name in pucks.keys.sorted() { forgetPuck(name, now: now, into: &effects) }
+            soonest = nil
+        case .timePassed: break
         }
-        settle(now: now, into: &effects)
-    }
-
-    /// What one event leads to inside: ended conversations leave, and windows that nobody is missing from are decided.
-    private mutating func settle(now: Instant, into effects: inout [HubEffect]) {
-        conversations.removeAll { $0.hasEnded }
+        removeEnded()
+        if soonest.map({ $0 <= now }) ?? false { expire(now: now, into: &effects) }
         decideWindows(now: now, into: &effects)
+        consider(arbitration.nextDeadline)
     }
 
+    mutating func removeEnded() {
+        conversations.removeAll {
+            counters.degraded += $0.isDegraded ? 1 : 0
+            return $0.hasEnded
+        }
+    }
+
+    /// A deadline may have been set: wake no later than then.
+    mutating func consider(_ instant: Instant?) {
+        if let instant, soonest.map({ instant < $0 }) ?? true { soonest = instant }
+    }
+
+    /// Does everything that is due, then finds the next deadline exactly.
     private mutating func expire(now: Instant, into effects: inout [HubEffect]) {
-        for id in sessions.keys.sorted() { expireSession(id, now: now, into: &effects) }
-        let expired = conversations.filter { $0.deadline.map { $0 <= now } ?? false }.map { $0.id }
-        for id in expired {
-            inConversation(id, into: &effects) { conversation, live, effects in
-                conversation.deadlinePassed(stream: &live.stream, now: now, into: &effects)
+        var due: [ConnectionID] = []
+        for session in sessions.values {
+            if let next = session.deadlines.next, next <= now { due.append(session.connection) }
+        }
+        for id in due.sorted() { expireSession(id, now: now, into: &effects) }
+        for id in conversations.filter({ $0.deadline.map { $0 <= now } ?? false }).map({ $0.id }) {
+            inConversation(id, now: now, into: &effects) { conversation, puck, effects in
+                conversation.deadlinePassed(puck: &puck, now: now, into: &effects)
             }
         }
+        var names: [String] = []
+        for puck in pucks.values {
+            if let next = puck.deadline, next <= now { names.append(puck.puckID) }
+        }
+        for name in names.sorted() { expirePuck(name, now: now, into: &effects) }
+        removeEnded()
+        soonest = nil
+        for session in sessions.values { consider(session.deadlines.next) }
+        for conversation in conversations { consider(conversation.deadline) }
+        for puck in pucks.values { consider(puck.deadline) }
     }
 }

@@ -13,7 +13,7 @@ extension Hub {
         }
         let key = Arbitration.Key(phrase: wake.phrase, group: live.group)
         // A puck wakes only when its last uplink is behind it: from here on, audio without a grant is an error.
-        if case .draining = live.uplink { sessions[id]!.live!.uplink = .closed }
+        if case .draining = pucks[live.puckID]!.uplink { pucks[live.puckID]!.uplink = .closed }
         effects.append(
             .log(
                 LogRecord(
@@ -34,8 +34,9 @@ extension Hub {
         }
     }
 
+    /// Whether somebody of the group has the floor. An answer to a puck that is away does not keep others from speaking.
     private func isBusy(group: String) -> Bool {
-        conversations.contains { $0.group == group && !$0.hasEnded }
+        conversations.contains { $0.group == group && !$0.hasEnded && ($0.isListening || !$0.isAway) }
     }
 
     private func cancel(
@@ -98,14 +99,26 @@ extension Hub {
     private mutating func grant(
         _ winner: Candidate, group: String, now: Instant, into effects: inout [HubEffect]
     ) -> String {
+        supersede(group: group, by: winner.puckID, now: now, into: &effects)
         conversationCount += 1
+        counters.conversations += 1
         let id = "c-\(String(runID, radix: 16))-\(conversationCount)"
-        conversations.append(
-            Conversation(
-                id: id, playID: conversationCount, winner: winner, group: group, policy: policy, now: now))
-        sessions[winner.connection]!.live!.uplink = .open
+        let conversation = Conversation(
+            id: id, playID: conversationCount, winner: winner, group: group, policy: policy, now: now)
+        owners[conversation.playID] = winner.puckID
+        consider(conversation.deadline)
+        conversations.append(conversation)
+        pucks[winner.puckID]!.uplink = .open
         effects.append(.send(winner.connection, .grant(wakeID: winner.wake.wakeID, conversationID: id), .zero))
         return id
+    }
+
+    /// A new speaker has the floor: what a puck of the group that is away would still say is stale (FAILURES.md S13).
+    private mutating func supersede(
+        group: String, by winner: String, now: Instant, into effects: inout [HubEffect]
+    ) {
+        let stale = conversations.filter { $0.group == group && !$0.hasEnded && $0.puckID != winner }
+        for conversation in stale { forgetPuck(conversation.puckID, now: now, into: &effects) }
     }
 
     // MARK: Uplink
@@ -118,26 +131,30 @@ extension Hub {
         guard type == .uplinkOpus || type == .uplinkPCM else {
             throw WireError(.unexpected, "message type \(type.rawValue) goes from the hub to the puck only")
         }
-        switch sessions[id]!.live!.uplink {
+        let puckID = sessions[id]!.live!.puckID
+        switch pucks[puckID]!.uplink {
         case .draining(let packets):
             guard packets > 0 else {
                 throw WireError(.unexpected, "audio goes on long after the conversation has ended")
             }
-            sessions[id]!.live!.uplink = .draining(packets: packets - 1)
+            pucks[puckID]!.uplink = .draining(packets: packets - 1)
             return
         case .closed: throw WireError(.unexpected, "audio without a grant")
         case .open: break
         }
-        guard let i = conversations.firstIndex(where: { $0.connection == id && !$0.hasEnded }) else {
+        guard let i = conversations.firstIndex(where: { $0.puckID == puckID && !$0.hasEnded }) else {
             preconditionFailure("an open uplink has its conversation")
         }
-        try conversations[i].receivedAudio(type, sequence, byteCount: byteCount, now: now, into: &effects)
+        try conversations[i].receivedAudio(
+            type, sequence, byteCount: byteCount, puck: pucks[puckID]!, now: now, into: &effects)
+        consider(conversations[i].deadline)
     }
 
     mutating func uplinkEnded(
         _ id: ConnectionID, _ end: UplinkEnd, now: Instant, into effects: inout [HubEffect]
     ) throws(WireError) {
-        guard let i = conversations.firstIndex(where: { $0.connection == id && $0.id == end.conversationID }) else {
+        let puckID = sessions[id]!.live!.puckID
+        guard let i = conversations.firstIndex(where: { $0.puckID == puckID && $0.id == end.conversationID }) else {
             // The hub had ended it already; the puck could not know yet.
             effects.append(
                 .log(
@@ -145,21 +162,30 @@ extension Hub {
                         .debug, "uplink.end_ignored", about(id) + [LogField("conversation", end.conversationID)])))
             return
         }
-        sessions[id]!.live!.uplink = .closed
-        try conversations[i].uplinkEnded(end, stream: &sessions[id]!.live!.stream, now: now, into: &effects)
+        pucks[puckID]!.uplink = .closed
+        try conversations[i].uplinkEnded(end, puck: &pucks[puckID]!, now: now, into: &effects)
+        touched(puckID, now: now, into: &effects)
+        if conversations.indices.contains(i) { consider(conversations[i].deadline) }
     }
 
     /// Runs `body` on a conversation in progress and its puck; one that ended here lets late audio drain.
     mutating func inConversation(
-        _ conversationID: String, into effects: inout [HubEffect],
-        _ body: (inout Conversation, inout LivePuck, inout [HubEffect]) -> Void
+        _ conversationID: String, now: Instant, into effects: inout [HubEffect],
+        _ body: (inout Conversation, inout PuckState, inout [HubEffect]) -> Void
     ) {
         guard let i = conversations.firstIndex(where: { $0.id == conversationID && !$0.hasEnded }) else { return }
-        let id = conversations[i].connection
-        guard sessions[id]?.live != nil else { preconditionFailure("a conversation ends with its connection") }
-        body(&conversations[i], &sessions[id]!.live!, &effects)
-        if conversations[i].hasEnded, sessions[id]!.live!.uplink == .open {
-            sessions[id]!.live!.uplink = .draining(packets: HubLimits.drainedPackets)
+        let puckID = conversations[i].puckID
+        guard pucks[puckID] != nil else { preconditionFailure("a conversation ends with its puck") }
+        body(&conversations[i], &pucks[puckID]!, &effects)
+        drainIfEnded(i)
+        consider(conversations[i].deadline)
+        touched(puckID, now: now, into: &effects)
+    }
+
+    private mutating func drainIfEnded(_ i: Int) {
+        let puckID = conversations[i].puckID
+        if conversations[i].hasEnded, pucks[puckID]!.uplink == .open {
+            pucks[puckID]!.uplink = .draining(packets: HubLimits.drainedPackets)
         }
     }
 }

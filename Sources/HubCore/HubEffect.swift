@@ -15,8 +15,15 @@ public enum HubEffect: Equatable, Sendable {
     case hear(conversationID: String)
     /// The utterance is complete: make an answer, told by `HubEvent.answerReady` or `.answerFailed`.
     case answer(conversationID: String, playID: UInt32)
-    /// The conversation is over: free its utterance and its answer. Comes exactly once for each conversation.
+    /// The conversation is over: free its utterance. Comes exactly once for each conversation.
     case forget(conversationID: String)
+    /// A play that `playRequested` asked for has this number: prepare its packets, told by `HubEvent.answerReady`.
+    case preparePlay(request: UInt32, playID: UInt32)
+    /// `playRequested` cannot be done: the puck is not there, or has too much to play already.
+    case refusePlay(request: UInt32, reason: String)
+    /// Nobody needs the packets of this play any more, neither the loudspeaker nor a replay: free them. Comes exactly
+    /// once for each `answer` and `preparePlay`.
+    case forgetAnswer(playID: UInt32)
     case log(LogRecord)
 }
 

@@ -21,10 +21,14 @@ public enum HubEvent: Equatable, Sendable {
     case receivedMalformed(ConnectionID, WireError)
     /// The puck's own error message; it closes after it.
     case receivedError(ConnectionID, WireError)
-    /// The responder has the first `packetCount` packets of an answer. May come again with a larger count; `isComplete`
-    /// says that no more follow. A count of 0 that is complete means: no answer.
-    case answerReady(conversationID: String, playID: UInt32, packetCount: Int, isComplete: Bool)
-    case answerFailed(conversationID: String, reason: String)
+    /// More packets of an answer, or of a requested play, exist: the bytes of each, in order. `isComplete` says that no
+    /// more follow. An answer that is complete without any packet means: no answer.
+    case answerReady(playID: UInt32, sizes: [UInt16], isComplete: Bool)
+    case answerFailed(playID: UInt32, reason: String)
+    /// Somebody wants something played on a puck, outside any conversation.
+    case playRequested(request: UInt32, puckID: String, category: DownStart.Category)
+    /// Ends a play, or an answer.
+    case playCancelled(playID: UInt32)
     /// Tokens that are no longer stored, or not as they were.
     case tokensRevoked([String])
     /// The daemon ends.

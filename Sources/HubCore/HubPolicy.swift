@@ -11,6 +11,9 @@ public struct HubPolicy: Equatable, Sendable {
     public var firstAudio: Interval
     /// The longest utterance that is listened to; the puck's own limit is 15 s.
     public var utteranceLimit: Interval
+    /// How long an utterance waits for a puck whose link broke in the middle of it. The puck can bring back one second
+    /// (FAILURES.md L7), and needs a moment to connect.
+    public var uplinkResume: Interval
     /// How far the downlink may be ahead of what the loudspeaker played (PROTOCOL.md, keep-alive): 200 ms … 2 s.
     public var downlinkAhead: Interval {
         didSet { downlinkAhead = min(max(downlinkAhead, .milliseconds(200)), .seconds(2)) }
@@ -20,6 +23,7 @@ public struct HubPolicy: Equatable, Sendable {
         arbitrationWindow = .milliseconds(100)
         firstAudio = .milliseconds(500)
         utteranceLimit = .seconds(30)
+        uplinkResume = .seconds(2)
         downlinkAhead = .seconds(2)
     }
 
@@ -56,6 +60,15 @@ public enum HubLimits {
     public static let answerWithin = Interval.seconds(15)
     /// Added to the audio that is still to be played before the puck is given up.
     public static let playedSlack = Interval.seconds(5)
+    /// What a puck may have missed is kept so long and so much (PROTOCOL.md §8), and a puck that is away is remembered
+    /// as long.
+    public static let replayKept = Interval.seconds(30)
+    public static let replayBytes = 512 * 1024
+    public static let replayMessages = 4_096
+    /// More than any control of the stream has on the wire: ids of at most 64 bytes, and the names around them.
+    public static let streamControlBytes = 512
+    /// Plays that wait for one loudspeaker.
+    public static let queuedPlays = 8
     /// RFC 6716, 3.4.
     public static let opusPacketBytes = 1_275
     public static let pcmPacketBytes = 2 * WireLimits.samplesPerPacket

@@ -11,6 +11,7 @@ extension Hub {
     ) {
         guard sessions[id] != nil else { return }
         sessions[id]!.heard(now: now)
+        defer { consider(sessions[id]?.deadlines.next) }
         do {
             try body(&self, &effects)
         } catch {
@@ -33,11 +34,11 @@ extension Hub {
             try uplinkEnded(id, end, now: now, into: &effects)
         case .played(let played):
             try sessions[id]!.requireLive("played")
-            guard try sessions[id]!.live!.stream.acknowledge(played.sequence) else { return }
-            if let conversation = conversations.first(where: { $0.connection == id }) {
-                inConversation(conversation.id, into: &effects) { conversation, live, effects in
-                    conversation.advance(stream: &live.stream, now: now, into: &effects)
-                }
+            let puckID = sessions[id]!.live!.puckID
+            let received = try pucks[puckID]!.stream.acknowledge(played.sequence)
+            withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
+                puck.playout.report(
+                    played, received: received, stream: &puck.stream, ahead: ahead, now: now, into: &effects)
             }
         case .status(let status):
             try sessions[id]!.requireLive("status")
@@ -58,19 +59,18 @@ extension Hub {
     private mutating func greet(
         _ id: ConnectionID, _ hello: Hello, now: Instant, into effects: inout [HubEffect]
     ) throws(WireError) {
-        let stream = DownlinkStream(
-            epoch: UInt32(truncatingIfNeeded: generator.next()), aheadPackets: policy.aheadPackets)
-        let welcome = try sessions[id]!.greet(hello, stream: stream, now: now)
+        try sessions[id]!.greet(hello, now: now)
         if hello.isProbe {
+            var welcome = self.welcome(id)
+            welcome.epoch = 0
             effects.append(.send(id, .welcome(welcome), .zero))
             return close(id, reason: "probe answered", now: now, into: &effects)
         }
         // The new connection wins: a half-open socket must not lock a puck out.
-        for (other, session) in sessions where other != id && session.live?.puckID == hello.puckID {
+        if let other = pucks[hello.puckID]?.connection {
             close(other, reason: "replaced by a new connection of the same puck", now: now, into: &effects)
-            break
         }
-        effects.append(.send(id, .welcome(welcome), .zero))
+        let welcome = resume(id, hello, now: now, into: &effects)
         effects.append(
             .log(
                 LogRecord(
@@ -129,7 +129,10 @@ extension Hub {
                     .warning, "session.error",
                     about(id) + [LogField("code", error.code.name), LogField("detail", error.detail)])))
         effects.append(.fail(id, error))
+        let puckID = sessions[id]!.live?.puckID
         forgetSession(id, reason: error.code.name, now: now, into: &effects)
+        // What is kept for a puck that broke the protocol cannot be trusted to fit: it begins anew.
+        if let puckID { forgetPuck(puckID, now: now, into: &effects) }
     }
 
     mutating func peerFailed(_ id: ConnectionID, _ error: WireError, now: Instant, into effects: inout [HubEffect]) {
@@ -148,15 +151,15 @@ extension Hub {
         forgetSession(id, reason: reason, now: now, into: &effects)
     }
 
-    /// Takes the session out, with its candidate and its conversation. Logged once, whatever the cause.
+    /// Takes the session out, with its candidate; what the puck may come back for stays. Logged once, whatever the cause.
     mutating func forgetSession(_ id: ConnectionID, reason: String, now: Instant, into effects: inout [HubEffect]) {
-        guard sessions[id] != nil else { return }
+        guard let session = sessions[id] else { return }
         arbitration.remove(id)
-        for i in conversations.indices where conversations[i].connection == id {
-            conversations[i].connectionLost(now: now, into: &effects)
-        }
         effects.append(.log(LogRecord(.info, "session.close", about(id) + [LogField("reason", reason)])))
         sessions[id] = nil
+        if let puckID = session.live?.puckID, pucks[puckID]?.connection == id {
+            puckLeft(puckID, now: now, into: &effects)
+        }
     }
 
     /// Who a log line is about.

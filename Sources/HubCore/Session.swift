@@ -35,7 +35,7 @@ struct Session: Sendable {
 
     /// - Throws: UNEXPECTED for a second hello; AUTH when the token was made for another device; BAD_CONTROL when the
     ///   puck cannot play Opus, the only codec this hub sends.
-    mutating func greet(_ hello: Hello, stream: DownlinkStream, now: Instant) throws(WireError) -> Welcome {
+    mutating func greet(_ hello: Hello, now: Instant) throws(WireError) {
         guard live == nil else { throw WireError(.unexpected, "a second hello on the same connection") }
         guard hello.puckID == tokenName else {
             throw WireError(
@@ -46,14 +46,11 @@ struct Session: Sendable {
         guard hello.codecs.contains("opus") else {
             throw WireError(.badControl, "this hub sends Opus only, and \"codecs\" does not list \"opus\"")
         }
-        live = LivePuck(hello: hello, stream: stream)
+        live = LivePuck(hello: hello)
         deadlines.clear(.hello)
         deadlines[.silence] = now + HubLimits.silentFor
         // The first ping follows the welcome at once, so that the clock estimate exists before the first wake.
         deadlines[.ping] = now
-        return Welcome(
-            session: connection.number, epoch: stream.epoch, resume: hello.resume == nil ? .none : .fresh,
-            from: stream.next, pingMilliseconds: HubLimits.pingEvery.wholeMilliseconds, replayMilliseconds: 0)
     }
 
     /// A message other than hello needs a live session.
@@ -64,32 +61,14 @@ struct Session: Sendable {
     }
 }
 
-/// What the hub knows of a puck that has said hello.
+/// What the hub knows of a puck through this connection.
 struct LivePuck: Sendable {
-    /// Whether audio from this puck belongs anywhere.
-    ///
-    ///     closed ─ grant ─▶ open ─ the puck's up_end ─▶ closed
-    ///     open ─ the hub ends the conversation ─▶ draining ─ next wake candidate ─▶ closed
-    ///
-    /// Audio on a closed uplink is a protocol error. A draining one drops it: the puck could not know yet.
-    enum Uplink: Equatable, Sendable {
-        case closed
-        case open
-        /// So many more packets are dropped before it counts as an error.
-        case draining(packets: Int)
-    }
-
     let hello: Hello
-    var stream: DownlinkStream
-    var uplink = Uplink.closed
     var clock = ClockEstimate()
     /// The last status; a puck that has not sent one counts as able.
     var status: PuckStatus?
 
-    init(hello: Hello, stream: DownlinkStream) {
-        self.hello = hello
-        self.stream = stream
-    }
+    init(hello: Hello) { self.hello = hello }
 
     var puckID: String { hello.puckID }
     var group: String { hello.group }

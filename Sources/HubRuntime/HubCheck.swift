@@ -66,17 +66,11 @@ struct HubCheck {
         }
     }
 
-    /// Listens for a moment, without TLS: the port is what is asked for here.
     private func checkPort() -> Bool {
         let service = settings.service
-        let address = service.listenAddress.isEmpty ? "*" : service.listenAddress
         do throws(TransportError) {
-            let loop = try EventLoop(connections: ServerLink.handshakesAtOnce + 1) { _, _ in }
-            var listening = ServerLink.Configuration(
-                address: address, port: UInt16(service.port), security: .insecure)
-            listening.maximumConnections = 1
-            let link = try ServerLink(on: loop, configuration: listening)
-            report("port", .good, "\(link.boundPort) on \(address) is free")
+            let port = try ServerLink.tryListening(on: service.listenText, port: UInt16(service.port))
+            report("port", .good, "\(port) on \(service.listenText) is free")
             return true
         } catch {
             report("port", .bad, "\(error.message) (it may be a puckhub that is running: 'systemctl status puckhub')")

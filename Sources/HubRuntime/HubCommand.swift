@@ -10,7 +10,7 @@ public enum HubCommand {
 
     static let table = OptionTable(
         command: "puckhub", summary: "the pucks' hub: decides which puck answers, and answers",
-        positional: "[token add NAME | token list | token revoke NAME]",
+        positional: "[token add NAME | token list | token revoke NAME | play PUCK FILE [CATEGORY] | status]",
         options: [
             .init(
                 "config", short: "c", value: "FILE",
@@ -29,9 +29,14 @@ public enum HubCommand {
             "Without a command puckhub serves until it is told to stop. The first start makes a certificate and says "
                 + "in the log where it lies and its fingerprint: copy it to every puck.",
             "token add NAME makes a token for the puck with that id and prints it, once, with what belongs into that "
-                + "puck's configuration. token list shows who has one. token revoke NAME takes it away.",
-            "Signals: SIGTERM and SIGINT end the hub within 200 ms. SIGHUP reads the configuration and the tokens again "
-                + "and ends the sessions of revoked tokens; what needs a restart is said in the log.",
+                + "puck's configuration. token list shows who has one. token revoke NAME takes it away, and a hub that "
+                + "is running ends that puck's session at once.",
+            "play PUCK FILE plays a WAV file (mono, 16 kHz, at most two minutes) on a puck of the running hub. CATEGORY "
+                + "says who gives way to whom: assistant_response, timer, reminder, announcement (the default), "
+                + "notification, filler, music; what is pre-empted goes on afterwards. status prints what the running "
+                + "hub is doing and has done, as key=value.",
+            "Signals: SIGTERM and SIGINT end the hub within 200 ms. SIGHUP reads the configuration and the tokens "
+                + "again; what needs a restart is said in the log.",
             "Exit status: 0 ended by a signal, or the command or check succeeded; 1 it failed, or the hub could not "
                 + "start; 64 wrong command line; 78 wrong configuration.",
             "The log goes to standard error, one event a line as key=value; under systemd with journald's priorities.",
@@ -47,19 +52,18 @@ public enum HubCommand {
         }
         if arguments.isSet("help") { return say(table.help) }
         if arguments.isSet("version") { return say("puckhub \(PuckVersion.text)") }
-        var command: TokenCommand?
-        if !arguments.positional.isEmpty {
-            command = TokenCommand(arguments.positional)
-            guard command != nil else {
-                return fail(
-                    "puckhub: the commands are 'token add NAME', 'token list' and 'token revoke NAME'\n"
-                        + "Try 'puckhub --help'.", ExitStatus.usage)
-            }
+        let command = TokenCommand(arguments.positional)
+        let play = PlayCommand(arguments.positional, folder: currentFolder())
+        if !arguments.positional.isEmpty, command == nil, play == nil {
+            return fail(
+                "puckhub: the commands are 'token add NAME', 'token list', 'token revoke NAME', 'status' and "
+                    + "'play PUCK FILE [CATEGORY]'\nTry 'puckhub --help'.", ExitStatus.usage)
         }
         let source = source(arguments)
         do throws(SettingsErrors) {
             let settings = try source.load()
             if let command { return command.run(settings) }
+            if let play { return play.run(settings) }
             return arguments.isSet("check") ? HubCheck(settings).run() : serve(settings, source)
         } catch {
             return fail(error.description, ExitStatus.configuration)

@@ -22,9 +22,16 @@ public final class HubDaemon {
     var settings: HubSettings
     var responder: Responder
     let tokens: TokenStore
+    /// Nil where the system does not let it be watched.
+    private let tokenWatch: FileWatch?
     /// The tokens as they were at the last look, to find those that went.
     private var knownDevices: [TokenStore.Device]
     var turns: [String: Turn] = [:]
+    /// What is played, or may have to be played again, by its number.
+    var answers: [UInt32: Answer] = [:]
+    /// What `puckhub play` asks for, while the machine decides about it, and what it says.
+    var requestedPlay: [Int16]?
+    var playReply = ""
     /// Answers that have packets to encode, first come first served, a slice each. One a conversation.
     var encoding: [Answer] = []
     let encodingWork: EventDescriptor
@@ -36,6 +43,7 @@ public final class HubDaemon {
     private var stopDeadline: Instant?
     private var adopted: [AdoptedDescriptor] = []
     private let configuration: ConfigurationSource
+    private let control: ControlSocket?
 
     /// Where `reload` finds the configuration again.
     public struct ConfigurationSource: Sendable {
@@ -72,8 +80,15 @@ public final class HubDaemon {
         self.log = log
         responder = try Responder(settings.responder)
         try makeStateFolder(settings.service.stateFolder)
+        tokenWatch = Self.watch(settings.tokenFile, log)  // first: what changes from now on is noticed
         tokens = try Self.openTokens(settings.tokenFile)
         knownDevices = tokens.devices
+        do throws(TransportError) {
+            // Before a certificate is made for a hub that cannot start.
+            try ServerLink.tryListening(on: settings.service.listenText, port: UInt16(settings.service.port))
+        } catch {
+            throw HubStartError(error.message)
+        }
         let security = try Self.security(settings, log)
         do throws(TransportError) {
             let own: EventLoop
@@ -84,8 +99,7 @@ public final class HubDaemon {
             }
             self.loop = own
             var listening = ServerLink.Configuration(
-                address: settings.service.listenAddress.isEmpty ? "*" : settings.service.listenAddress,
-                port: UInt16(settings.service.port), security: security)
+                address: settings.service.listenText, port: UInt16(settings.service.port), security: security)
             listening.maximumConnections = settings.service.mostConnections
             link = try ServerLink(on: own, configuration: listening)
         } catch {
@@ -94,6 +108,8 @@ public final class HubDaemon {
         hub = Hub(policy: Self.policy(settings), generator: SeededGenerator(seed: Self.kernelSeed()))
         do throws(SystemError) {
             encodingWork = try EventDescriptor()
+            let path = settings.controlSocket
+            control = path.isEmpty ? nil : try ControlSocket(path: path)
         } catch {
             throw HubStartError(error.description)
         }
@@ -116,7 +132,7 @@ public final class HubDaemon {
 
     /// Connections that a loop for this hub must have room for, handshakes included.
     public static func capacity(of settings: HubSettings) -> Int {
-        settings.service.mostConnections + ServerLink.handshakesAtOnce
+        ServerLink.capacity(for: settings.service.mostConnections)
     }
 
     /// Serves until `stop` or SIGTERM.
@@ -158,6 +174,19 @@ public final class HubDaemon {
         do throws(TransportError) {
             adopted.append(
                 try loop.adopt(fileDescriptor: encodingWork.descriptor) { [unowned(unsafe) self] _ in encodeSlice() })
+            if let control {
+                adopted.append(
+                    try loop.adopt(fileDescriptor: control.descriptor) { [unowned(unsafe) self] _ in
+                        control.serve { [unowned(unsafe) self] request in answer(request) }
+                    })
+            }
+            if let tokenWatch {
+                // So that a token that is revoked, by the command or by hand, ends its session at once.
+                adopted.append(
+                    try loop.adopt(fileDescriptor: tokenWatch.descriptor) { [unowned(unsafe) self] _ in
+                        if tokenWatch.drain() { reloadTokens() }
+                    })
+            }
             if let signals {
                 adopted.append(
                     try loop.adopt(fileDescriptor: signals.descriptor) { [unowned(unsafe) self] _ in handle(signals) })
@@ -227,7 +256,7 @@ public final class HubDaemon {
         }
         let needsRestart =
             fresh.service != settings.service || fresh.certificate != settings.certificate
-            || fresh.tokenFile != settings.tokenFile
+            || fresh.tokenFile != settings.tokenFile || fresh.controlSocket != settings.controlSocket
         settings = fresh
         hub.policy = Self.policy(fresh)
         log = makeLog(fresh.logLevel)
@@ -258,6 +287,17 @@ extension HubDaemon {
             return try TokenStore(path: path)
         } catch {
             throw HubStartError(error.message)
+        }
+    }
+
+    private static func watch(_ path: String, _ log: Log) -> FileWatch? {
+        do throws(SystemError) {
+            return try FileWatch(path: path)
+        } catch {
+            log.warning(
+                "tokens.unwatched",
+                [Field("problem", error.description), Field("advice", "after a revocation, send this hub a SIGHUP")])
+            return nil
         }
     }
 
@@ -321,15 +361,9 @@ extension HubDaemon {
         log.notice(
             "hub.listening",
             [
-                Field("port", port), Field("address", link.boundAddressText(settings)),
+                Field("port", port), Field("address", settings.service.listenText),
                 Field("tls", !settings.certificate.isInsecure), Field("devices", tokens.devices.count),
                 Field("responder", settings.responder.kind.rawValue),
             ])
-    }
-}
-
-extension ServerLink {
-    fileprivate func boundAddressText(_ settings: HubSettings) -> String {
-        settings.service.listenAddress.isEmpty ? "*" : settings.service.listenAddress
     }
 }

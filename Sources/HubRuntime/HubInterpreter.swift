@@ -42,11 +42,18 @@ extension HubDaemon {
         case .close(let id, let reason):
             link.close(LinkTransport.ConnectionID(id.number), code: CloseCode.goingAway, reason: reason)
         case .hear(let conversationID):
-            hear(conversationID)
+            hear(conversationID, now: now)
         case .answer(let conversationID, let playID):
             answer(conversationID, playID)
         case .forget(let conversationID):
-            forget(conversationID)
+            if let turn = turns.removeValue(forKey: conversationID) { recordHeard(turn) }
+        case .preparePlay(let request, let playID):
+            preparePlay(request, playID)
+        case .refusePlay(_, let reason):
+            requestedPlay = nil
+            playReply = "error: \(reason)"
+        case .forgetAnswer(let playID):
+            forgetAnswer(playID)
         case .log(let record):
             log.write(record)
         }
@@ -73,22 +80,22 @@ extension HubDaemon {
     private func sendAudio(
         _ id: HubCore.ConnectionID, _ playID: UInt32, _ packet: Int, _ sequence: SerialNumber, now: Instant
     ) {
-        guard let turn = turns.values.first(where: { $0.answer?.playID == playID }), let answer = turn.answer else {
-            preconditionFailure("an answer that is being sent is kept until its conversation is forgotten")
+        guard let answer = answers[playID] else {
+            preconditionFailure("an answer that is being sent is kept until the machine forgets it")
         }
         answer.withPacket(packet) { send(id, .downlinkOpus, sequence, $0, now: now) }
-        answer.sentPackets = packet + 1
-        if answer.isComplete, answer.sentPackets == answer.packetCount { recordSent(turn) }
+        answer.sentPackets = max(answer.sentPackets, packet + 1)
+        if answer.isComplete, answer.sentPackets == answer.packetCount { recordSent(answer) }
     }
 
     // MARK: Utterance and answer
 
-    private func hear(_ conversationID: String) {
+    private func hear(_ conversationID: String, now: Instant) {
         guard let currentAudio else { preconditionFailure("audio is heard while its message is handled") }
         let turn = turns[conversationID] ?? Turn(id: conversationID)
         turns[conversationID] = turn
         do throws(WireError) {
-            try turn.hear(currentAudio.type, currentAudio.bytes)
+            try turn.hear(currentAudio.type, currentAudio.bytes, now: now)
         } catch {
             guard let connection = hub.connection(of: conversationID) else { return }
             followUps.append(.receivedMalformed(connection, error))
@@ -98,21 +105,40 @@ extension HubDaemon {
     private func answer(_ conversationID: String, _ playID: UInt32) {
         guard let turn = turns[conversationID] else { preconditionFailure("an answer follows an utterance") }
         recordHeard(turn)
-        let samples = responder.answer(to: turn.takeUtterance()) ?? []
+        let utterance = turn.takeUtterance()
+        let samples = responder.answer(to: utterance) ?? []
+        if case .echo = responder, samples.count < utterance.count {
+            log.notice(
+                "answer.cut",
+                [
+                    Field("conversation", conversationID),
+                    Field("limit_s", Responder.longestAnswerSamples / WireLimits.sampleRate),
+                ])
+        }
         if samples.isEmpty {
-            followUps.append(
-                .answerReady(conversationID: conversationID, playID: playID, packetCount: 0, isComplete: true))
+            followUps.append(.answerReady(playID: playID, sizes: [], isComplete: true))
             return
         }
+        encode(samples, name: conversationID, playID)
+    }
+
+    private func preparePlay(_ request: UInt32, _ playID: UInt32) {
+        guard let samples = requestedPlay else { preconditionFailure("a play is prepared while it is asked for") }
+        requestedPlay = nil
+        playReply = "play_id=\(playID)"
+        encode(samples, name: "p-\(playID)", playID)
+    }
+
+    private func encode(_ samples: [Int16], name: String, _ playID: UInt32) {
         do throws(CodecError) {
             let answer = try Answer(
-                conversationID: conversationID, playID: playID, samples: samples,
-                bitsPerSecond: settings.downlink.bitsPerSecond, complexity: settings.downlink.complexity)
-            turn.answer = answer
+                name: name, playID: playID, samples: samples, bitsPerSecond: settings.downlink.bitsPerSecond,
+                complexity: settings.downlink.complexity)
+            answers[playID] = answer
             encoding.append(answer)
             encodingWork.signal()
         } catch {
-            followUps.append(.answerFailed(conversationID: conversationID, reason: "the Opus encoder did not start"))
+            followUps.append(.answerFailed(playID: playID, reason: "the Opus encoder did not start"))
         }
     }
 
@@ -122,23 +148,19 @@ extension HubDaemon {
         guard !encoding.isEmpty else { return }
         let answer = encoding.removeFirst()
         do throws(CodecError) {
-            try answer.encodeSlice()
+            let sizes = try answer.encodeSlice()
             if !answer.isComplete { encoding.append(answer) }
-            process(
-                .answerReady(
-                    conversationID: answer.conversationID, playID: answer.playID, packetCount: answer.packetCount,
-                    isComplete: answer.isComplete))
+            process(.answerReady(playID: answer.playID, sizes: sizes, isComplete: answer.isComplete))
         } catch {
-            process(.answerFailed(conversationID: answer.conversationID, reason: "the Opus encoder failed"))
+            process(.answerFailed(playID: answer.playID, reason: "the Opus encoder failed"))
         }
         if !encoding.isEmpty { encodingWork.signal() }
     }
 
-    private func forget(_ conversationID: String) {
-        guard let turn = turns.removeValue(forKey: conversationID) else { return }
-        encoding.removeAll { $0.conversationID == conversationID }
-        recordHeard(turn)
-        recordSent(turn)
+    private func forgetAnswer(_ playID: UInt32) {
+        guard let answer = answers.removeValue(forKey: playID) else { return }
+        encoding.removeAll { $0.playID == playID }
+        recordSent(answer)
     }
 
     private func recordHeard(_ turn: Turn) {
@@ -149,9 +171,9 @@ extension HubDaemon {
         }
     }
 
-    private func recordSent(_ turn: Turn) {
+    private func recordSent(_ answer: Answer) {
         do throws(SystemError) {
-            try Recording(folder: settings.recordFolder).writeSent(turn)
+            try Recording(folder: settings.recordFolder).writeSent(answer)
         } catch {
             log.warning("record.failed", [Field("problem", error.description)])
         }

@@ -8,6 +8,8 @@ public struct HubSettings: Sendable {
     public var certificate: CertificateSettings
     /// The file with the pucks' tokens.
     public var tokenFile: String
+    /// Where `puckhub play` and `puckhub status` reach the running hub; empty for nowhere.
+    public var controlSocket: String
     /// How long candidates for one wake are collected, ms.
     public var arbitrationWindowMilliseconds: Int
     public var conversation: ConversationSettings
@@ -44,6 +46,7 @@ public struct HubSettings: Sendable {
         var settings = HubSettings(
             service: service, certificate: CertificateSettings(&reader, stateFolder: folder),
             tokenFile: reader.path("tokens", "file", default: folder + "/tokens"),
+            controlSocket: reader.path("control", "socket", default: folder + "/control", mayBeEmpty: true),
             // 80…120 ms: within them a window is long enough for the slowest puck and too short to be felt.
             arbitrationWindowMilliseconds: reader.integer(
                 "arbitration", "window_ms", default: 100, range: 80...120, unit: "ms"),
@@ -65,6 +68,8 @@ public struct ServiceSettings: Equatable, Sendable {
     public var name: String
     /// The address to listen on; empty for all.
     public var listenAddress: String
+    /// As the transport and a reader of the log take it.
+    var listenText: String { listenAddress.isEmpty ? "*" : listenAddress }
     /// 1…65535; 0 takes a free one, for tests.
     public var port: Int
     /// More are refused.
@@ -73,7 +78,7 @@ public struct ServiceSettings: Equatable, Sendable {
 
     init(_ reader: inout SettingsReader, hostName: String) {
         name = reader.host("hub", "name", default: hostName)
-        listenAddress = reader.host("hub", "listen", default: "")
+        listenAddress = reader.address("hub", "listen", default: "")
         port = reader.integer("hub", "port", default: 7443, range: 0...65535)
         mostConnections = reader.integer("hub", "connections", default: 64, range: 1...1024)
         stateFolder = reader.path("hub", "state_dir", default: "/var/lib/puckhub")

@@ -19,9 +19,9 @@ struct Recording: Sendable {
     }
 
     /// `<conversation>.sent.wav`: decoded from the very packets that went out.
-    func writeSent(_ turn: Turn) throws(SystemError) {
-        guard isOn, !turn.recordedSent, let answer = turn.answer, answer.sentPackets > 0 else { return }
-        turn.recordedSent = true
+    func writeSent(_ answer: Answer) throws(SystemError) {
+        guard isOn, !answer.recordedSent, answer.sentPackets > 0 else { return }
+        answer.recordedSent = true
         var samples: [Int16] = []
         do throws(CodecError) {
             let decoder = try UplinkDecoder()
@@ -29,9 +29,9 @@ struct Recording: Sendable {
                 samples += try Self.decode(answer, index, decoder)
             }
         } catch {
-            throw SystemError("cannot decode the answer of \(turn.id) for its recording", code: 0)
+            throw SystemError("cannot decode the answer of \(answer.name) for its recording", code: 0)
         }
-        try write(samples, "\(turn.id).sent.wav")
+        try write(samples, "\(answer.name).sent.wav")
     }
 
     private static func decode(

@@ -9,7 +9,7 @@ enum Responder: Sendable {
     case wave([Int16])
     case none
 
-    /// Two minutes; a longer file is refused at the start.
+    /// Two minutes; a longer file is refused at the start, a longer echo is cut.
     static let longestAnswerSamples = 120 * WireLimits.sampleRate
     /// 10 ms, so that a cut in the middle of a sound does not click.
     static let fadeSamples = 160
@@ -18,21 +18,26 @@ enum Responder: Sendable {
         switch settings.kind {
         case .echo: self = .echo
         case .none: self = .none
-        case .wav: self = .wave(try Self.readWave(settings.waveFile))
+        case .wav:
+            do throws(HubStartError) {
+                self = .wave(try Self.readWave(settings.waveFile))
+            } catch {
+                throw HubStartError("[responder] wav_file: \(error.message)")
+            }
         }
     }
 
-    /// What to say to `utterance`; nil for nothing.
+    /// What to say to `utterance`, at most `longestAnswerSamples`; nil for nothing.
     func answer(to utterance: [Int16]) -> [Int16]? {
         switch self {
-        case .echo: Self.faded(utterance)
+        case .echo: Self.faded(utterance.prefix(Self.longestAnswerSamples))
         case .wave(let samples): samples
         case .none: nil
         }
     }
 
-    static func faded(_ samples: [Int16]) -> [Int16] {
-        var result = samples
+    static func faded(_ samples: ArraySlice<Int16>) -> [Int16] {
+        var result = Array(samples)
         let length = min(fadeSamples, samples.count / 2)
         for i in 0..<length {
             result[i] = Int16(Int(result[i]) * i / length)
@@ -42,27 +47,28 @@ enum Responder: Sendable {
         return result
     }
 
-    private static func readWave(_ path: String) throws(HubStartError) -> [Int16] {
+    /// A WAV file that can be played: mono, 16 kHz, at most two minutes.
+    static func readWave(_ path: String) throws(HubStartError) -> [Int16] {
         let bytes: [UInt8]
         do throws(SystemError) {
             // Header and chunks around the samples are small; 64 KiB is more than any tool writes.
             bytes = try readSmallFile(path, limit: 2 * longestAnswerSamples + 64 * 1024)
         } catch {
-            throw HubStartError("[responder] wav_file: \(error.description)")
+            throw HubStartError(error.description)
         }
         let file: WAVFile
         do throws(WAVFile.Malformed) {
             file = try WAVFile(parsing: bytes)
         } catch {
-            throw HubStartError("[responder] wav_file: \(path): \(error.advice)")
+            throw HubStartError("\(path): \(error.advice)")
         }
         guard file.rate == WireLimits.sampleRate, file.channels == 1 else {
             throw HubStartError(
-                "[responder] wav_file: \(path) has \(file.rate) Hz and \(file.channels) channels; it must be mono "
+                "\(path) has \(file.rate) Hz and \(file.channels) channels; it must be mono "
                     + "with 16000 Hz: sox \(path) -r 16000 -c 1 -b 16 answer.wav")
         }
         guard !file.samples.isEmpty, file.samples.count <= longestAnswerSamples else {
-            throw HubStartError("[responder] wav_file: \(path) must last more than nothing and at most two minutes")
+            throw HubStartError("\(path) must last more than nothing and at most two minutes")
         }
         return file.samples
     }

@@ -87,8 +87,7 @@ struct TokenCommand {
                 "puckhub: there is no token of \"\(name)\"; 'puckhub token list' shows them all",
                 HubCommand.runtimeFailure)
         }
-        say("\(name) can no longer connect. A hub that is running ends its session on SIGHUP:")
-        say("systemctl reload puckhub")
+        say("\(name) can no longer connect. A hub that is running ends its session at once.")
         return 0
     }
 

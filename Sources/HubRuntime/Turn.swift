@@ -1,25 +1,42 @@
 import OpusCodec
+import PuckBase
 import PuckWire
 
-/// The audio of one conversation: what was heard, and the answer on its way out. The machine decides; this only holds
-/// and converts the bytes.
-///
-/// Bounded by the machine: it lets at most `HubPolicy.utterancePackets` packets in, and an answer is at most
-/// `Responder.longestAnswerSamples` long.
+/// What was heard in one conversation. The machine decides; this only holds and converts the bytes, of which it lets at
+/// most `HubPolicy.utterancePackets` packets in.
 final class Turn {
     let id: String
     /// Mono, 16 kHz.
     private(set) var heard: [Int16] = []
     private var decoder: UplinkDecoder?
-    var answer: Answer?
+    /// When the first packet came, and how many there have been.
+    private var firstHeardAt: Instant?
+    private var packets = 0
     var recordedHeard = false
-    var recordedSent = false
 
     init(id: String) { self.id = id }
 
+    /// A puck speaks in real time. 3 s cover what it held back before the grant or while its link was down (1 s each);
+    /// twice real time from there on lets it catch up however long the network kept its packets, since each second of
+    /// waiting allows for two more of sound. (A count for each second would refuse such a puck.)
+    static let burstPackets = 3 * packetsPerSecond
+    static let sustainedPacketsPerSecond = 2 * packetsPerSecond
+    private static let packetsPerSecond = 1000 / WireLimits.packetMilliseconds
+
+    /// Whether so many packets may have come within `elapsed` of the first.
+    static func isPlausible(packets: Int, within elapsed: Interval) -> Bool {
+        packets <= burstPackets + elapsed.wholeMilliseconds * sustainedPacketsPerSecond / 1000
+    }
+
     /// Decodes one uplink packet and keeps it.
-    /// - Throws: UNEXPECTED for bytes that are not 20 ms of Opus.
-    func hear(_ type: MessageType, _ packet: UnsafeRawBufferPointer) throws(WireError) {
+    /// - Throws: RATE_LIMIT when sound comes faster than anybody speaks; UNEXPECTED for bytes that are not 20 ms of Opus.
+    func hear(_ type: MessageType, _ packet: UnsafeRawBufferPointer, now: Instant) throws(WireError) {
+        let first = firstHeardAt ?? now
+        firstHeardAt = first
+        packets += 1
+        guard Self.isPlausible(packets: packets, within: now - first) else {
+            throw WireError(.rateLimit, "\(packets) packets of \(id) within \((now - first).wholeMilliseconds) ms")
+        }
         if type == .uplinkPCM {
             for offset in stride(from: 0, to: packet.count - 1, by: 2) {
                 heard.append(Int16(littleEndian: packet.loadUnaligned(fromByteOffset: offset, as: Int16.self)))
@@ -70,12 +87,14 @@ final class UplinkDecoder {
     }
 }
 
-/// An answer, encoded a slice at a time so that the loop goes on serving.
+/// Something to be played, encoded a slice at a time so that the loop goes on serving. At most
+/// `Responder.longestAnswerSamples` long.
 final class Answer {
     /// 25 packets are half a second of audio: about 15 ms of work at complexity 5 on a small ARM board.
     static let packetsPerSlice = 25
 
-    let conversationID: String
+    /// For its recording.
+    let name: String
     let playID: UInt32
     private var samples: [Int16]
     private var encodedSamples = 0
@@ -85,12 +104,13 @@ final class Answer {
     private var ends: [Int] = []
     /// Packets that went out.
     var sentPackets = 0
+    var recordedSent = false
 
     /// - Parameter samples: mono, 16 kHz; filled up with silence to whole packets.
     init(
-        conversationID: String, playID: UInt32, samples: [Int16], bitsPerSecond: Int, complexity: Int
+        name: String, playID: UInt32, samples: [Int16], bitsPerSecond: Int, complexity: Int
     ) throws(CodecError) {
-        self.conversationID = conversationID
+        self.name = name
         self.playID = playID
         let packet = WireLimits.samplesPerPacket
         let missing = (packet - samples.count % packet) % packet
@@ -102,11 +122,14 @@ final class Answer {
     var isComplete: Bool { encodedSamples == samples.count }
 
     /// Encodes the next slice. The samples are freed with the last one.
-    func encodeSlice() throws(CodecError) {
+    /// - Returns: bytes of each packet that is new.
+    func encodeSlice() throws(CodecError) -> [UInt16] {
+        var sizes: [UInt16] = []
         var packet = [UInt8](repeating: 0, count: OpusEncoder.maximumPacketBytes)
         for _ in 0..<Self.packetsPerSlice where !isComplete {
             let size = try encodePacket(into: &packet)
             bytes += packet[..<size]
+            sizes.append(UInt16(size))
             ends.append(bytes.count)
             encodedSamples += WireLimits.samplesPerPacket
         }
@@ -114,6 +137,7 @@ final class Answer {
             samples = []
             encodedSamples = 0
         }
+        return sizes
     }
 
     private func encodePacket(into packet: inout [UInt8]) throws(CodecError) -> Int {

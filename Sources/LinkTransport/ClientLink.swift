@@ -70,6 +70,7 @@ public final class ClientLink {
     var sentRequest = false
     /// Known before libwebsockets reports the end: a bad message, a close frame.
     var pendingFailure: LinkFailure?
+    private var closeFrame: (code: UInt16, reason: String) = (CloseCode.normal, "")
     var probe: (descriptor: Int32, handle: AdoptedDescriptor)?
     private let endpoint = Endpoint()
     private let reference = LinkReference()
@@ -147,9 +148,9 @@ public final class ClientLink {
         if lookup == nil { finishLater(.nameServiceSilent(host: configuration.host)) }
     }
 
-    /// Sends what is queued, for at most a second, then closes; an open that is under way is given up at once.
-    /// `onClosed` follows. Without effect on a link that is not open.
-    public func close() {
+    /// Sends what is queued and then a close with `code` and `reason` (at most 123 bytes of it), for at most a second;
+    /// an open that is under way is given up at once. `onClosed` follows. Without effect on a link that is not open.
+    public func close(code: UInt16 = CloseCode.normal, reason: String = "") {
         switch state {
         case .idle, .closing:
             break
@@ -158,6 +159,7 @@ public final class ClientLink {
             finishLater(.closedHere)
         case .open:
             state = .closing
+            closeFrame = (code, reason)
             timer!.set(monotonicNanoseconds() + LinkProtocol.closeTimeoutNanoseconds)
             lws_callback_on_writable(wsi)
         }
@@ -304,7 +306,7 @@ public final class ClientLink {
         if !writeQueued(ring, to: wsi) { return -1 }
         if !ring.isEmpty { return 0 }
         if state == .closing {
-            setCloseReason(wsi, CloseCode.normal, "")
+            setCloseReason(wsi, closeFrame.code, closeFrame.reason)
             return -1
         }
         if hadWork { onDrained() }

@@ -42,6 +42,21 @@ func openListener(address: String, port: UInt16) throws(TransportError) -> Int32
 }
 
 extension ServerLink {
+    /// Listens for a moment, without TLS, to see whether that is possible.
+    /// - Returns: the port: where 0 was asked for, one that is free.
+    @discardableResult
+    public static func tryListening(on address: String, port: UInt16) throws(TransportError) -> UInt16 {
+        let listener = try openListener(address: address, port: port)
+        defer { CLinux.close(listener) }
+        return boundPort(of: listener)
+    }
+
+    static func boundPort(of listener: Int32) -> UInt16 {
+        var name = SocketAddress()
+        _ = name.withMutableRaw { getsockname(listener, $0, &$1) }
+        return name.port
+    }
+
     static func checkReadable(_ path: String, _ what: String) throws(TransportError) {
         guard access(path, R_OK) == 0 else {
             throw .configuration(

@@ -10,9 +10,9 @@ public struct ConnectionID: Hashable, Sendable {
 
 /// The hub's listening side: accepts WebSockets whose token it was told to accept, and nothing else.
 ///
-/// Limits: `maximumConnections` open ones and `handshakesAtOnce` that have not proved themselves yet. A newcomer past
-/// the latter is closed at once, before any TLS work; past the former it gets HTTP 503. A handshake has 5 s in all, so
-/// silent connections lock nobody out for longer.
+/// Limits: `maximumConnections` open ones, past which a newcomer gets HTTP 503, and `handshakesAtOnce` that have not
+/// proved themselves yet, which the addresses they come from share (`makeRoom`); who finds no place there is closed at
+/// once, before any TLS work. A handshake has 5 s in all.
 ///
 /// It listens as long as the object lives: keep it.
 ///
@@ -43,8 +43,6 @@ public final class ServerLink {
         }
     }
 
-    /// Connections that may be in their handshake at a time.
-    public static let handshakesAtOnce = 32
     /// Accepted in one round of the loop; more wait for the next.
     static let acceptsPerRound = 16
     /// How long accepting rests when the process has no descriptor left, in nanoseconds.
@@ -80,11 +78,11 @@ public final class ServerLink {
         self.loop = loop
         self.configuration = configuration
         guard configuration.maximumConnections > 0,
-            loop.connectionCapacity >= configuration.maximumConnections + Self.handshakesAtOnce
+            loop.connectionCapacity >= Self.capacity(for: configuration.maximumConnections)
         else {
             throw .configuration(
                 "\(configuration.maximumConnections) connections need an event loop for "
-                    + "\(configuration.maximumConnections + Self.handshakesAtOnce)")
+                    + "\(Self.capacity(for: configuration.maximumConnections))")
         }
         var files: (certificate: String, key: String)?
         if case .tls(let certificate, let key) = configuration.security {
@@ -112,9 +110,7 @@ public final class ServerLink {
         }
         timer = try LoopTimer(on: loop) { [unowned(unsafe) self] in deadlineCame() }
         listener = try openListener(address: configuration.address, port: configuration.port)
-        var name = SocketAddress()
-        _ = name.withMutableRaw { getsockname(listener, $0, &$1) }
-        boundPort = name.port
+        boundPort = Self.boundPort(of: listener)
         listenerHandle = try loop.adopt(fileDescriptor: listener) { [unowned(unsafe) self] _ in acceptWaiting() }
     }
 
@@ -174,7 +170,7 @@ public final class ServerLink {
                 if code != EAGAIN { pauseAccepting(code) }
                 return
             }
-            if connections.count - openCount >= Self.handshakesAtOnce {
+            guard makeRoom(for: peer.numericHost) else {
                 loop.log(.debug, "closed a connection of \(peer.numericHost): too many are in their handshake")
                 CLinux.close(socket)
                 continue
@@ -261,6 +257,9 @@ public final class ServerLink {
             return reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE || reason == LWS_CALLBACK_HTTP ? -1 : 0
         }
         switch reason {
+        case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE where connection.state == .dead,
+            LWS_CALLBACK_HTTP where connection.state == .dead, LWS_CALLBACK_ESTABLISHED where connection.state == .dead:
+            return -1  // it gave way in the middle of its handshake
         case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
             return confirmUpgrade(connection, to: input)
         case LWS_CALLBACK_HTTP:

@@ -35,6 +35,8 @@ final class ServerTrust {
         case .systemStore:
             SSL_CTX_set_default_verify_paths(context)
         case .certificateFile(let path):
+            // OpenSSL would wait for a FIFO for ever.
+            if isSpecialFile(path) { throw .configuration("'\(path)' is not a regular file: correct [hub] ca_file") }
             guard SSL_CTX_load_verify_file(context, path) == 1 else {
                 ERR_clear_error()
                 throw .configuration(

@@ -8,6 +8,12 @@ func systemMessage(_ code: Int32) -> String {
     return String(cString: text)
 }
 
+/// Whether something is there, and is no file that can be read to its end: a FIFO, a folder, a device.
+func isSpecialFile(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & mode_t(S_IFMT) != mode_t(S_IFREG)
+}
+
 /// Nanoseconds of CLOCK_MONOTONIC, which the handshake and closing deadlines are set on.
 func monotonicNanoseconds() -> Int64 {
     var now = timespec()

@@ -63,13 +63,16 @@ private func fill(_ descriptor: Int32, _ bytes: [UInt8], _ mode: UInt32) -> Int3
     return fchmod(descriptor, mode) == 0 && fsync(descriptor) == 0 ? 0 : puck_errno()
 }
 
+/// The folder that a path lies in, and its name there.
+func splitPath(_ path: String) -> (folder: String, name: String) {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+    let name = String(path[path.utf8.index(after: slash)...])
+    return (slash == path.startIndex ? "/" : String(path[..<slash]), name)
+}
+
 /// Best effort: some file systems cannot flush a folder, and the content is safe already.
 private func flushFolder(of path: String) {
-    var folder = "."
-    if let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) {
-        folder = slash == path.startIndex ? "/" : String(path[..<slash])
-    }
-    let descriptor = puck_open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    let descriptor = puck_open(splitPath(path).folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
     if descriptor < 0 { return }
     fsync(descriptor)
     close(descriptor)
@@ -79,6 +82,13 @@ private func flushFolder(of path: String) {
 public func hostName() -> String {
     var buffer = [CChar](repeating: 0, count: Int(HOST_NAME_MAX) + 1)
     guard gethostname(&buffer, buffer.count - 1) == 0, buffer[0] != 0 else { return "localhost" }
+    return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
+/// The process's working folder; "." when it has been deleted.
+public func currentFolder() -> String {
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+    guard getcwd(&buffer, buffer.count) != nil else { return "." }
     return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 

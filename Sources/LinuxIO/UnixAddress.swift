@@ -47,7 +47,7 @@ struct UnixAddress {
 }
 
 /// Lends `address` as the general `sockaddr` that the socket calls take.
-func withSocketAddress<Result>(_ address: inout sockaddr_un, _ body: (UnsafeMutablePointer<sockaddr>) -> Result)
+func withSocketAddress<Address, Result>(_ address: inout Address, _ body: (UnsafeMutablePointer<sockaddr>) -> Result)
     -> Result
 {
     withUnsafeMutablePointer(to: &address) {

@@ -18,6 +18,14 @@ public struct OpusDecoder: ~Copyable {
 
     public func reset() { _ = puck_opus_decoder_reset(handle) }
 
+    /// Makes `other` go on from where this decoder is. (opus.h: a decoder's state is contiguous, and a shallow copy is
+    /// sufficient.)
+    public func copyState(to other: borrowing OpusDecoder) {
+        let size = opus_decoder_get_size(1)
+        UnsafeMutableRawPointer(other.handle).copyMemory(
+            from: UnsafeRawPointer(handle), byteCount: Int(size))
+    }
+
     /// Decodes one packet.
     /// - Returns: samples written; a packet that needs more room than `samples` has is refused (OPUS_BUFFER_TOO_SMALL).
     public func decode(

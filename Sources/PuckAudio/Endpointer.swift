@@ -49,6 +49,11 @@ public struct Endpointer: Equatable, Sendable {
     /// Speech heard so far.
     public var hasHeardSpeech: Bool { speechMilliseconds >= Self.leastSpeechMilliseconds }
 
+    /// Whether the person is in the middle of it: has spoken, and has not paused for half of the hangover.
+    public var isSpeaking: Bool {
+        hasHeardSpeech && silenceMilliseconds * 2 < parameters.hangoverMilliseconds
+    }
+
     /// Takes the level of the next packet.
     public mutating func observe(packetLevelDecibels level: Float) -> Endpoint? {
         // Two 10 ms frames' worth, since that is what the floor counts in.

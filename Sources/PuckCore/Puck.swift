@@ -29,19 +29,25 @@ public struct Puck: Sendable {
         /// 0…100.
         public var volume: Int
         public var earconsEnabled: Bool
+        /// The least that is collected of a play before it sounds; the measured jitter adds to it.
+        public var playoutDelayMilliseconds: Int
 
-        public init(endpoint: Endpointer.Parameters = .init(), volume: Int = 80, earconsEnabled: Bool = true) {
+        public init(
+            endpoint: Endpointer.Parameters = .init(), volume: Int = 80, earconsEnabled: Bool = true,
+            playoutDelayMilliseconds: Int = 60
+        ) {
             self.endpoint = endpoint
             self.volume = volume
             self.earconsEnabled = earconsEnabled
+            self.playoutDelayMilliseconds = playoutDelayMilliseconds
         }
     }
 
     /// Everything that this machine can wait for, each with its exit in `deadlineCame`.
     enum Deadline: Int, CaseIterable, Sendable {
         case reconnect, connecting, greeting, ping, silence, stable, offline
-        case verdict, answer
-        case playedReport, statusReport, playbackStall
+        case verdict, answer, interrupted
+        case playedReport, statusReport, playbackStall, lostPlay
     }
 
     /// The transport. `down` → connecting (deadline reconnect); connecting → greeting (socketOpened) or down;
@@ -50,22 +56,17 @@ public struct Puck: Sendable {
         case down, connecting, greeting, up
     }
 
-    /// One person's turn. idle → candidate (wake); candidate → listening (grant) or idle (cancel, verdict deadline);
-    /// listening → thinking (endpoint) or idle (nobody spoke, stop, mute); thinking → idle (answer, error, deadline).
-    /// Any → idle when the link is lost.
+    /// One person's turn. idle → candidate (wake); candidate → listening (grant), idle (cancel, verdict deadline) or
+    /// interrupted (link lost); listening → thinking (endpoint), idle (nobody spoke, stop, mute) or interrupted (link lost
+    /// for more than the window holds, or the hub cannot go on with it); thinking → idle (answer, error, deadline);
+    /// interrupted → candidate (the link is back and the person still speaks) or idle (endpoint, stop, deadline).
+    /// A lost link leaves listening and thinking as they are: both can be resumed.
     enum Turn: Equatable, Sendable {
         case idle
         case candidate(wakeID: UInt32)
         case listening(conversationID: String)
         case thinking(conversationID: String)
-    }
-
-    /// What the loudspeaker does. idle → playing (down_start); playing → finishing (down_stop done); either → idle
-    /// (drained, stopped, stalled).
-    enum Playback: Equatable, Sendable {
-        case idle
-        case playing(playID: UInt32, conversationID: String, codec: DownStart.Codec)
-        case finishing(playID: UInt32, conversationID: String)
+        case interrupted
     }
 
     // Numbers, with their rows in docs/FAILURES.md or docs/PROTOCOL.md.
@@ -83,6 +84,22 @@ public struct Puck: Sendable {
     static let statusEvery = Interval.seconds(60)
     /// A play for which nothing is heard and nothing comes for this long is over.
     static let playbackStallTimeout = Interval.seconds(10)
+    /// The hub keeps what a puck missed for 30 s; waiting longer for the rest of a play is in vain.
+    static let replayWait = Interval.seconds(30)
+    /// Samples of one play that may wait for the loudspeaker: the hub's 2 s ahead, and what it could not know was heard.
+    static let laneCapacity: Int64 = 40_000
+    /// Plays that ended here and are told again after a reconnect: the report may have been lost with the link.
+    static let rememberedEndings = 4
+    /// In the middle of an utterance there is one second to come back in (L7, L8): then attempts follow each other like
+    /// this, and none may hang. The row of L20 begins afterwards.
+    static let resumeWithin = Interval.seconds(1)
+    static let resumePause = Interval.milliseconds(150)
+    static let resumeConnectTimeout = Interval.milliseconds(500)
+    /// A network that has just come up gets so long to settle, and as much again by chance (±), so that a house whose
+    /// access point returns does not come in step.
+    static let networkSettles = Interval.milliseconds(500)
+    /// The longest time for which a cut-off speaker is waited for.
+    static let interruptedTimeout = Interval.seconds(15)
 
     let identity: Identity
     var parameters: Parameters
@@ -94,6 +111,9 @@ public struct Puck: Sendable {
     var backoff = Backoff()
     var everConnected = false
     var isOffline = false
+    var lostAt: Instant?
+    /// As the hub wishes; 5 s before it has said so.
+    var pingEvery = Puck.pingEvery
     var roundTripMilliseconds: Double?
     var controlRate = RateWindow(limit: Puck.controlsPerSecond)
 
@@ -102,11 +122,22 @@ public struct Puck: Sendable {
     var window = UplinkWindow()
     var endpointer: Endpointer?
     var utteranceHasHole = false
+    /// How the utterance ended, while the hub thinks: said again when the link was lost in between.
+    var utteranceEnd: UplinkEnd?
+    /// An end that could not be said for want of a link.
+    var unsaidEnd: UplinkEnd?
+    /// Its answer may be on the way already, and must not be heard.
+    var unwantedConversation: String?
+    /// What the wake detector found, for a second candidate of the same speech.
+    var lastFinding: WakeFinding?
 
-    var playback = Playback.idle
+    /// What sounds, and what is paused for it.
+    var active: Play?
+    var paused: Play?
+    /// The last plays that ended here within this stream.
+    var endings: [Play] = []
     var downlink = Downlink()
-    var queuedSamples: Int64 = 0
-    var heardSamples: Int64 = 0
+    var playoutDelay: PlayoutDelay
 
     var muted = false
     /// The hub muted; only then may it unmute: nobody opens from afar a microphone that a person has closed.
@@ -123,6 +154,7 @@ public struct Puck: Sendable {
         self.parameters = parameters
         self.random = random
         volume = parameters.volume
+        playoutDelay = PlayoutDelay(leastMilliseconds: parameters.playoutDelayMilliseconds)
     }
 
     /// The next moment at which `step(.timePassed)` has something to do.
@@ -135,10 +167,14 @@ public struct Puck: Sendable {
         switch turn {
         case .candidate: return .candidate
         case .listening: return .listening
-        case .thinking: return playback == .idle ? .thinking : .speaking
-        case .idle: return playback == .idle ? .idle : .speaking
+        case .thinking: return isSounding ? .speaking : .thinking
+        case .idle, .interrupted: return isSounding ? .speaking : .idle
         }
     }
+
+    /// Whether something is to be heard, or will be in a moment: not while the rest of it is on the other side of a
+    /// broken link, or will never come.
+    var isSounding: Bool { active.map { !$0.isDry || (link == .up && !$0.isOrphan) } ?? false }
 
     public var isMuted: Bool { muted }
     public var isConnected: Bool { link == .up }
@@ -155,7 +191,8 @@ public struct Puck: Sendable {
         case .socketOpened: socketOpened(now, &effects)
         case .socketClosed(let reason): socketClosed(reason, now, &effects)
         case .controlReceived(let control, let sequence): controlReceived(control, sequence, now, &effects)
-        case .audioReceived(let type, let sequence, let count): audioReceived(type, sequence, count, now, &effects)
+        case .audioReceived(let type, let sequence, let count, let sentAt):
+            audioReceived(type, sequence, count, sentAt, now, &effects)
         case .malformedReceived(let error): refuse(error, now, &effects)
         case .errorReceived(let error):
             effects.append(
@@ -163,6 +200,7 @@ public struct Puck: Sendable {
             // Whoever sends an error closes after it; a hub that does not is not waited for.
             dropLink("hub-error", now, &effects)
         case .sendQueueOverflowed: dropLink("send-queue-full", now, &effects)
+        case .networkChanged: networkChanged(now, &effects)
         case .wakeHeard(let finding, let onset): wakeHeard(finding, onset, now, &effects)
         case .packetEncoded(let level): packetEncoded(level, now, &effects)
         case .captureGap(let samples): captureGap(samples, now, &effects)
@@ -176,6 +214,7 @@ public struct Puck: Sendable {
         case .muteRequested(let on): setMuted(on, now, &effects)
         case .volumeRequested(let volume): setVolume(volume, &effects)
         case .playbackAdvanced(let samples): playbackAdvanced(samples, now, &effects)
+        case .playbackStarved: playbackStarved(now, &effects)
         case .playbackDrained: playbackEnded(now, &effects)
         case .playbackLost: playbackLost(now, &effects)
         case .playbackRestored: playbackOK = true
@@ -196,9 +235,11 @@ public struct Puck: Sendable {
         case .offline: wentOffline(&effects)
         case .verdict: verdictTimedOut(&effects)
         case .answer: answerTimedOut(&effects)
+        case .interrupted: endTurn(&effects)
         case .playedReport: reportPlayed(now, &effects)
         case .statusReport: reportStatus(now, &effects)
         case .playbackStall: playbackStalled(now, &effects)
+        case .lostPlay: playbackGivenUp(now, &effects)
         }
     }
 

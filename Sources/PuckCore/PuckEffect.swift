@@ -17,13 +17,23 @@ public enum PuckEffect: Equatable, Sendable {
     case startEncoding(onset: Int64, preroll: Bool)
     case stopEncoding
 
-    case startPlayback(codec: DownStart.Codec)
-    /// Decode the packet in the slot for this sequence number and queue it for the loudspeaker.
+    /// A new play takes the active lane; whatever was there is gone. Nothing sounds before `delayMilliseconds` of it have
+    /// been collected, or all of it.
+    case startPlayback(codec: DownStart.Codec, delayMilliseconds: Int)
+    /// Collect so much before going on, when the active play runs dry.
+    case setPlayoutDelay(milliseconds: Int)
+    /// The packet of this very event belongs to the active play: decode and queue it for the loudspeaker.
     case playPacket(SerialNumber, byteCount: Int)
-    /// Nothing more comes: play out what is queued, then report `playbackDrained`.
+    /// Nothing more comes for the active play: play out what is queued, then report `playbackDrained`.
     case finishPlayback
-    /// Be silent now; what is queued is thrown away.
+    /// Be silent now; what is queued of the active play is thrown away.
     case stopPlayback
+    /// Be silent now, and keep what is queued: the active play goes to the paused lane, whose play is thrown away.
+    case pausePlayback
+    /// The paused play takes the active lane, and goes on with the sample at which it was paused.
+    case resumePlayback
+    /// What is paused is thrown away.
+    case dropPausedPlayback
     case playEarcon(Earcon)
     case setVolume(Int)
     /// While muted not one sample leaves the capture thread.

@@ -10,13 +10,16 @@ public enum PuckEvent: Equatable, Sendable {
     /// - reason: one word for the log.
     case socketClosed(reason: String)
     case controlReceived(HubControl, sequence: SerialNumber)
-    /// A downlink packet; its bytes lie in the runtime's slot for `sequence`.
-    case audioReceived(type: MessageType, sequence: SerialNumber, byteCount: Int)
+    /// A downlink packet; the runtime holds its bytes until `playPacket` says that they are wanted.
+    /// - sentAt: the hub's clock at sending, as the header tells it (milliseconds, wrapping).
+    case audioReceived(type: MessageType, sequence: SerialNumber, byteCount: Int, sentAt: UInt32)
     case malformedReceived(WireError)
     /// The hub said what we did wrong and is about to close.
     case errorReceived(WireError)
     /// A message found the socket's queue full: the hub does not read.
     case sendQueueOverflowed
+    /// An interface came up or an address changed: what failed a moment ago may work now.
+    case networkChanged
 
     // The microphone.
     case wakeHeard(WakeFinding, onset: Instant)
@@ -35,8 +38,10 @@ public enum PuckEvent: Equatable, Sendable {
     case volumeRequested(Int)
 
     // The loudspeaker.
-    /// How many samples of the current play have been heard.
+    /// How many samples of the active play have been heard since its `startPlayback`, pauses left out.
     case playbackAdvanced(samples: Int64)
+    /// The active play ran dry before its end: silence until more comes.
+    case playbackStarved
     /// All of a finished play has been heard.
     case playbackDrained
     case playbackLost

@@ -14,7 +14,7 @@ extension Puck {
 
     mutating func connect(_ now: Instant, _ effects: inout [PuckEffect]) {
         link = .connecting
-        deadlines[.connecting] = now + Self.connectTimeout
+        deadlines[.connecting] = now + (mayResumeUtterance(now) ? Self.resumeConnectTimeout : Self.connectTimeout)
         effects.append(.openSocket)
     }
 
@@ -23,11 +23,20 @@ extension Puck {
         link = .greeting
         deadlines.clear(.connecting)
         deadlines[.greeting] = now + Self.greetingTimeout
-        // The place of `resume`: a stream that was interrupted names its epoch and the first message it lacks.
-        let hello = Hello(
-            puckID: identity.puckID, room: identity.room, group: identity.group, software: identity.software,
-            phrases: [identity.phrase])
-        effects.append(.send(.hello(hello)))
+        effects.append(
+            .send(
+                .hello(
+                    Hello(
+                        puckID: identity.puckID, room: identity.room, group: identity.group,
+                        software: identity.software, phrases: [identity.phrase],
+                        resume: downlink.epoch.map { Hello.Resume(epoch: $0, sequence: downlink.expected) },
+                        uplink: uplinkToResume))))
+    }
+
+    /// While an utterance can still be resumed, every tenth of a second counts.
+    private func mayResumeUtterance(_ now: Instant) -> Bool {
+        guard uplinkToResume != nil, window.count > 0, let lostAt else { return false }
+        return now - lostAt < Self.resumeWithin
     }
 
     mutating func socketClosed(_ reason: String, _ now: Instant, _ effects: inout [PuckEffect]) {
@@ -60,8 +69,11 @@ extension Puck {
         for deadline in [Deadline.connecting, .greeting, .ping, .silence, .stable, .statusReport, .playedReport] {
             deadlines.clear(deadline)
         }
-        if wasUp { deadlines[.offline] = now + Self.offlineAfter }
-        let pause = backoff.nextPause(using: &random)
+        if wasUp {
+            deadlines[.offline] = now + Self.offlineAfter
+            lostAt = now
+        }
+        let pause = mayResumeUtterance(now) ? Self.resumePause : backoff.nextPause(using: &random)
         deadlines[.reconnect] = now + pause
         effects.append(
             .log(
@@ -71,8 +83,22 @@ extension Puck {
                         .init("reason", reason), .init("attempt", backoff.attempt),
                         .init("retry_in_ms", pause.wholeMilliseconds),
                     ])))
-        turnLostLink(&effects)
-        playbackLostLink(now, &effects)
+        if wasUp {
+            turnLostLink(now, &effects)
+            playbackLostLink(now)
+        }
+    }
+
+    /// Cuts a long pause short; the row of pauses goes on where it was.
+    mutating func networkChanged(_ now: Instant, _ effects: inout [PuckEffect]) {
+        guard link == .down, let planned = deadlines[.reconnect] else { return }
+        let settled = Double(Self.networkSettles.nanoseconds) * (1 + random.nextSigned())
+        let soon = now + Interval(nanoseconds: Int64(settled))
+        guard soon < planned else { return }
+        deadlines[.reconnect] = soon
+        effects.append(
+            .log(
+                LogRecord(.info, "link.network_changed", [.init("retry_in_ms", (soon - now).wholeMilliseconds)])))
     }
 
     mutating func controlReceived(
@@ -113,13 +139,21 @@ extension Puck {
         guard link == .greeting else {
             return refuse(WireError(.unexpected, "a second welcome"), now, &effects)
         }
+        let isReplay = welcome.resume == .replayed
+        if isReplay, welcome.epoch != downlink.epoch || welcome.from != downlink.expected {
+            return refuse(
+                WireError(.unexpected, "the hub replays from another place than was asked for"), now, &effects)
+        }
         link = .up
+        lostAt = nil
         everConnected = true
         deadlines.clear(.greeting)
         deadlines.clear(.offline)
         deadlines[.stable] = now + Backoff.stableAfter
-        deadlines[.ping] = now + Self.pingEvery
-        downlink.begin(epoch: welcome.epoch, from: welcome.from)
+        // Never so seldom that the hub would take silence for death.
+        pingEvery = min(.milliseconds(welcome.pingMilliseconds), Self.pingEvery)
+        deadlines[.ping] = now + pingEvery
+        if !isReplay { downlink.begin(epoch: welcome.epoch, from: welcome.from) }
         effects.append(
             .log(
                 LogRecord(
@@ -133,13 +167,19 @@ extension Puck {
             playEarcon(.online, &effects)
         }
         reportStatus(now, &effects)
+        if isReplay {
+            playbackGoesOn(now, &effects)
+        } else {
+            playbackIsOrphaned(silenced: welcome.floor != nil, now, &effects)
+        }
+        turnGotLink(welcome, now, &effects)
     }
 
     /// Anything at all from the hub proves it alive; half-open sockets die within 10 s.
     mutating func heardFromHub(_ now: Instant) { deadlines[.silence] = now + Self.silenceLimit }
 
     mutating func sendPing(_ now: Instant, _ effects: inout [PuckEffect]) {
-        deadlines[.ping] = now + Self.pingEvery
+        deadlines[.ping] = now + pingEvery
         effects.append(.send(.ping(Ping(t0: Double(now.nanoseconds) / 1e6))))
     }
 

@@ -2,11 +2,12 @@ import PuckAudio
 import PuckBase
 import PuckWire
 
-// The downlink stream and the loudspeaker. One play at a time; the second lane and resume have their place here.
+// The downlink stream and the loudspeaker's two lanes: what sounds, and what is paused for it. The hub decides which is
+// which; a lost link changes neither (FAILURES.md L11, L22).
 
 extension Puck {
     mutating func audioReceived(
-        _ type: MessageType, _ sequence: SerialNumber, _ byteCount: Int, _ now: Instant,
+        _ type: MessageType, _ sequence: SerialNumber, _ byteCount: Int, _ sentAt: UInt32, _ now: Instant,
         _ effects: inout [PuckEffect]
     ) {
         guard link == .up else {
@@ -17,19 +18,18 @@ extension Puck {
         guard type == .downlinkOpus || type == .downlinkPCM else {
             return refuse(WireError(.unexpected, "a hub does not send uplink audio"), now, &effects)
         }
-        let end = queuedSamples + Int64(WireLimits.samplesPerPacket)
-        guard accept(sequence, endSample: end, now, &effects) else { return }
-        switch playback {
-        case .idle:
-            // Audio of a play that was stopped here: it was on its way. Done as soon as it came.
-            _ = downlink.finishAll()
-            return scheduleReport(now)
-        case .finishing:
-            return refuse(WireError(.unexpected, "audio after its down_stop"), now, &effects)
-        case .playing(_, _, let codec):
-            if let error = Self.mismatch(type, byteCount, codec) { return refuse(error, now, &effects) }
+        guard accept(sequence, now, &effects) else { return }
+        playoutDelay.observe(sent: sentAt, arrived: Double(now.nanoseconds) / 1e6)
+        // Audio of a play that was stopped here: it was on its way.
+        guard var play = active, !play.isOrphan else { return }
+        if play.isFinishing { return refuse(WireError(.unexpected, "audio after its down_stop"), now, &effects) }
+        if let error = Self.mismatch(type, byteCount, play.codec) { return refuse(error, now, &effects) }
+        guard play.queued - play.heard < Self.laneCapacity else {
+            return refuse(WireError(.rateLimit, "the hub sends more than 2 s ahead"), now, &effects)
         }
-        queuedSamples = end
+        play.queued += Int64(WireLimits.samplesPerPacket)
+        play.isDry = false
+        active = play
         effects.append(.playPacket(sequence, byteCount: byteCount))
         deadlines[.playbackStall] = now + Self.playbackStallTimeout
     }
@@ -47,18 +47,18 @@ extension Puck {
 
     /// Checks the order of the stream. False: a duplicate, or the link is being closed.
     private mutating func accept(
-        _ sequence: SerialNumber, endSample: Int64?, _ now: Instant, _ effects: inout [PuckEffect]
+        _ sequence: SerialNumber, _ now: Instant, _ effects: inout [PuckEffect]
     ) -> Bool {
-        switch downlink.receive(sequence, endSample: endSample) {
-        case .accepted: return true
+        switch downlink.receive(sequence) {
+        case .accepted:
+            // Acknowledged soon, even while nothing plays, so that the hub's log stays short.
+            if deadlines[.playedReport] == nil { deadlines[.playedReport] = now + Self.playedEvery }
+            return true
         case .duplicate: return false
         case .gap(let expected):
             refuse(
                 WireError(.unexpected, "downlink message \(sequence.value) where \(expected.value) was next"),
                 now, &effects)
-            return false
-        case .overflow:
-            refuse(WireError(.rateLimit, "the hub sends more than 2 s ahead"), now, &effects)
             return false
         }
     }
@@ -66,16 +66,16 @@ extension Puck {
     mutating func streamControlReceived(
         _ control: HubControl, _ sequence: SerialNumber, _ now: Instant, _ effects: inout [PuckEffect]
     ) {
-        guard accept(sequence, endSample: nil, now, &effects) else { return }
+        guard accept(sequence, now, &effects) else { return }
         switch control {
         case .phase(let conversationID, let phase): phaseReceived(conversationID, phase, &effects)
         case .downStart(let start): playbackStarts(start, now, &effects)
         case .downStop(let playID, let reason): playbackStops(playID, reason, now, &effects)
+        case .downPause(let playID): playbackPauses(playID, now, &effects)
+        case .downResume(let playID): playbackResumes(playID, now, &effects)
         case .earcon(let name): earconReceived(name, &effects)
-        case .downPause, .downResume: break  // the two lanes are the next step; one lane has nothing to pause for
         case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .ping, .pong, .unknown: break
         }
-        if downlink.advance(heardSamples: heardSamples) { scheduleReport(now) }
     }
 
     private mutating func phaseReceived(
@@ -97,18 +97,28 @@ extension Puck {
         effects.append(.log(LogRecord(.warning, "earcon.unknown", [.init("name", name)])))
     }
 
+    // MARK: Lanes
+
     private mutating func playbackStarts(_ start: DownStart, _ now: Instant, _ effects: inout [PuckEffect]) {
-        if playback != .idle { effects.append(.stopPlayback) }
-        if turn == .thinking(conversationID: start.conversationID) { endTurn(&effects) }
-        guard playbackOK else {
-            // Its audio counts as done as it comes, so that the hub does not wait for a loudspeaker that is not there.
-            playback = .idle
-            return effects.append(
-                .log(LogRecord(.warning, "play.impossible", [.init("play_id", start.playID)])))
+        // A play that is paused and starts anew: the hub took it back into its queue.
+        if paused?.playID == start.playID {
+            paused = nil
+            effects.append(.dropPausedPlayback)
         }
-        playback = .playing(playID: start.playID, conversationID: start.conversationID, codec: start.codec)
-        queuedSamples = 0
-        heardSamples = 0
+        endings.removeAll { $0.playID == start.playID }
+        if turn == .thinking(conversationID: start.conversationID) { endTurn(&effects) }
+        var play = Play(start)
+        let isUnwanted = start.conversationID == unwantedConversation
+        guard playbackOK, !isUnwanted else {
+            if active != nil { effects.append(.stopPlayback) }
+            effects.append(
+                .log(LogRecord(.warning, "play.impossible", [.init("play_id", start.playID)])))
+            active = nil
+            play.isFinishing = true
+            return ended(play, now, &effects)
+        }
+        active = play
+        playoutDelay.beginPlay()
         deadlines[.playbackStall] = now + Self.playbackStallTimeout
         deadlines[.playedReport] = now + Self.playedEvery
         effects.append(
@@ -118,60 +128,114 @@ extension Puck {
                     [
                         .init("play_id", start.playID), .init("category", start.category.rawValue),
                         .init("conversation", start.conversationID),
+                        .init("resumed_at_ms", start.resumedAtMilliseconds),
+                        .init("delay_ms", playoutDelay.milliseconds),
                     ])))
-        effects.append(.startPlayback(codec: start.codec))
+        effects.append(.startPlayback(codec: start.codec, delayMilliseconds: playoutDelay.milliseconds))
     }
 
     private mutating func playbackStops(
         _ playID: UInt32, _ reason: HubControl.StopReason, _ now: Instant, _ effects: inout [PuckEffect]
     ) {
-        guard case .playing(playID, let conversationID, _) = playback else { return }
+        if paused?.playID == playID {
+            paused = nil
+            return effects.append(.dropPausedPlayback)
+        }
+        guard let play = active, play.playID == playID, !play.isOrphan else { return }
         switch reason {
         case .done:
-            playback = .finishing(playID: playID, conversationID: conversationID)
+            active?.isFinishing = true
             deadlines[.playbackStall] = now + Self.playbackStallTimeout
             effects.append(.finishPlayback)
         case .cancelled, .failed:
-            stopPlayback(now, &effects)
+            effects.append(.stopPlayback)
+            closePlayback(now, &effects)
             if reason == .failed { playEarcon(.failed, &effects) }
         }
     }
 
-    mutating func playbackAdvanced(_ samples: Int64, _ now: Instant, _ effects: inout [PuckEffect]) {
-        guard playback != .idle, samples > heardSamples else { return }
-        heardSamples = samples
+    private mutating func playbackPauses(_ playID: UInt32, _ now: Instant, _ effects: inout [PuckEffect]) {
+        guard let play = active, play.playID == playID, !play.isOrphan else { return }
+        if let forgotten = paused { ended(forgotten, now, &effects) }
+        report(play, .paused, &effects)
+        paused = play
+        active = nil
+        deadlines.clear(.playbackStall)
+        effects.append(.pausePlayback)
+        effects.append(.log(LogRecord(.info, "play.paused", [.init("play_id", playID)])))
+    }
+
+    private mutating func playbackResumes(_ playID: UInt32, _ now: Instant, _ effects: inout [PuckEffect]) {
+        guard let play = paused, play.playID == playID else { return }
+        paused = nil
+        active = play
         deadlines[.playbackStall] = now + Self.playbackStallTimeout
-        // The loudspeaker's last word is `playbackDrained`; until then the stop itself is not done.
-        if case .playing = playback { _ = downlink.advance(heardSamples: samples) }
-        if case .finishing = playback, samples < queuedSamples { _ = downlink.advance(heardSamples: samples) }
+        deadlines[.playedReport] = now + Self.playedEvery
+        effects.append(.resumePlayback)
+        effects.append(.log(LogRecord(.info, "play.resumed", [.init("play_id", playID)])))
+    }
+
+    // MARK: The loudspeaker
+
+    mutating func playbackAdvanced(_ samples: Int64, _ now: Instant, _ effects: inout [PuckEffect]) {
+        guard let play = active, samples > play.heard else { return }
+        active?.heard = min(samples, play.queued)
+        if link == .up { deadlines[.playbackStall] = now + Self.playbackStallTimeout }
+    }
+
+    mutating func playbackStarved(_ now: Instant, _ effects: inout [PuckEffect]) {
+        guard let play = active, !play.isFinishing else { return }
+        active?.isDry = true
+        effects.append(
+            .log(
+                LogRecord(
+                    link == .up ? .warning : .info, "play.starved",
+                    [.init("play_id", play.playID), .init("position_ms", play.position / 16)])))
+        // A lost link says nothing about the network's jitter.
+        guard link == .up else { return }
+        playoutDelay.starved()
+        effects.append(.setPlayoutDelay(milliseconds: playoutDelay.milliseconds))
     }
 
     /// Everything was heard.
     mutating func playbackEnded(_ now: Instant, _ effects: inout [PuckEffect]) {
-        guard case .finishing(let playID, _) = playback else { return }
-        heardSamples = queuedSamples
+        guard let play = active, play.isFinishing else { return }
+        active?.heard = play.queued
         effects.append(
             .log(
                 LogRecord(
                     .info, "play.done",
-                    [.init("play_id", playID), .init("played_ms", heardSamples / 16)])))
+                    [.init("play_id", play.playID), .init("played_ms", (play.base + play.queued) / 16)])))
         closePlayback(now, &effects)
     }
 
+    /// "Stop", here: both lanes.
     mutating func stopPlayback(_ now: Instant, _ effects: inout [PuckEffect]) {
-        guard playback != .idle else { return }
+        if let play = paused {
+            paused = nil
+            effects.append(.dropPausedPlayback)
+            ended(play, now, &effects)
+        }
+        guard active != nil else { return }
         effects.append(.stopPlayback)
         closePlayback(now, &effects)
     }
 
     private mutating func closePlayback(_ now: Instant, _ effects: inout [PuckEffect]) {
-        _ = downlink.finishAll()
-        reportPlayed(now, &effects)
-        playback = .idle
-        queuedSamples = 0
-        heardSamples = 0
+        guard let play = active else { return }
+        active = nil
         deadlines.clear(.playbackStall)
-        deadlines.clear(.playedReport)
+        // The hub resumes what was paused for this play; one that forgets is not waited for.
+        if paused != nil { deadlines[.playbackStall] = now + Self.playbackStallTimeout }
+        ended(play, now, &effects)
+    }
+
+    /// Tells the hub that a play is over here, now or when the link is back.
+    private mutating func ended(_ play: Play, _ now: Instant, _ effects: inout [PuckEffect]) {
+        if play.isOrphan { return }
+        if endings.count == Self.rememberedEndings { endings.removeFirst() }
+        endings.append(play)
+        report(play, .ended, &effects)
     }
 
     mutating func playbackStalled(_ now: Instant, _ effects: inout [PuckEffect]) {
@@ -184,31 +248,101 @@ extension Puck {
         stopPlayback(now, &effects)
     }
 
-    mutating func playbackLostLink(_ now: Instant, _ effects: inout [PuckEffect]) {
-        // What has arrived is played out. The place of the replay: with it the play would go on instead.
-        guard case .playing(let playID, let conversationID, _) = playback else { return }
-        playback = .finishing(playID: playID, conversationID: conversationID)
-        deadlines[.playbackStall] = now + Self.playbackStallTimeout
-        effects.append(.finishPlayback)
+    // MARK: The link
+
+    /// What has arrived is played out; the rest comes when the link is back.
+    mutating func playbackLostLink(_ now: Instant) {
+        playoutDelay.linkChanged()
+        let isWaiting = active.map { !$0.isFinishing } ?? (paused != nil)
+        if isWaiting { deadlines.clear(.playbackStall) }
+        if active != nil || paused != nil { deadlines[.lostPlay] = now + Self.replayWait }
     }
 
-    /// Controls that were acted on while nothing plays are reported too, soon.
-    private mutating func scheduleReport(_ now: Instant) {
-        if deadlines[.playedReport] == nil { deadlines[.playedReport] = now + Self.playedEvery }
+    /// The stream goes on where it was: what ended in the meantime may not have been heard of.
+    mutating func playbackGoesOn(_ now: Instant, _ effects: inout [PuckEffect]) {
+        deadlines.clear(.lostPlay)
+        for play in endings { report(play, .ended, &effects) }
+        if let play = paused { report(play, .paused, &effects) }
+        if active != nil || paused != nil { deadlines[.playbackStall] = now + Self.playbackStallTimeout }
+        guard let play = active else { return }
+        report(play, .playing, &effects)
+        deadlines[.playedReport] = now + Self.playedEvery
+    }
+
+    /// A new stream: nothing more comes for what plays. It is played out, unless a clean start follows or somebody else
+    /// has the floor.
+    mutating func playbackIsOrphaned(silenced: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
+        deadlines.clear(.lostPlay)
+        endings = []
+        if paused != nil {
+            paused = nil
+            effects.append(.dropPausedPlayback)
+        }
+        guard let play = active else { return }
+        active?.isOrphan = true
+        if silenced {
+            effects.append(.stopPlayback)
+            return closePlayback(now, &effects)
+        }
+        deadlines[.playbackStall] = now + Self.playbackStallTimeout
+        if !play.isFinishing {
+            active?.isFinishing = true
+            effects.append(.finishPlayback)
+        }
+    }
+
+    /// The link stayed away for as long as the hub would keep anything.
+    mutating func playbackGivenUp(_ now: Instant, _ effects: inout [PuckEffect]) {
+        effects.append(.log(LogRecord(.warning, "play.lost")))
+        stopPlayback(now, &effects)
     }
 
     mutating func reportPlayed(_ now: Instant, _ effects: inout [PuckEffect]) {
-        var playID: UInt32 = 0
-        switch playback {
-        case .idle: break
-        case .playing(let id, _, _), .finishing(let id, _):
-            playID = id
+        if let play = active {
             deadlines[.playedReport] = now + Self.playedEvery
+            return report(play, .playing, &effects)
         }
-        guard link == .up, let done = downlink.done else { return }
-        let report = Played(
-            sequence: done, playID: playID, positionMilliseconds: Int(heardSamples / 16),
-            bufferedMilliseconds: Int(max(0, queuedSamples - heardSamples) / 16))
-        effects.append(.send(.played(report)))
+        report(nil, .playing, &effects)
     }
+
+    /// One `played`; nothing while the link is down, or before the first message of a stream.
+    private func report(_ play: Play?, _ state: Played.State, _ effects: inout [PuckEffect]) {
+        guard link == .up, let received = downlink.received else { return }
+        let known = play.flatMap { $0.isOrphan ? nil : $0 }
+        effects.append(
+            .send(
+                .played(
+                    Played(
+                        sequence: received, playID: known?.playID ?? 0,
+                        positionMilliseconds: Int((known?.position ?? 0) / 16),
+                        bufferedMilliseconds: Int((known.map { $0.queued - $0.heard } ?? 0) / 16), state: state))))
+    }
+}
+
+/// One play, as far as this puck has it.
+struct Play: Equatable, Sendable {
+    let playID: UInt32
+    let conversationID: String
+    let codec: DownStart.Codec
+    /// Samples of the whole that came before this start.
+    let base: Int64
+    /// Samples received since its start, and those of them that were heard.
+    var queued: Int64 = 0
+    var heard: Int64 = 0
+    /// `down_stop` has come: nothing follows.
+    var isFinishing = false
+    /// All that came has been heard, and more should.
+    var isDry = false
+    /// The hub has forgotten it: it is played out and not reported.
+    var isOrphan = false
+
+    init(_ start: DownStart) {
+        playID = start.playID
+        conversationID = start.conversationID
+        codec = start.codec
+        base = Int64(start.resumedAtMilliseconds) * 16
+    }
+
+    /// Heard of the whole.
+    var position: Int64 { base + heard }
 }

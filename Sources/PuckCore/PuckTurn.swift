@@ -12,14 +12,14 @@ extension Puck {
         // The person whose turn it is goes on speaking; the log has no use for a line about each pause for breath.
         guard turn == .idle else { return }
         // While the loudspeaker talks, a detector without echo cancellation hears mostly itself.
-        guard playback == .idle else { return logIgnored("busy", &effects) }
+        guard !isSounding else { return logIgnored("busy", &effects) }
         guard link == .up else { return logIgnored("no-hub", &effects) }
         becomeCandidate(finding, onset, preroll: true, now, &effects)
     }
 
     /// The button: wakes an idle puck, stops a busy one.
     mutating func talkRequested(_ position: Int64, _ now: Instant, _ effects: inout [PuckEffect]) {
-        guard turn == .idle, playback == .idle else { return stopRequested(now, &effects) }
+        guard turn == .idle, !isSounding else { return stopRequested(now, &effects) }
         if muted || !captureOK || link != .up {
             logIgnored(muted ? "muted" : captureOK ? "no-hub" : "no-microphone", &effects)
             return playEarcon(.failed, &effects)
@@ -33,11 +33,14 @@ extension Puck {
     private mutating func becomeCandidate(
         _ finding: WakeFinding, _ onset: Instant, preroll: Bool, _ now: Instant, _ effects: inout [PuckEffect]
     ) {
+        lastFinding = finding
         lastWakeID &+= 1
         turn = .candidate(wakeID: lastWakeID)
         deadlines[.verdict] = now + Self.verdictTimeout
         window = UplinkWindow()
         utteranceHasHole = false
+        utteranceEnd = nil
+        unwantedConversation = nil
         endpointer = Endpointer(parameters.endpoint, noiseDecibels: preroll ? finding.noiseDecibels : nil)
         let candidate = WakeCandidate(
             wakeID: lastWakeID, phrase: identity.phrase, onsetMilliseconds: Double(onset.nanoseconds) / 1e6,
@@ -111,9 +114,16 @@ extension Puck {
         if case .thinking = turn { return }
         if !window.append() { utteranceHasHole = true }
         let endpoint = endpointer?.observe(packetLevelDecibels: level)
+        if turn == .interrupted {
+            if endpoint != nil { endTurn(&effects) }
+            return
+        }
         guard case .listening = turn else { return }  // the endpoint of a mere candidate waits for its verdict
-        sendPending(&effects)
-        if utteranceHasHole { return endUtterance(.gap, now, &effects) }
+        if utteranceHasHole {
+            // Without a link for more than the window holds: the person may go on when it is back.
+            return link == .up ? endUtterance(.gap, now, &effects) : interrupt(now, &effects)
+        }
+        if link == .up { sendPending(&effects) }
         switch endpoint {
         case nil: break
         case .endOfSpeech: endUtterance(.endpoint, now, &effects)
@@ -129,9 +139,9 @@ extension Puck {
     /// Closes the utterance and tells the hub why.
     mutating func endUtterance(_ reason: UplinkEnd.Reason, _ now: Instant, _ effects: inout [PuckEffect]) {
         guard case .listening(let conversationID) = turn else { return }
-        let last = window.next.advanced(by: -1)
-        effects.append(
-            .send(.uplinkEnd(UplinkEnd(conversationID: conversationID, lastSequence: last, reason: reason))))
+        say(
+            UplinkEnd(conversationID: conversationID, lastSequence: window.next.advanced(by: -1), reason: reason),
+            &effects)
         effects.append(
             .log(
                 LogRecord(
@@ -152,6 +162,19 @@ extension Puck {
         }
     }
 
+    /// Says an end, or remembers that it could not be said.
+    private mutating func say(_ end: UplinkEnd, _ effects: inout [PuckEffect]) {
+        switch end.reason {
+        case .endpoint, .timeout:
+            // Said again with the packets when the utterance is resumed.
+            utteranceEnd = end
+            if link == .up { effects.append(.send(.uplinkEnd(end))) }
+        case .cancelled, .muted, .gap, .silence:
+            unwantedConversation = end.conversationID
+            if link == .up { effects.append(.send(.uplinkEnd(end))) } else { unsaidEnd = end }
+        }
+    }
+
     mutating func acknowledged(
         _ conversationID: String, _ next: SerialNumber, _ now: Instant, _ effects: inout [PuckEffect]
     ) {
@@ -161,7 +184,7 @@ extension Puck {
                 refuse(
                     WireError(.unexpected, "up_ack \(next.value) is ahead of what was sent"), now, &effects)
             }
-        case .idle, .candidate, .listening, .thinking: break  // an older conversation's
+        case .idle, .candidate, .listening, .thinking, .interrupted: break  // an older conversation's
         }
     }
 
@@ -179,12 +202,13 @@ extension Puck {
     mutating func stopRequested(_ now: Instant, _ effects: inout [PuckEffect]) {
         switch turn {
         case .idle: break
-        case .candidate: endTurn(&effects)
+        case .candidate, .interrupted: endTurn(&effects)
         case .listening: endUtterance(.cancelled, now, &effects)
         case .thinking(let conversationID):
-            let end = UplinkEnd(
-                conversationID: conversationID, lastSequence: window.next.advanced(by: -1), reason: .cancelled)
-            effects.append(.send(.uplinkEnd(end)))
+            say(
+                UplinkEnd(
+                    conversationID: conversationID, lastSequence: window.next.advanced(by: -1), reason: .cancelled),
+                &effects)
             endTurn(&effects)
         }
         stopPlayback(now, &effects)
@@ -197,20 +221,99 @@ extension Puck {
         playEarcon(.failed, &effects)
     }
 
-    mutating func turnLostLink(_ effects: inout [PuckEffect]) {
-        // The place of uplink resume: within a second of the drop the conversation could go on.
-        if turn == .idle { return }
-        endTurn(&effects)
+    // MARK: The link
+
+    /// What a reconnect can go on with: a conversation whose packets are all still here.
+    var uplinkToResume: Hello.Uplink? {
+        switch turn {
+        case .listening(let id), .thinking(let id):
+            utteranceHasHole
+                ? nil : Hello.Uplink(conversationID: id, first: window.first, next: window.next)
+        case .idle, .candidate, .interrupted: nil
+        }
+    }
+
+    /// Listening and thinking go on: the window holds a second, and the hub waits a little.
+    mutating func turnLostLink(_ now: Instant, _ effects: inout [PuckEffect]) {
+        switch turn {
+        case .idle, .listening, .thinking, .interrupted: break
+        case .candidate: interrupt(now, &effects)
+        }
+    }
+
+    /// This speech cannot be saved; the person is told, and asked for the rest when the link is back.
+    private mutating func interrupt(_ now: Instant, _ effects: inout [PuckEffect]) {
+        effects.append(.log(LogRecord(.warning, "uplink.interrupted")))
+        turn = .interrupted
+        deadlines.clear(.verdict)
+        deadlines[.interrupted] = now + Self.interruptedTimeout
         playEarcon(.failed, &effects)
+    }
+
+    /// The hub is back, with or without the conversation.
+    mutating func turnGotLink(_ welcome: Welcome, _ now: Instant, _ effects: inout [PuckEffect]) {
+        if let end = unsaidEnd {
+            effects.append(.send(.uplinkEnd(end)))
+            unsaidEnd = nil
+        }
+        switch turn {
+        case .idle, .candidate: break
+        case .listening(let id):
+            if !goOn(id, welcome, &effects) {
+                interrupt(now, &effects)
+                askAgain(now, &effects)
+            }
+        case .thinking(let id):
+            if goOn(id, welcome, &effects) {
+                if let utteranceEnd { effects.append(.send(.uplinkEnd(utteranceEnd))) }
+            } else {
+                endTurn(&effects)
+                // Whoever else is being answered has the room's ear: no need to complain.
+                if welcome.floor == nil { playEarcon(.failed, &effects) }
+            }
+        case .interrupted: askAgain(now, &effects)
+        }
+    }
+
+    /// Sends what the hub lacks. False: it has no use for it, or it is no longer here.
+    private mutating func goOn(
+        _ conversationID: String, _ welcome: Welcome, _ effects: inout [PuckEffect]
+    ) -> Bool {
+        guard let next = welcome.uplinkNext, !utteranceHasHole, window.rewind(to: next) else { return false }
+        effects.append(
+            .log(
+                LogRecord(
+                    .notice, "uplink.resumed",
+                    [
+                        .init("conversation", conversationID), .init("from", Int(next.value)),
+                        .init("packets", window.count),
+                    ])))
+        sendPending(&effects)
+        return true
+    }
+
+    /// Somebody who still speaks is asked for the rest, in a conversation of its own (FAILURES.md L8).
+    private mutating func askAgain(_ now: Instant, _ effects: inout [PuckEffect]) {
+        let isSpeaking = endpointer?.isSpeaking ?? false
+        effects.append(.stopEncoding)
+        turn = .idle
+        endpointer = nil
+        deadlines.clear(.interrupted)
+        guard isSpeaking, !muted, captureOK, !isSounding, var finding = lastFinding else { return }
+        // As far back as the ring reaches: the runtime bounds it.
+        finding.onset = .max
+        becomeCandidate(finding, now, preroll: true, now, &effects)
     }
 
     mutating func endTurn(_ effects: inout [PuckEffect]) {
         switch turn {
-        case .candidate, .listening: effects.append(.stopEncoding)
+        case .candidate, .listening, .interrupted: effects.append(.stopEncoding)
         case .idle, .thinking: break
         }
         turn = .idle
         endpointer = nil
+        utteranceEnd = nil
+        deadlines.clear(.interrupted)
         deadlines.clear(.verdict)
         deadlines.clear(.answer)
     }
@@ -233,6 +336,7 @@ extension Puck {
         effects.append(.setMuted(on))
         if on {
             if case .candidate = turn { endTurn(&effects) }
+            if turn == .interrupted { endTurn(&effects) }
             if case .listening = turn { endUtterance(.muted, now, &effects) }
         }
         playEarcon(on ? .muted : .unmuted, &effects)
@@ -249,6 +353,7 @@ extension Puck {
         captureOK = ok
         if !ok {
             if case .candidate = turn { endTurn(&effects) }
+            if turn == .interrupted { endTurn(&effects) }
             if case .listening = turn { endUtterance(.gap, now, &effects) }
         }
         reportStatus(now, &effects)

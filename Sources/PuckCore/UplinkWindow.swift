@@ -58,4 +58,13 @@ public struct UplinkWindow: Equatable, Sendable {
         if first.isBefore(sequence) { first = sequence }
         return true
     }
+
+    /// A new connection: the hub has everything before `sequence`, and the rest is to be sent again.
+    /// - Returns: false when that packet is no longer, or not yet, there.
+    public mutating func rewind(to sequence: SerialNumber) -> Bool {
+        guard !sequence.isBefore(first), !next.isBefore(sequence) else { return false }
+        first = sequence
+        nextToSend = sequence
+        return true
+    }
 }

@@ -37,8 +37,8 @@ struct PlaybackControls: @unchecked Sendable {  // Sound: every shared word is a
         let stop = Atomic<Bool>(false)
         /// Everything that the thread should play before it may rest; `.max` while more is on its way.
         let endPosition = Atomic<Int64>(0)
-        /// Samples before this position are to be skipped, and what the device holds dropped.
-        let discardBefore = Atomic<Int64>(0)
+        /// See `discard`.
+        fileprivate let discardBefore = Atomic<Int64>(.min)
         /// Loudness as a factor of 65,536.
         let volume = Atomic<Int>(65_536)
         /// The last sample that has left the loudspeaker, plus one.
@@ -58,6 +58,19 @@ struct PlaybackControls: @unchecked Sendable {  // Sound: every shared word is a
     func destroy() {
         words.deinitialize(count: 1)
         words.deallocate()
+    }
+
+    /// Loop: samples before `position` are to be skipped, and what the device holds dropped.
+    func discard(before position: Int64) { words.pointee.discardBefore.store(position, ordering: .releasing) }
+
+    /// Playback thread: the last `discard` that was not served yet; `.min` when there is none.
+    var wantedDiscard: Int64 { @_noLocks @_noAllocation get { words.pointee.discardBefore.load(ordering: .acquiring) } }
+
+    /// Playback thread: the discard of this position has been seen to; a later one, which may have come in the meantime,
+    /// is not.
+    @_noLocks @_noAllocation
+    func servedDiscard(_ position: Int64) {
+        _ = words.pointee.discardBefore.compareExchange(expected: position, desired: .min, ordering: .relaxed)
     }
 }
 

@@ -22,8 +22,15 @@ final class AudioThreads {
 
     deinit { stop() }
 
+    /// Asks both to end, and does not wait.
+    func askToStop() {
+        capture.askToStop()
+        playback.askToStop()
+    }
+
     /// Asks both to end and waits for them. A second call does nothing.
     func stop() {
+        askToStop()
         capture.stop()
         playback.stop()
     }

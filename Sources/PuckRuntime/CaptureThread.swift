@@ -48,9 +48,13 @@ final class CaptureThread {
 
     /// Asks the thread to end and waits for it; a device that does not return is left behind (see `limitShutdown`).
     func stop() {
+        askToStop()
+        thread?.join()
+    }
+
+    func askToStop() {
         controls.words.pointee.stop.store(true, ordering: .releasing)
         stopEvent.signal()
-        thread?.join()
     }
 }
 
@@ -114,9 +118,12 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
             preconditionFailure("rates of 8 to 192 kHz can be resampled: \(error.description)")
         }
         defer { resampler.destroy() }
+        let intake = CaptureIntake(
+            rate: device.format.rate, wake: settings.wake, producer: ring.producer, clock: clock, mailbox: mailbox,
+            controls: controls)
         var loop = CaptureLoop(
-            stream: device.stream, resampler: resampler, format: device.format, settings: settings,
-            producer: ring.producer, clock: clock, mailbox: mailbox, controls: controls, wake: wake)
+            stream: device.stream, resampler: resampler, format: device.format, capture: settings.capture,
+            intake: intake, wake: wake)
         defer { loop.destroy() }
         format.put(device.format.line)
         timesOpened += 1
@@ -138,46 +145,30 @@ private struct CaptureLoop {
 
     let stream: CaptureStream
     let resampler: Resampler
-    let producer: RingProducer
-    let clock: SampleClock
-    let mailbox: Mailbox
     let controls: CaptureControls
     let wake: EventSignaller
     let channel: ChannelChoice
     let gain: Int32
-    let rate: Int64
     let device: UnsafeMutableBufferPointer<Int16>
     let converted: UnsafeMutableBufferPointer<Int16>
-    let detects: Bool
-    var detector: LevelWakeDetector
+    var intake: CaptureIntake
     var deliveredPeriods = 0
-    private let detectorParameters: LevelWakeDetector.Parameters
-    /// What rounding left over of the missing samples, in samples · rate, so that many overruns do not add up.
-    private var missingRemainder: Int64 = 0
-    /// Muted, or still waiting for the first period that began after the unmuting.
-    private var isSilent = false
 
     init(
-        stream: CaptureStream, resampler: Resampler, format: NegotiatedFormat, settings: PuckSettings,
-        producer: RingProducer, clock: SampleClock, mailbox: Mailbox, controls: CaptureControls, wake: EventSignaller
+        stream: CaptureStream, resampler: Resampler, format: NegotiatedFormat, capture: CaptureSettings,
+        intake: CaptureIntake, wake: EventSignaller
     ) {
         self.stream = stream
         self.resampler = resampler
-        self.producer = producer
-        self.clock = clock
-        self.mailbox = mailbox
-        self.controls = controls
+        self.intake = intake
         self.wake = wake
-        channel = settings.capture.channelChoice(of: format.channels)
-        gain = settings.capture.gainFactor
-        rate = Int64(format.rate)
+        controls = intake.controls
+        channel = capture.channelChoice(of: format.channels)
+        gain = capture.gainFactor
         device = .allocate(capacity: format.periodFrames)
         device.initialize(repeating: 0)
         converted = .allocate(capacity: resampler.outputBound(for: format.periodFrames))
         converted.initialize(repeating: 0)
-        detects = settings.wake.detector == .level
-        detectorParameters = settings.wake.detectorParameters
-        detector = LevelWakeDetector(detectorParameters)
     }
 
     func destroy() {
@@ -202,7 +193,8 @@ private struct CaptureLoop {
             case .xrun, .suspended:
                 let recovery = stream.recover(from: outcome.status)
                 if case .lost = recovery.status { return recovery.errno }
-                account(missingFrames: recovery.missingFrames)
+                intake.account(missingFrames: recovery.missingFrames)
+                wake.signal()
             }
         }
         return 0
@@ -218,57 +210,7 @@ private struct CaptureLoop {
             samples = UnsafeBufferPointer(start: converted.baseAddress, count: count)
         }
         deliveredPeriods &+= 1
-        let words = controls.words
-        words.pointee.periods.wrappingAdd(1, ordering: .relaxed)
-        let start = producer.position
-        var mustWake: Bool
-        if mustBeSilent(frames: frames, capturedAt: capturedAt) {
-            // Time goes on, sound does not: not one sample leaves this function.
-            mustWake = producer.skip(Int64(truncatingIfNeeded: samples.count))
-            words.pointee.level.store(-9000, ordering: .relaxed)
-        } else {
-            mustWake = producer.write(samples)
-            if let finding = detector.process(samples, at: start), detects {
-                let event = AudioEvent(
-                    .wake, position: finding.onset, levelDecibels: finding.levelDecibels,
-                    noiseDecibels: finding.noiseDecibels, confidence: finding.confidence)
-                mustWake = mailbox.post(event) || mustWake
-            }
-            words.pointee.level.store(Int(detector.levelDecibels * 100), ordering: .relaxed)
-            words.pointee.noise.store(Int(detector.noiseDecibels * 100), ordering: .relaxed)
-        }
-        if capturedAt != 0 {
-            clock.observe(position: producer.position, at: capturedAt, samplesSinceLast: samples.count)
-        }
-        if mustWake { wake.signal() }
-    }
-
-    /// Whether this period may not be heard: the puck is muted, or was when the period began. The detector starts anew
-    /// afterwards, so that nothing of the muted time decides anything.
-    @_noLocks @_noAllocation
-    private mutating func mustBeSilent(frames: Int, capturedAt: Int64) -> Bool {
-        let words = controls.words
-        if words.pointee.muted.load(ordering: .acquiring) {
-            isSilent = true
-            return true
-        }
-        if !isSilent { return false }
-        let began = capturedAt &- Int64(truncatingIfNeeded: frames) &* 1_000_000_000 / rate
-        // A device without timestamps: the period in progress is given up, the next one counts.
-        isSilent = capturedAt != 0 && began < words.pointee.unmutedAt.load(ordering: .relaxed)
-        detector = LevelWakeDetector(detectorParameters)
-        return true
-    }
-
-    /// Samples that the device lost keep their place in time: the ring moves on by exactly as many.
-    @_noLocks @_noAllocation
-    private mutating func account(missingFrames: Int64) {
-        let scaled = missingFrames &* 16_000 &+ missingRemainder
-        let missing = scaled / rate
-        missingRemainder = scaled &- missing &* rate
-        let position = producer.position
-        _ = producer.skip(missing)
-        _ = mailbox.post(AudioEvent(.xrun, position: position, count: missing))
-        wake.signal()
+        controls.words.pointee.periods.wrappingAdd(1, ordering: .relaxed)
+        if intake.take(samples, frames: frames, capturedAt: capturedAt) { wake.signal() }
     }
 }

@@ -47,9 +47,13 @@ final class PlaybackThread {
     }
 
     func stop() {
+        askToStop()
+        thread?.join()
+    }
+
+    func askToStop() {
         controls.words.pointee.stop.store(true, ordering: .releasing)
         workEvent.signal()
-        thread?.join()
     }
 }
 
@@ -91,10 +95,21 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
                 wake.signal()
             }
             if controls.words.pointee.stop.load(ordering: .acquiring) { return }
-            skipWhatCannotBePlayed()
             let pause = CaptureThread.reopenPauses[min(failures, CaptureThread.reopenPauses.count - 1)]
             failures += 1
-            workEvent.wait(milliseconds: pause * 1000)
+            rest(milliseconds: pause * 1000)
+        }
+    }
+
+    /// Waits for the next attempt to open. What is to be played meanwhile is thrown away, and hurries nothing.
+    private func rest(milliseconds: Int) {
+        let end = MonotonicClock.now() + .milliseconds(milliseconds)
+        while !controls.words.pointee.stop.load(ordering: .acquiring) {
+            skipWhatCannotBePlayed()
+            let left = end - MonotonicClock.now()
+            if left <= .zero { return }
+            workEvent.wait(milliseconds: left.wholeMilliseconds + 1)
+            workEvent.drain()
         }
     }
 
@@ -151,6 +166,8 @@ private struct PlaybackLoop {
     let converted: UnsafeMutableBufferPointer<Int16>
     /// Something was written since the last rest.
     private var isSounding = false
+    /// The loop knows that the ring is empty.
+    private var saidDry = false
 
     init(
         stream: PlaybackStream, resampler: Resampler, format: NegotiatedFormat, reader: RingReader, mailbox: Mailbox,
@@ -180,14 +197,15 @@ private struct PlaybackLoop {
     mutating func playAll() -> Int32 {
         let words = controls.words
         while !words.pointee.stop.load(ordering: .relaxed) {
-            let discard = words.pointee.discardBefore.load(ordering: .acquiring)
-            if discard > reader.position || (isSounding && discard == reader.position) {
+            let discard = controls.wantedDiscard
+            if discard != .min {
                 let errno = silence(upTo: discard)
                 if errno != 0 { return errno }
                 continue
             }
             let read = reader.read(into: samples)
             if read.count > 0 {
+                saidDry = false
                 let errno = write(read.count)
                 if errno != 0 { return errno }
                 if reader.releaseConsumed() { wake.signal() }
@@ -207,15 +225,17 @@ private struct PlaybackLoop {
     /// Stop was asked for: drops what the device holds and skips what the ring holds.
     @_noLocks @_noAllocation
     private mutating func silence(upTo position: Int64) -> Int32 {
-        // Not when a second stop has come in the meantime: that one is served next.
-        _ = controls.words.pointee.discardBefore.compareExchange(
-            expected: position, desired: .min, ordering: .relaxed)
+        controls.servedDiscard(position)
+        let queued = isSounding ? Int64(truncatingIfNeeded: stream.queuedFrames()) &* 16_000 / rate : 0
+        let heard = max(0, reader.position &- queued)
         if position > reader.position { reader.seek(to: position) }
         isSounding = false
         resampler.reset()
         let recovery = stream.discard()
         if reader.releaseConsumed() { wake.signal() }
         publish(heard: reader.position)
+        _ = mailbox.post(AudioEvent(.skipped, position: heard, count: position))
+        wake.signal()
         return recovery.errno
     }
 
@@ -254,11 +274,19 @@ private struct PlaybackLoop {
         return 0
     }
 
-    /// The ring is empty in the middle of a play: keeps the device running with silence once it is nearly dry, else
-    /// gives the loop the time that the device still has.
+    /// The ring is empty in the middle of a play. Gives the loop the time that the device still has, tells it when that
+    /// is short, and keeps the device running with silence in the end.
     @_noLocks @_noAllocation
     private mutating func bridge() -> Int32 {
-        if stream.queuedFrames() > 2 &* periodFrames {
+        let queued = stream.queuedFrames()
+        if queued > (saidDry ? 1 : 2) &* periodFrames {
+            sleepMilliseconds(5)
+            return 0
+        }
+        if !saidDry {
+            saidDry = true
+            _ = mailbox.post(AudioEvent(.dry, position: reader.position))
+            wake.signal()
             sleepMilliseconds(5)
             return 0
         }
@@ -296,7 +324,7 @@ private struct PlaybackLoop {
         // The device holds at most 2 s; a device whose delay does not go down is not worth waiting for.
         while stream.queuedFrames() > 0 && turns < 1000 {
             if reader.fill > 0 || controls.words.pointee.stop.load(ordering: .relaxed) { return 0 }
-            if controls.words.pointee.discardBefore.load(ordering: .relaxed) >= reader.position { return 0 }
+            if controls.wantedDiscard != .min { return 0 }
             sleepMilliseconds(5)
             turns &+= 1
             publishHeard()

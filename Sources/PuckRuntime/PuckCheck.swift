@@ -1,4 +1,5 @@
 import ALSADevice
+import BoardIO
 import CLinux
 import LinkTransport
 import LinuxIO
@@ -18,9 +19,31 @@ struct PuckCheck {
         for warning in settings.warnings { report("configuration", .doubtful, warning) }
         let microphone = checkMicrophone()
         let speaker = checkSpeaker()
+        let button = checkLine("button", settings.gpio.button)
+        let mute = checkLine("mute switch", settings.gpio.mute)
         let hub = checkHub()
         let control = checkControlSocket()
-        return microphone && speaker && hub && control ? 0 : 1
+        return microphone && speaker && button && mute && hub && control ? 0 : 1
+    }
+
+    /// Takes the line and gives it back. One that a running puckd holds is fine.
+    private func checkLine(_ what: String, _ line: GPIOSettings.Line) -> Bool {
+        guard let request = line.request(chipLabels: settings.gpio.chipLabels) else { return true }
+        do throws(LineError) {
+            let input = try InputLine.open(request)
+            let state = try input.isActive() ? "active" : "inactive"
+            report(
+                what, .good,
+                "\(input.place): active \(line.active.rawValue), \(line.bias.rawValue), now \(state)")
+            return true
+        } catch {
+            if error.code == .busy, error.holder == request.consumer {
+                report(what, .doubtful, "\(error.context): a puckd is running here")
+                return true
+            }
+            report(what, .bad, error.message)
+            return false
+        }
     }
 
     /// Makes the control socket and takes it away again. One that is in use belongs to a puckd that runs: fine.

@@ -22,9 +22,9 @@ public enum PuckCommand {
                 help: "Override one key of the configuration; may be given several times."),
             .init(
                 "check",
-                help: "Validate the configuration, open the microphone and the loudspeaker, reach the hub and be "
-                    + "welcomed; say what is wrong and how to mend it. Exits with 0 when everything works, 1 when "
-                    + "something does not."),
+                help: "Validate the configuration, open the microphone, the loudspeaker and the GPIO lines, reach the "
+                    + "hub and be welcomed; say what is wrong and how to mend it. Exits with 0 when everything works, "
+                    + "1 when something does not."),
             .init("list-devices", help: "List the sound devices, by the names that the configuration takes."),
             .init(
                 "meter",

@@ -15,30 +15,35 @@ final class PuckDaemon {
     let settings: PuckSettings
     let log: Log
     let loop: EventLoop
-    private let link: ClientLink
-    private var puck: Puck
+    let link: ClientLink
+    var puck: Puck
 
-    private let threads: AudioThreads
-    private let capture: CaptureThread
-    private let playback: PlaybackThread
-    private let microphone: MicrophoneFeed
-    private let speaker: SpeakerFeed
+    let threads: AudioThreads
+    let capture: CaptureThread
+    let playback: PlaybackThread
+    let microphone: MicrophoneFeed
+    let speaker: SpeakerFeed
     /// The audio threads' one way to wake the loop.
-    private let audioEvent: EventDescriptor
-    private let lightsRenderer: TerminalLights?
+    let audioEvent: EventDescriptor
+    let lightsRenderer: TerminalLights?
     private let signals: SignalDescriptor
-    private let control: ControlSocket?
+    let control: ControlSocket?
+    /// Nil where the kernel has none: the pauses between attempts are then never cut short.
+    private let network: NetworkMonitor?
+    var inputs: BoardInputs?
 
-    private var effects: [PuckEffect] = []
+    var effects: [PuckEffect] = []
     private var pendingEvents = BoundedQueue<PuckEvent>(capacity: 64)
     private var isStepping = false
     /// The downlink packet whose message is being handled.
-    private var arrived: UnsafeRawBufferPointer?
-    private var isOverflowing = false
-    private var socketInUse = false
-    private var closedByUs = false
-    private var openWanted = false
-    private var header = [UInt8](repeating: 0, count: WireLimits.headerBytes)
+    var arrived: UnsafeRawBufferPointer?
+    var isOverflowing = false
+    var socketInUse = false
+    /// See `beginStop`.
+    var isStopping = false
+    var closedByUs = false
+    var openWanted = false
+    var header = [UInt8](repeating: 0, count: WireLimits.headerBytes)
     private let reread: () -> PuckSettings?
     private var talkAtOnce: Bool
 
@@ -68,9 +73,7 @@ final class PuckDaemon {
         audioEvent = threads.event
         do throws(CodecError) {
             microphone = MicrophoneFeed(ring: capture.ring, encoder: try OpusEncoder(settings.opus.encoderParameters))
-            speaker = SpeakerFeed(
-                ring: playback.ring, controls: playback.controls, decoder: try OpusDecoder(),
-                playoutDelayMilliseconds: settings.playback.playoutDelayMilliseconds)
+            speaker = try SpeakerFeed(ring: playback.ring, controls: playback.controls)
         } catch { throw .codec(error) }
         puck = Puck(
             identity: settings.coreIdentity, parameters: settings.coreParameters,
@@ -84,6 +87,12 @@ final class PuckDaemon {
             let path = settings.controlSocketPath
             control = path.isEmpty ? nil : try ControlSocket(path: path)
         } catch { throw .system(error) }
+        do throws(SystemError) {
+            network = try NetworkMonitor()
+        } catch {
+            log.warning("network.unwatched", [Field("detail", error.description)])
+            network = nil
+        }
         do throws(TransportError) { try adopt() } catch { throw .transport(error) }
     }
 
@@ -91,9 +100,21 @@ final class PuckDaemon {
         link.onOpen = { [unowned(unsafe) self] in perform(.socketOpened) }
         link.onMessage = { [unowned(unsafe) self] bytes in received(bytes) }
         link.onClosed = { [unowned(unsafe) self] failure in closed(failure) }
-        loop.onDeadline = { [unowned(unsafe) self] in perform(.timePassed) }
+        loop.onDeadline = { [unowned(unsafe) self] in
+            inputs?.timePassed()
+            perform(.timePassed)
+        }
+        inputs = BoardInputs(
+            settings.gpio, loop: loop, log: log, ring: capture.ring,
+            onDeadlineMoved: { [unowned(unsafe) self] in rearm() }
+        ) { [unowned(unsafe) self] event in perform(event) }
         try loop.adopt(fileDescriptor: audioEvent.descriptor) { [unowned(unsafe) self] _ in audioHappened() }
         try loop.adopt(fileDescriptor: signals.descriptor) { [unowned(unsafe) self] _ in signalled() }
+        if let network {
+            try loop.adopt(fileDescriptor: network.descriptor) { [unowned(unsafe) self] _ in
+                if network.drain() { perform(.networkChanged) }
+            }
+        }
         if let control {
             try loop.adopt(fileDescriptor: control.descriptor) { [unowned(unsafe) self] _ in
                 control.serve { [unowned(unsafe) self] request in answer(request) }
@@ -111,6 +132,7 @@ final class PuckDaemon {
             ])
         for warning in settings.warnings { log.warning("config.warning", [Field("detail", warning)]) }
         perform(.started)
+        inputs?.start()
         loop.run()
         microphone.stop()
         threads.stop()
@@ -123,6 +145,7 @@ final class PuckDaemon {
     /// Steps the core and carries out what it wants. An effect that causes an event at once (a full queue, say) has it
     /// queued behind, so that the core is never entered twice.
     func perform(_ event: PuckEvent) {
+        if isStopping { return }
         guard pendingEvents.append(event) else { preconditionFailure("an event caused more than 64 others") }
         if isStepping { return }
         isStepping = true
@@ -133,8 +156,10 @@ final class PuckDaemon {
             for i in effects.indices { carryOut(effects[i]) }
         }
         isStepping = false
-        loop.setDeadline(puck.nextDeadline?.nanoseconds)
+        rearm()
     }
+
+    private func rearm() { loop.setDeadline(earliest(puck.nextDeadline, inputs?.nextDeadline)?.nanoseconds) }
 
     private func received(_ message: UnsafeRawBufferPointer) {
         do throws(WireError) {
@@ -148,10 +173,13 @@ final class PuckDaemon {
                 guard payload.count <= PacketSlots.slotBytes else {
                     throw WireError(.badLength, "a packet of 20 ms has at most 1275 bytes, this one \(payload.count)")
                 }
-                // Kept only if the core accepts it: a duplicate must not overwrite a packet that still waits.
+                // Kept only if the core wants it: not a duplicate, say, or what belongs to a play that was stopped.
                 arrived = payload
                 defer { arrived = nil }
-                perform(.audioReceived(type: header.type, sequence: header.sequence, byteCount: payload.count))
+                perform(
+                    .audioReceived(
+                        type: header.type, sequence: header.sequence, byteCount: payload.count,
+                        sentAt: header.timestampMilliseconds))
                 feedSpeaker()
             case .uplinkPCM, .uplinkOpus:
                 throw WireError(.unexpected, "a hub does not send uplink audio")
@@ -169,6 +197,7 @@ final class PuckDaemon {
 
     private func closed(_ failure: LinkFailure) {
         socketInUse = false
+        if isStopping { return loop.stop() }
         let expected = closedByUs
         closedByUs = false
         if !expected {
@@ -184,6 +213,7 @@ final class PuckDaemon {
     /// The audio threads have something to say, or a packet's worth of samples is there.
     private func audioHappened() {
         audioEvent.drain()
+        if isStopping { return }
         while let event = capture.mailbox.take() { captureSaid(event) }
         while let event = playback.mailbox.take() { playbackSaid(event) }
         pumpMicrophone()
@@ -215,7 +245,7 @@ final class PuckDaemon {
                     "capture.failed", [Field("detail", error.context), Field("advice", error.advice)])
             }
             perform(.captureLost)
-        case .played: break
+        case .played, .skipped, .dry: break
         }
     }
 
@@ -234,6 +264,12 @@ final class PuckDaemon {
                     "playback.failed", [Field("detail", error.context), Field("advice", error.advice)])
             }
             perform(.playbackLost)
+        case .skipped:
+            speaker.stopped(at: event.position, skippedTo: event.count)
+            feedSpeaker()
+        case .dry:
+            if speaker.ranDry() { playback.wakeUp() }
+            if speaker.takeStarved() { perform(.playbackStarved) }
         case .wake: break
         }
     }
@@ -247,18 +283,14 @@ final class PuckDaemon {
         if outcome == .more { audioEvent.signal() }
     }
 
-    private func feedSpeaker() {
+    func feedSpeaker() {
         if speaker.pump() { playback.wakeUp() }
     }
 
     private func signalled() {
         while let signal = signals.next() {
             switch signal {
-            case .terminate, .interrupt:
-                // Whatever hangs (a device that never returns, a name server): the process still ends in time.
-                PuckDaemon.limitShutdown()
-                link.close()
-                loop.stop()
+            case .terminate, .interrupt: beginStop()
             case .hangUp: rereadConfiguration()
             case .user1: perform(.talkRequested(position: capture.ring.producer.position))
             default: break
@@ -275,113 +307,5 @@ final class PuckDaemon {
         puck.reconfigure(fresh.coreParameters, into: &effects)
         for i in effects.indices { carryOut(effects[i]) }
         log.notice("config.reread")
-    }
-
-    /// The control socket's commands, one line each.
-    private func answer(_ request: String) -> String {
-        let words = request.split(separator: " ")
-        switch words.first {
-        case "wake": perform(.talkRequested(position: capture.ring.producer.position))
-        case "stop": perform(.stopRequested)
-        case "mute": perform(.muteRequested(true))
-        case "unmute": perform(.muteRequested(false))
-        case "volume":
-            guard words.count == 2, let volume = Int(words[1]), (0...100).contains(volume) else {
-                return "error: volume takes a whole number from 0 to 100"
-            }
-            perform(.volumeRequested(volume))
-        case "status": return status()
-        default: return "error: unknown command \"\(request)\"; known are wake, stop, mute, unmute, volume N, status"
-        }
-        return "ok"
-    }
-
-    private func status() -> String {
-        let words = capture.controls.words
-        return "phase=\(puck.phase.rawValue) connected=\(puck.isConnected ? "yes" : "no")"
-            + " muted=\(puck.isMuted ? "yes" : "no") volume=\(puck.currentVolume)"
-            + " level_db=\(fixed(Double(words.pointee.level.load(ordering: .relaxed)) / 100, 1))"
-            + " noise_db=\(fixed(Double(words.pointee.noise.load(ordering: .relaxed)) / 100, 1))"
-            + " overruns=\(puck.overruns) missed_ms=\(puck.missedSamples / 16)"
-            + " periods=\(words.pointee.periods.load(ordering: .relaxed))"
-            + " underruns=\(playback.controls.words.pointee.underruns.load(ordering: .relaxed))"
-            + " broken_packets=\(speaker.brokenPackets)"
-    }
-
-    // MARK: Effects out
-
-    private func carryOut(_ effect: PuckEffect) {
-        switch effect {
-        case .openSocket: openSocket()
-        case .closeSocket:
-            openWanted = false
-            if socketInUse {
-                closedByUs = true
-                link.close()
-            }
-        case .send(let control): send(.control, .zero, control.payload())
-        case .sendError(let error): send(.error, .zero, error.payload())
-        case .sendPacket(let sequence):
-            sendMessage(.uplinkOpus, sequence, microphone.slots.bytes(UplinkWindow.slot(of: sequence)))
-        case .startEncoding(let onset, let preroll):
-            microphone.start(
-                onset: onset, prerollSamples: preroll ? Int64(settings.wake.prerollMilliseconds * 16) : 0,
-                periodSamples: Int64(settings.capture.periodMilliseconds * 16))
-            audioEvent.signal()  // encode in the next turn, not inside this step
-        case .stopEncoding: microphone.stop()
-        case .startPlayback(let codec): speaker.start(codec: codec)
-        case .playPacket(let sequence, _):
-            guard let arrived else { preconditionFailure("a packet is played as it arrives") }
-            _ = speaker.slots.store(arrived, in: Downlink.slot(of: sequence))
-            if !speaker.enqueue(sequence) { log.error("play.queue_full") }
-        case .finishPlayback:
-            speaker.finish()
-            feedSpeaker()
-            playback.wakeUp()
-        case .stopPlayback:
-            speaker.stop()
-            playback.wakeUp()
-        case .playEarcon(let earcon):
-            speaker.play(earcon: earcon.samples(levelDecibels: Float(settings.earcons.levelDecibels)))
-            feedSpeaker()
-        case .setVolume(let percent): playback.setVolume(percent: percent)
-        case .setMuted(let on):
-            let words = capture.controls.words
-            if !on { words.pointee.unmutedAt.store(MonotonicClock.now().nanoseconds, ordering: .relaxed) }
-            words.pointee.muted.store(on, ordering: .releasing)
-        case .showLights(let lights):
-            log.info("lights", [Field("state", lights.rawValue)])
-            lightsRenderer?.show(lights)
-        case .log(let record): log.write(record)
-        }
-    }
-
-    private func openSocket() {
-        if socketInUse {
-            openWanted = true  // the old socket is still closing; open as soon as it has
-            return
-        }
-        socketInUse = true
-        closedByUs = false
-        isOverflowing = false
-        link.open()
-    }
-
-    private func send(_ type: MessageType, _ sequence: SerialNumber, _ payload: [UInt8]) {
-        payload.withUnsafeBytes { sendMessage(type, sequence, $0) }
-    }
-
-    private func sendMessage(_ type: MessageType, _ sequence: SerialNumber, _ payload: UnsafeRawBufferPointer) {
-        let head = MessageHeader(
-            type: type, sequence: sequence, timestampMilliseconds: MonotonicClock.now().wireMilliseconds,
-            length: payload.count)
-        let sent = header.withUnsafeMutableBytes { bytes in
-            head.write(to: bytes)
-            return link.send(head: UnsafeRawBufferPointer(bytes), body: payload)
-        }
-        if !sent && link.isOpen && !isOverflowing {
-            isOverflowing = true  // one event, however many messages of this step do not fit
-            perform(.sendQueueOverflowed)
-        }
     }
 }

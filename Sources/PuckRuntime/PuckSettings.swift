@@ -13,6 +13,7 @@ public struct PuckSettings: Sendable {
     public var opus: OpusSettings
     public var earcons: EarconSettings
     public var lights: LightSettings
+    public var gpio: GPIOSettings
     public var logLevel: LogLevel
     /// The control socket's path; empty for none.
     public var controlSocketPath: String
@@ -20,7 +21,7 @@ public struct PuckSettings: Sendable {
     public var warnings: [String]
 
     /// Sections that a board's file may set: what depends on the hardware, and nothing about the house.
-    public static let boardSections = ["capture", "playback", "opus", "lights"]
+    public static let boardSections = ["capture", "playback", "opus", "lights", "gpio"]
 
     /// Reads the configuration: defaults, then the board's file, then `path`, then the command line, the later
     /// winning. Throws everything that is wrong with it.
@@ -45,7 +46,7 @@ public struct PuckSettings: Sendable {
             identity: identity, hub: HubLinkSettings(&reader), capture: CaptureSettings(&reader),
             playback: PlaybackSettings(&reader), wake: WakeSettings(&reader), endpoint: EndpointSettings(&reader),
             opus: OpusSettings(&reader), earcons: EarconSettings(&reader), lights: LightSettings(&reader),
-            logLevel: reader.choice("log", "level", default: LogLevel.info),
+            gpio: GPIOSettings(&reader), logLevel: reader.choice("log", "level", default: LogLevel.info),
             controlSocketPath: reader.path("control", "socket", default: "/run/puckd/control", mayBeEmpty: true),
             warnings: [])
         try reader.finish()

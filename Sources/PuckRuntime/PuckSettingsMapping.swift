@@ -22,7 +22,8 @@ extension PuckSettings {
                 hangoverMilliseconds: endpoint.hangoverMilliseconds,
                 noSpeechMilliseconds: endpoint.noSpeechMilliseconds,
                 utteranceLimitMilliseconds: endpoint.utteranceLimitMilliseconds),
-            volume: playback.volumePercent, earconsEnabled: earcons.isEnabled)
+            volume: playback.volumePercent, earconsEnabled: earcons.isEnabled,
+            playoutDelayMilliseconds: playback.playoutDelayMilliseconds)
     }
 
     var linkConfiguration: ClientLink.Configuration {
@@ -50,6 +51,7 @@ extension PuckSettings {
         if opus != fresh.opus { sections.append("[opus]") }
         if earcons.levelDecibels != fresh.earcons.levelDecibels { sections.append("[earcons] level_db") }
         if lights != fresh.lights { sections.append("[lights]") }
+        if gpio != fresh.gpio { sections.append("[gpio]") }
         if logLevel != fresh.logLevel { sections.append("[log]") }
         if controlSocketPath != fresh.controlSocketPath { sections.append("[control]") }
         if sections.isEmpty { return nil }

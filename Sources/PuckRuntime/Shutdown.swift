@@ -1,8 +1,27 @@
 import CLinux
+import LinkTransport
+import LinuxIO
+import PuckBase
 
 extension PuckDaemon {
     /// A daemon ends within 200 ms of SIGTERM; this is where it stops being polite.
     static let shutdownMilliseconds: UInt32 = 150
+    /// Of these, what the hub has to take the puck's goodbye and answer it; a close that was sent arrives without that.
+    static let goodbyeWithin = Interval.milliseconds(75)
+
+    /// Says goodbye to the hub and ends `run`. Nothing that happens from here on reaches the core.
+    func beginStop() {
+        if isStopping { return }
+        isStopping = true
+        // Whatever hangs (a device that never returns, a name server): the process still ends in time.
+        Self.limitShutdown()
+        microphone.stop()
+        threads.askToStop()  // they end while the goodbye is under way
+        guard socketInUse else { return loop.stop() }
+        loop.onDeadline = { [unowned(unsafe) self] in loop.stop() }
+        loop.setDeadline((MonotonicClock.now() + Self.goodbyeWithin).nanoseconds)
+        link.close(code: CloseCode.goingAway, reason: "the puck is stopping")
+    }
 
     /// Ends the process, successfully, if it has not ended by itself in time: a sound driver or a name server that hangs
     /// must not hold up a shutdown.

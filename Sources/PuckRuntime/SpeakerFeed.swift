@@ -6,74 +6,91 @@ import PuckCore
 import PuckWire
 import Synchronization
 
-/// The loop's end of the loudspeaker: decodes the queued packets of the running play into the playback ring, mixes
-/// earcons in, and knows how much of the play has been heard.
+/// The loop's end of the loudspeaker: decodes the queued packets of the active play into the playback ring, mixes
+/// earcons in, bridges what is missing, keeps a paused play, and knows how much of the active one has been heard.
 final class SpeakerFeed {
-    struct QueuedPacket {
-        var slot: Int
-        var isOpus: Bool
-    }
-
-    struct Play {
-        var isOpus: Bool
-        /// Ring position of its first sample; nil until the playout delay has been collected.
-        var start: Int64?
-        var writtenSamples: Int64 = 0
-        var isFinishing = false
-    }
-
     /// While something plays the loop looks after the ring this often (samples): 200 ms.
     static let refillSamples: Int64 = 3200
+    /// A play that runs dry is continued out of its past for 60 ms, fading; then there is silence.
+    static let concealedBlocks = 3
 
-    let slots = PacketSlots(count: Downlink.slotCount)
     private let ring: AudioRing
     private let controls: PlaybackControls
     private let producer: RingProducer
-    private var decoder: OpusDecoder
-    private let playoutDelaySamples: Int
-    private var queue = BoundedQueue<QueuedPacket>(capacity: Downlink.capacity)
-    private var play: Play?
+    private var active: PlaybackLane
+    private var paused: PlaybackLane
+    private var delaySamples = 0
     private var earcon: [Int16] = []
     private var earconOffset = 0
     private let block: UnsafeMutableBufferPointer<Int16>
-    /// Packets that the decoder refused; each was concealed.
-    private(set) var brokenPackets = 0
+    private var hasStarved = false
 
-    init(ring: AudioRing, controls: PlaybackControls, decoder: consuming OpusDecoder, playoutDelayMilliseconds: Int) {
+    init(ring: AudioRing, controls: PlaybackControls) throws(CodecError) {
         self.ring = ring
         self.controls = controls
         producer = ring.producer
-        self.decoder = decoder
-        playoutDelaySamples = playoutDelayMilliseconds * WireLimits.sampleRate / 1000
+        active = try PlaybackLane()
+        paused = try PlaybackLane()
         block = .allocate(capacity: WireLimits.samplesPerPacket)
         block.initialize(repeating: 0)
     }
 
     deinit { block.deallocate() }
 
-    func start(codec: DownStart.Codec) {
-        decoder.reset()
-        queue.removeAll()
-        play = Play(isOpus: codec == .opus)
+    /// Packets that the decoder refused; each was concealed.
+    var brokenPackets: Int { active.brokenPackets + paused.brokenPackets }
+
+    /// A new play; nothing of it sounds before `delayMilliseconds` have been collected.
+    func start(codec: DownStart.Codec, delayMilliseconds: Int) {
+        if active.isActive { skipWhatIsInTheRing() }
+        setDelay(milliseconds: delayMilliseconds)
+        active.begin(isOpus: codec == .opus)
     }
 
-    /// The packet lies in its slot. False when more packets wait than the protocol allows; the core refuses such a hub
-    /// before it comes to that.
-    func enqueue(_ sequence: SerialNumber) -> Bool {
-        guard let play else { return true }
-        return queue.append(QueuedPacket(slot: Downlink.slot(of: sequence), isOpus: play.isOpus))
+    func setDelay(milliseconds: Int) { delaySamples = milliseconds * WireLimits.sampleRate / 1000 }
+
+    /// False when more packets wait than the protocol allows.
+    func enqueue(_ packet: UnsafeRawBufferPointer) -> Bool {
+        active.isActive ? active.packets.append(packet) : true
     }
 
     /// Nothing more comes for this play.
-    func finish() { play?.isFinishing = true }
+    func finish() { active.isFinishing = true }
 
     /// Silence, now.
     func stop() {
-        play = nil
-        queue.removeAll()
+        active.end()
+        skipWhatIsInTheRing()
+    }
+
+    /// Silence, now; the play keeps its place.
+    func pause() {
+        skipWhatIsInTheRing()
+        active.pause(skippingTo: producer.position)
+        paused.end()
+        swap(&active, &paused)
+    }
+
+    /// The paused play goes on.
+    func resume() {
+        if active.isActive { skipWhatIsInTheRing() }
+        active.end()
+        swap(&active, &paused)
+    }
+
+    func dropPaused() { paused.end() }
+
+    /// What is in the ring is not to be heard, an earcon in it neither.
+    private func skipWhatIsInTheRing() {
         earconOffset = earcon.count
-        controls.words.pointee.discardBefore.store(producer.position, ordering: .releasing)
+        controls.discard(before: producer.position)
         controls.words.pointee.endPosition.store(producer.position, ordering: .releasing)
+    }
+
+    /// The playback thread has skipped to `skippedTo`; everything before `position` had been heard by then.
+    func stopped(at position: Int64, skippedTo: Int64) {
+        paused.stopped(at: position, skippedTo: skippedTo)
+        active.stopped(at: position, skippedTo: skippedTo)  // it was resumed before this news came
     }
 
     /// A second earcon replaces one that has not been played yet.
@@ -82,31 +99,33 @@ final class SpeakerFeed {
         earconOffset = 0
     }
 
-    /// Samples of the running play that have been heard.
-    var heardSamples: Int64 {
-        guard let play, let start = play.start else { return 0 }
-        let heard = controls.words.pointee.heard.load(ordering: .acquiring) - start
-        return min(max(0, heard), play.writtenSamples)
-    }
+    /// Samples of the active play that have been heard.
+    var heardSamples: Int64 { active.heard(upTo: controls.words.pointee.heard.load(ordering: .acquiring)) }
 
     /// The playback thread says that everything before `position` has been heard. True when that was the end of a
     /// finished play, which is then forgotten.
     func played(upTo position: Int64) -> Bool {
-        guard let play, play.isFinishing, queue.isEmpty else { return false }
-        if let start = play.start, position < start + play.writtenSamples { return false }
-        self.play = nil
+        guard active.isActive, active.isFinishing, active.isExhausted else { return false }
+        if let start = active.start, position < start + active.cursor { return false }
+        active.end()
         return true
     }
 
-    var isBusy: Bool { play != nil || earconOffset < earcon.count }
+    var isBusy: Bool { active.isActive || earconOffset < earcon.count }
+
+    /// True once for each time that the active play ran dry.
+    func takeStarved() -> Bool {
+        defer { hasStarved = false }
+        return hasStarved
+    }
 
     /// Fills the ring as far as there is room.
     /// - Returns: whether anything was written: the playback thread must be told.
     func pump() -> Bool {
         let before = producer.position
         while producer.room >= block.count, writeBlock() {}
-        let mayEnd = play?.isFinishing ?? true
-        let end = mayEnd && queue.isEmpty ? producer.position : Int64.max
+        let mayEnd = !active.isActive || active.isFinishing
+        let end = mayEnd && active.isExhausted ? producer.position : Int64.max
         controls.words.pointee.endPosition.store(end, ordering: .releasing)
         if isBusy {
             // Woken when a fifth of a second has been played, or when all has.
@@ -119,51 +138,39 @@ final class SpeakerFeed {
     /// One block of the play with the earcon mixed in, or of the earcon alone.
     private func writeBlock() -> Bool {
         var count = 0
-        if isPlayReady, let packet = queue.popFirst() {
-            decode(packet)
-            count = block.count
-            if play?.start == nil { play?.start = producer.position }
-            play?.writtenSamples += Int64(count)
-            count = mixEarcon(over: count)
-        } else if earconOffset < earcon.count, play?.start == nil {
-            for i in 0..<block.count { block[i] = 0 }
-            count = mixEarcon(over: min(block.count, earcon.count - earconOffset))
+        if active.isReady(delaySamples: delaySamples) {
+            count = active.take(into: block, at: producer.position)
+            mixEarcon(over: count)
+        } else if earconOffset < earcon.count, active.start == nil {
+            count = min(block.count, earcon.count - earconOffset)
+            for i in 0..<count { block[i] = 0 }
+            mixEarcon(over: count)
         }
         if count == 0 { return false }
         _ = producer.write(UnsafeBufferPointer(rebasing: block[0..<count]))
         return true
     }
 
-    private var isPlayReady: Bool {
-        guard let play, !queue.isEmpty else { return false }
-        return play.start != nil || play.isFinishing
-            || queue.count * WireLimits.samplesPerPacket >= playoutDelaySamples
-    }
-
-    private func mixEarcon(over count: Int) -> Int {
+    private func mixEarcon(over count: Int) {
         let mixed = min(count, earcon.count - earconOffset)
-        for i in 0..<max(0, mixed) { block[i] = Int16(clamping: Int(block[i]) + Int(earcon[earconOffset + i])) }
-        earconOffset += max(0, mixed)
-        return count
+        guard mixed > 0 else { return }
+        for i in 0..<mixed { block[i] = Int16(clamping: Int(block[i]) + Int(earcon[earconOffset + i])) }
+        earconOffset += mixed
     }
 
-    private func decode(_ packet: QueuedPacket) {
-        let bytes = slots.bytes(packet.slot)
-        if !packet.isOpus {
-            for i in 0..<block.count {
-                block[i] = 2 * i + 1 < bytes.count ? bytes.loadUnaligned(fromByteOffset: 2 * i, as: Int16.self) : 0
-            }
-            return
+    /// The ring and soon the device are empty in the middle of a play: a fading echo of it instead of a click, 20 ms at
+    /// a time, then silence.
+    /// - Returns: whether anything was written.
+    func ranDry() -> Bool {
+        guard active.isActive, active.start != nil, !active.isFinishing, active.isExhausted,
+            active.concealedBlocks < Self.concealedBlocks
+        else { return false }
+        if active.concealedBlocks == 0 {
+            hasStarved = true
+            active.isCollecting = true
         }
-        do throws(CodecError) {
-            if try decoder.decode(bytes, into: block) == block.count { return }
-        } catch {}
-        // Not 20 ms of Opus: conceal it, so that the rest stays in time.
-        brokenPackets += 1
-        do throws(CodecError) {
-            _ = try decoder.conceal(into: block)
-        } catch {
-            for i in 0..<block.count { block[i] = 0 }
-        }
+        active.conceal(into: block)
+        _ = producer.write(UnsafeBufferPointer(block))
+        return true
     }
 }

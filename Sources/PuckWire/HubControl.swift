@@ -43,17 +43,24 @@ public struct Welcome: Equatable, Sendable {
     public var resume: ResumeOutcome
     /// The sequence number of the first downlink message that follows.
     public var from: SerialNumber
+    /// The conversation that the puck named in its hello goes on; this uplink packet is wanted next. Nil: it does not.
+    public var uplinkNext: SerialNumber?
+    /// Another puck's conversation that has the floor of this puck's group; nil when nobody else's has.
+    public var floor: String?
     public var pingMilliseconds: Int
+    /// How long the hub keeps what the puck may have missed.
     public var replayMilliseconds: Int
 
     public init(
-        session: UInt32, epoch: UInt32, resume: ResumeOutcome, from: SerialNumber, pingMilliseconds: Int,
-        replayMilliseconds: Int
+        session: UInt32, epoch: UInt32, resume: ResumeOutcome, from: SerialNumber, uplinkNext: SerialNumber? = nil,
+        floor: String? = nil, pingMilliseconds: Int, replayMilliseconds: Int
     ) {
         self.session = session
         self.epoch = epoch
         self.resume = resume
         self.from = from
+        self.uplinkNext = uplinkNext
+        self.floor = floor
         self.pingMilliseconds = pingMilliseconds
         self.replayMilliseconds = replayMilliseconds
     }
@@ -211,6 +218,8 @@ extension Welcome {
         json.set("epoch", epoch)
         json.set("resume", resume.rawValue)
         json.set("from_seq", Int(from.value))
+        if let uplinkNext { json.set("uplink_next_seq", Int(uplinkNext.value)) }
+        if let floor { json.set("floor", floor) }
         json.set("ping_ms", pingMilliseconds)
         json.set("replay_ms", replayMilliseconds)
     }
@@ -224,6 +233,8 @@ extension Welcome {
         epoch = try json.unsigned("epoch")
         resume = try HubControl.known(ResumeOutcome(rawValue: try json.string("resume")), "resume")
         from = SerialNumber(try json.sequence("from_seq"))
+        uplinkNext = json.has("uplink_next_seq") ? SerialNumber(try json.sequence("uplink_next_seq")) : nil
+        floor = json.has("floor") ? try json.string("floor") : nil
         pingMilliseconds = try json.integer("ping_ms", 100...600_000)
         replayMilliseconds = try json.integer("replay_ms", 0...600_000)
     }

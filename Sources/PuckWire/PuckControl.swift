@@ -25,6 +25,8 @@ public struct Hello: Equatable, Sendable {
     public var codecs: [String]
     public var phrases: [String]
     public var resume: Resume?
+    /// The conversation that the puck is in, and which uplink packets it still holds.
+    public var uplink: Uplink?
     /// Only asks whether this puck would be welcome (`puckd --check`): the hub answers and closes, and a session of the
     /// same puck goes on undisturbed.
     public var isProbe: Bool
@@ -39,9 +41,22 @@ public struct Hello: Equatable, Sendable {
         }
     }
 
+    public struct Uplink: Equatable, Sendable {
+        public var conversationID: String
+        /// The oldest packet held; equal to `next` when none is.
+        public var first: SerialNumber
+        /// The packet that has not been made yet.
+        public var next: SerialNumber
+        public init(conversationID: String, first: SerialNumber, next: SerialNumber) {
+            self.conversationID = conversationID
+            self.first = first
+            self.next = next
+        }
+    }
+
     public init(
         puckID: String, room: String, group: String, software: String, phrases: [String], resume: Resume? = nil,
-        isProbe: Bool = false
+        uplink: Uplink? = nil, isProbe: Bool = false
     ) {
         version = WireLimits.protocolVersion
         self.puckID = puckID
@@ -51,6 +66,7 @@ public struct Hello: Equatable, Sendable {
         codecs = ["opus", "pcm16"]
         self.phrases = phrases
         self.resume = resume
+        self.uplink = uplink
         self.isProbe = isProbe
     }
 }
@@ -102,19 +118,33 @@ public struct UplinkEnd: Equatable, Sendable {
     }
 }
 
-/// How far the loudspeaker got; the hub paces by it.
+/// What the puck has received and how far its loudspeaker got; the hub keeps its log and its pace by it.
 public struct Played: Equatable, Sendable {
-    /// The highest downlink message that was fully played or acted on.
-    public var sequence: SerialNumber
-    public var playID: UInt32
-    public var positionMilliseconds: Int
-    public var bufferedMilliseconds: Int
+    public enum State: String, Sendable {
+        case playing, paused
+        /// The play is over on this puck: all was heard after `down_stop`, or it was stopped here.
+        case ended
+    }
 
-    public init(sequence: SerialNumber, playID: UInt32, positionMilliseconds: Int, bufferedMilliseconds: Int) {
+    /// The highest downlink message that has been received; everything before it has been, too.
+    public var sequence: SerialNumber
+    /// 0 when nothing plays.
+    public var playID: UInt32
+    /// What was heard, from the beginning of the whole (`resumed_at_ms` included).
+    public var positionMilliseconds: Int
+    /// What was received and not heard yet.
+    public var bufferedMilliseconds: Int
+    public var state: State
+
+    public init(
+        sequence: SerialNumber, playID: UInt32, positionMilliseconds: Int, bufferedMilliseconds: Int,
+        state: State = .playing
+    ) {
         self.sequence = sequence
         self.playID = playID
         self.positionMilliseconds = positionMilliseconds
         self.bufferedMilliseconds = bufferedMilliseconds
+        self.state = state
     }
 }
 
@@ -177,6 +207,7 @@ extension PuckControl {
             json.set("play_id", m.playID)
             json.set("position_ms", m.positionMilliseconds)
             json.set("buffered_ms", m.bufferedMilliseconds)
+            json.set("state", m.state.rawValue)
         case .status(let m): m.write(to: json)
         case .ping(let m): m.write(to: json)
         case .pong(let m): m.write(to: json)
@@ -201,11 +232,15 @@ extension PuckControl {
                     conversationID: try json.string("conversation_id"),
                     lastSequence: SerialNumber(try json.sequence("last_seq")), reason: known))
         case "played":
+            let state = json.has("state") ? try json.string("state") : Played.State.playing.rawValue
+            guard let known = Played.State(rawValue: state) else {
+                throw WireError(.badControl, "played does not know the state \"\(state)\"")
+            }
             return .played(
                 Played(
                     sequence: SerialNumber(try json.sequence("seq")), playID: try json.unsigned("play_id"),
                     positionMilliseconds: try json.integer("position_ms", 0...Int(Int32.max)),
-                    bufferedMilliseconds: try json.integer("buffered_ms", 0...Int(Int32.max))))
+                    bufferedMilliseconds: try json.integer("buffered_ms", 0...Int(Int32.max)), state: known))
         case "status": return .status(try PuckStatus(json))
         case "ping": return .ping(Ping(t0: try json.number("t0")))
         case "pong": return .pong(try Pong(json))
@@ -230,6 +265,13 @@ extension Hello {
             member.set("epoch", resume.epoch)
             member.set("resume_seq", Int(resume.sequence.value))
             json.set("resume", member)
+        }
+        if let uplink {
+            let member = JSONObject()
+            member.set("conversation_id", uplink.conversationID)
+            member.set("first_seq", Int(uplink.first.value))
+            member.set("next_seq", Int(uplink.next.value))
+            json.set("uplink", member)
         }
     }
 
@@ -256,6 +298,14 @@ extension Hello {
             let member = try json.object("resume")
             resume = Resume(
                 epoch: try member.unsigned("epoch"), sequence: SerialNumber(try member.sequence("resume_seq")))
+        }
+        uplink = nil
+        if json.has("uplink") {
+            let member = try json.object("uplink")
+            uplink = Uplink(
+                conversationID: try member.string("conversation_id"),
+                first: SerialNumber(try member.sequence("first_seq")),
+                next: SerialNumber(try member.sequence("next_seq")))
         }
     }
 

@@ -11,14 +11,19 @@ struct SettingsFile {
 
     /// - Parameter advice: what to do when the file is missing.
     init(path: String, advice: String) throws(SettingsErrors) {
-        let descriptor = puck_open(path, O_RDONLY | O_CLOEXEC, 0)
+        // Non-blocking: opening a FIFO would otherwise wait for ever.
+        let descriptor = puck_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0)
         if descriptor < 0 {
             let code = puck_errno()
             throw Self.failure(path, Self.text(code) + (code == ENOENT && !advice.isEmpty ? "; " + advice : ""))
         }
         defer { close(descriptor) }
         var status = stat()
-        isReadableByOthers = fstat(descriptor, &status) == 0 && status.st_mode & 0o004 != 0
+        guard fstat(descriptor, &status) == 0 else { throw Self.failure(path, Self.text(puck_errno())) }
+        guard status.st_mode & mode_t(S_IFMT) == mode_t(S_IFREG) else {
+            throw Self.failure(path, "not a regular file; name the file itself")
+        }
+        isReadableByOthers = status.st_mode & 0o004 != 0
         // One byte more than allowed tells a file of exactly that size from a larger one.
         var buffer = [UInt8](repeating: 0, count: Self.longestBytes + 1)
         var count = 0

@@ -47,9 +47,9 @@ public struct SettingsReader {
         parse: (String) -> Value?
     ) -> Value {
         note(section, key, defaultText, allowed)
-        guard let (document, entry) = find(section, key) else { return fallback }
-        if let value = parse(entry.value) { return value }
-        refuse(document, entry, "found \"\(entry.value)\"; allowed: \(allowed)")
+        guard let text = text(section, key) else { return fallback }
+        if let value = parse(text) { return value }
+        refuseValue(section, key, text, allowed)
         return fallback
     }
 
@@ -58,15 +58,22 @@ public struct SettingsReader {
         _ section: String, _ key: String, placeholder: Value, allowed: String, parse: (String) -> Value?
     ) -> Value {
         note(section, key, nil, allowed)
-        guard let (document, entry) = find(section, key) else {
-            let message = "missing; allowed: \(allowed)"
-            problems.append(
-                SettingsProblem(document: mainName, line: 0, section: section, key: key, message: message))
+        guard let text = text(section, key) else {
+            refuse(section, key, "missing; allowed: \(allowed)")
             return placeholder
         }
-        if let value = parse(entry.value) { return value }
-        refuse(document, entry, "found \"\(entry.value)\"; allowed: \(allowed)")
+        if let value = parse(text) { return value }
+        refuseValue(section, key, text, allowed)
         return placeholder
+    }
+
+    // Not inlined: `value` is compiled anew for each type, and these parts of it need not be.
+    @inline(never)
+    private func text(_ section: String, _ key: String) -> String? { find(section, key)?.entry.value }
+
+    @inline(never)
+    private mutating func refuseValue(_ section: String, _ key: String, _ text: String, _ allowed: String) {
+        refuse(section, key, "found \"\(text)\"; allowed: \(allowed)")
     }
 
     /// Whether some layer sets the key.
@@ -113,6 +120,7 @@ public struct SettingsReader {
         return nil
     }
 
+    @inline(never)
     private mutating func note(_ section: String, _ key: String, _ defaultText: String?, _ allowed: String) {
         precondition(!schema.contains { $0.section == section && $0.key == key }, "a key is asked for once")
         schema.append(SchemaEntry(section: section, key: key, defaultText: defaultText, allowed: allowed))

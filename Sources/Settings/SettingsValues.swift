@@ -1,3 +1,4 @@
+import CLinux
 import PuckBase
 
 // The kinds of values, each with the words that an error message needs.
@@ -90,6 +91,14 @@ extension SettingsReader {
         }
     }
 
+    /// An address of this machine in digits; nothing, for all of them, when the default is.
+    public mutating func address(_ section: String, _ key: String, default fallback: String) -> String {
+        let allowed = "an IPv4 or IPv6 address" + (fallback.isEmpty ? ", or nothing for all" : "")
+        return value(section, key, default: fallback, written: fallback, allowed: allowed) {
+            isAddress($0) || $0.isEmpty && fallback.isEmpty ? $0 : nil
+        }
+    }
+
     /// Host names or addresses with commas between them.
     public mutating func hosts(_ section: String, _ key: String, most: Int = 16) -> [String] {
         let allowed = "at most \(most) host names or addresses with commas between them"
@@ -147,6 +156,15 @@ private func isWordByte(_ byte: UInt8) -> Bool {
 /// Loose on purpose, since the resolver has the last word: letters of names, IPv4, IPv6 and its zone.
 private func isHost(_ text: String) -> Bool {
     (1...253).contains(text.utf8.count) && text.utf8.allSatisfy(isHostByte)
+}
+
+/// Digits and dots, or an IPv6 address, which may name its link: "fe80::1%wlan0".
+private func isAddress(_ text: String) -> Bool {
+    var parsed = in6_addr()
+    if inet_pton(AF_INET, text, &parsed) == 1 { return true }
+    let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 1 || !parts[1].isEmpty else { return false }
+    return inet_pton(AF_INET6, String(parts[0]), &parsed) == 1
 }
 
 private func isHostByte(_ byte: UInt8) -> Bool {

@@ -62,6 +62,21 @@ import Testing
         #expect(settings.certificate.extraNames == ["hub.local", "10.0.0.2"])
     }
 
+    @Test("what is listened on is an address, not a name")
+    func listen() throws {
+        for address in ["", "127.0.0.1", "0.0.0.0", "::", "::1", "fe80::1%wlan0", "::ffff:10.0.0.1"] {
+            let settings = try HubSettings.load(path: nil, overrides: ["hub.listen=\(address)"], hostName: "nas")
+            #expect(settings.service.listenAddress == address)
+        }
+        for word in ["localhost", "*", "10.0.0", "10.0.0.256", "10.0.0.1:7443", "[::1]", "fe80::1%", "1%lo", "::1::"] {
+            let errors = #expect(throws: SettingsErrors.self) {
+                try HubSettings.load(path: nil, overrides: ["hub.listen=\(word)"], hostName: "nas")
+            }
+            let expected = "found \"\(word)\"; allowed: an IPv4 or IPv6 address, or nothing for all"
+            #expect(errors?.description == "command line: [hub] listen: \(expected)")
+        }
+    }
+
     @Test("the arbitration window stays within its bounds")
     func window() {
         for window in ["79", "121"] {

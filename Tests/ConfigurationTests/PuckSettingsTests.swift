@@ -53,7 +53,7 @@ import Testing
         let least = try read("")
         #expect(all.capture == least.capture && all.playback == least.playback)
         #expect(all.wake == least.wake && all.endpoint == least.endpoint && all.opus == least.opus)
-        #expect(all.earcons == least.earcons && all.lights == least.lights)
+        #expect(all.earcons == least.earcons && all.lights == least.lights && all.gpio == least.gpio)
         #expect(all.logLevel == .info && all.controlSocketPath == "/run/puckd/control")
     }
 
@@ -94,7 +94,7 @@ import Testing
         let board = try read(least, "puck.board=generic", "puck.board_dir=" + Repository.path("boards")).settings
         let bare = try read("")
         #expect(board.capture == bare.capture && board.playback == bare.playback)
-        #expect(board.opus == bare.opus && board.lights == bare.lights)
+        #expect(board.opus == bare.opus && board.lights == bare.lights && board.gpio == bare.gpio)
     }
 
     @Test("a board that is named must exist, and its name cannot leave the folder")
@@ -121,6 +121,42 @@ import Testing
         #expect(try read("[capture]\nchannel = mix").capture.channel == .mix)
         #expect(try read("[capture]\nchannel = 3").capture.channel == .index(3))
         #expect(problems("[capture]\nchannel = 8") == ["f:7: [capture] channel: found \"8\"; allowed: 0…7, or mix"])
+    }
+
+    @Test("a line is a number, a polarity and a bias on a chip that goes by its label")
+    func gpio() throws {
+        let gpio = try read("[gpio]\nchip = pinctrl-bcm2711 , pinctrl-rp1\nbutton = 17\nbutton_active = high").gpio
+        #expect(gpio.chipLabels == ["pinctrl-bcm2711", "pinctrl-rp1"])
+        #expect(gpio.button.offset == 17 && gpio.button.active == .high && gpio.button.bias == .pullUp)
+        #expect(gpio.mute.offset == nil)
+        let request = gpio.button.request(chipLabels: gpio.chipLabels)
+        #expect(request?.isActiveLow == false && request?.offset == 17)
+        #expect(gpio.mute.request(chipLabels: gpio.chipLabels) == nil)
+        let nothing = try read("").gpio
+        #expect(nothing.chipLabels == [] && nothing.button.offset == nil && nothing.button.active == .low)
+    }
+
+    @Test(
+        "lines that cannot be meant are refused",
+        arguments: [
+            ("chip = a,,b", "f:7: [gpio] chip: found \"a,,b\"; allowed: at most 8 labels"),
+            ("chip = 01234567890123456789012345678901", "f:7: [gpio] chip: found \"0123"),
+            (
+                "chip = c\nbutton = 1024",
+                "f:8: [gpio] button: found \"1024\"; allowed: a line's number, 0…1023, or nothing"
+            ),
+            ("chip = c\nbutton = GPIO17", "f:8: [gpio] button: found \"GPIO17\"; allowed:"),
+            (
+                "chip = c\nbutton_bias = up",
+                "f:8: [gpio] button_bias: found \"up\"; allowed: pull-up, pull-down, disabled"
+            ),
+            ("mute_active = yes", "f:7: [gpio] mute_active: found \"yes\"; allowed: low, high"),
+            ("button = 17", "f:7: [gpio] button: given without chip; name the chip by its label"),
+            ("chip = c\nbutton = 17\nmute = 17", "f:9: [gpio] mute: found 17, which is the button's line"),
+        ])
+    func wrongLine(_ lines: String, _ expected: String) {
+        let found = problems("[gpio]\n" + lines)
+        #expect(found.count == 1 && found.first?.hasPrefix(expected) == true, "\(found)")
     }
 
     @Test("a link without TLS is warned of, but for the loopback")

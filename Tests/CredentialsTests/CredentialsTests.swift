@@ -191,6 +191,17 @@ struct TokenStoreTests {
         #expect(try folder.text("tokens").hasPrefix("# the house\n\na "))
     }
 
+    @Test("a FIFO, a folder or a device in the file's place is refused, without waiting for it")
+    func specialFiles() {
+        let folder = Folder()
+        #expect(mkfifo(folder.file("fifo"), 0o600) == 0)
+        for path in [folder.file("fifo"), folder.path, "/dev/null"] {
+            let refusal = CredentialError.invalid("\(path) is not a regular file")
+            #expect(throws: refusal) { try TokenStore(path: path) }
+            #expect(throws: refusal) { try Certificate(readFrom: path, nowUnixSeconds: 0) }
+        }
+    }
+
     @Test("a name is used once, and must be a name")
     func names() throws {
         let folder = Folder()
@@ -212,6 +223,8 @@ struct TokenStoreTests {
         for (number, text) in [
             (1, "kitchen\n"), (2, "# fine\nkitchen \(hash) 1 more\n"), (1, "kitchen abc 1\n"),
             (1, "kitchen \(hash) -1\n"), (2, "kitchen \(hash) 1\nkitchen \(hash) 1\n"), (1, "kit/chen \(hash) 1\n"),
+            // One second into the year 10000; and more days than a 32-bit word counts.
+            (1, "kitchen \(hash) 253402300800\n"), (1, "kitchen \(hash) \(Int64.max)\n"),
         ] {
             try folder.write("tokens", text)
             do {
@@ -223,7 +236,7 @@ struct TokenStoreTests {
             #expect(store.name(ofToken: token) == "kitchen")
             #expect(try !store.reloadIfChanged())
         }
-        try folder.write("tokens", "hall\t\(hash.uppercased())  5\r\n")
+        try folder.write("tokens", "hall\t\(hash.uppercased())  253402300799\r\n")
         #expect(try store.reloadIfChanged())
         #expect(store.name(ofToken: token) == "hall")
         unlink(folder.file("tokens"))

@@ -18,30 +18,26 @@ struct DownlinkTests {
         var policy = HubPolicy()
         policy.downlinkAhead = .milliseconds([2_000, 200, 5_000, 1][seed % 4])
         let bound = [100, 10, 100, 10][seed % 4]
-        var (bench, id, conversation) = Self.answering(policy)
+        var (bench, id, _) = Self.answering(policy)
         var generator = SeededGenerator(seed: UInt64(seed))
         let total = 1_000
         var available = 0
-        var audioSequences: [Int] = []
-        var playedThrough = -1
-        var sentMessages = 1  // phase thinking
+        var heard = 0
         bench.all = []
         while bench.hub.conversationsInProgress > 0 {
             bench.advance(.milliseconds(20))
-            let mayGrow = available < total
-            if mayGrow, Bool.random(using: &generator) || sentMessages == 1 || playedThrough == sentMessages - 1 {
-                available = min(total, available + Int.random(in: 1...60, using: &generator))
-                bench.step(
-                    .answerReady(
-                        conversationID: conversation, playID: 1, packetCount: available, isComplete: available == total)
-                )
+            let sent = bench.all.audio.count
+            if available < total, Bool.random(using: &generator) || sent == heard {
+                let more = min(total - available, Int.random(in: 1...60, using: &generator))
+                available += more
+                bench.ready(more, isComplete: available == total)
             } else {
-                playedThrough = Int.random(in: max(0, playedThrough)..<sentMessages, using: &generator)
-                bench.played(id, playedThrough)
+                heard = Int.random(in: heard...sent, using: &generator)
+                let isOver = heard == total
+                bench.played(
+                    id, bench.all.stream.count, heard: heard, state: isOver ? .ended : .playing)
             }
-            audioSequences += bench.last.audio.map { Int($0.sequence.value) }
-            sentMessages += bench.last.audio.count + bench.last.sent.filter { $0.control.isStreamed }.count
-            #expect(audioSequences.filter { $0 > playedThrough }.count <= bound)
+            #expect(bench.all.audio.count - heard <= bound)
         }
         #expect(bench.all.failures.isEmpty)
         #expect(bench.all.audio.map(\.packet) == Array(0..<total))
@@ -52,12 +48,11 @@ struct DownlinkTests {
 
     @Test("played with a number that was never sent is UNEXPECTED, one that was overtaken is nothing new")
     func neverSent() {
-        var (bench, id, conversation) = Self.answering()
-        bench.step(.answerReady(conversationID: conversation, playID: 1, packetCount: 300, isComplete: true))
-        bench.played(id, 50)
-        let first = bench.last.audio.count
-        #expect(first == 49, "numbers 2…50 are audio that has been played")
-        bench.played(id, 10)
+        var (bench, id, _) = Self.answering()
+        bench.ready(300, isComplete: true)
+        bench.played(id, 50, heard: 49)
+        #expect(bench.last.audio.count == 49)
+        bench.played(id, 10, heard: 9)
         #expect(bench.last.isEmpty)
         bench.played(id, 9_999)
         #expect(bench.last.failures == [.unexpected])
@@ -72,13 +67,13 @@ struct DownlinkTests {
 
     @Test("sequence numbers wrap in a long answer and pacing goes on")
     func wraps() {
-        var (bench, id, conversation) = Self.answering()
+        var (bench, id, _) = Self.answering()
         let total = 70_000
-        bench.step(.answerReady(conversationID: conversation, playID: 1, packetCount: total, isComplete: true))
+        bench.ready(total, isComplete: true)
         var sent = bench.last.audio.count
         var newest = bench.last.audio.last
         while let packet = newest {
-            bench.played(id, Int(packet.sequence.value))
+            bench.played(id, Int(packet.sequence.value), heard: packet.packet + 1)
             sent += bench.last.audio.count
             newest = bench.last.audio.last
             bench.advance(.milliseconds(100))
@@ -89,9 +84,9 @@ struct DownlinkTests {
 
     @Test("a puck that reports nothing as played is given up after its audio and five seconds")
     func stuck() {
-        var (bench, id, conversation) = Self.answering()
+        var (bench, id, _) = Self.answering()
         bench.all = []
-        bench.step(.answerReady(conversationID: conversation, playID: 1, packetCount: 50, isComplete: true))
+        bench.ready(50, isComplete: true)
         bench.advance(.milliseconds(5_900))
         bench.step(.received(id, HubBench.status()))
         #expect(bench.all.outcomes.isEmpty)
@@ -102,10 +97,10 @@ struct DownlinkTests {
 
     @Test("an answer that stalls half-way is stopped as failed")
     func stalls() {
-        var (bench, id, conversation) = Self.answering()
+        var (bench, id, _) = Self.answering()
         bench.all = []
-        bench.step(.answerReady(conversationID: conversation, playID: 1, packetCount: 50, isComplete: false))
-        bench.played(id, 51)
+        bench.ready(50, isComplete: false)
+        bench.played(id, 51, heard: 50)
         for _ in 0..<3 {
             bench.advance(.seconds(5))
             bench.step(.received(id, HubBench.status()))

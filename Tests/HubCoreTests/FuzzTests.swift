@@ -43,7 +43,7 @@ private struct Fuzzer {
                 if control.isStreamed { lastSent[id] = Int(sequence.value) }
             case .sendAudio(let id, _, _, let sequence): lastSent[id] = Int(sequence.value)
             case .answer(let conversation, let playID): answer = (conversation, playID)
-            case .fail, .close, .hear, .forget, .log: break
+            case .fail, .close, .hear, .forget, .forgetAnswer, .preparePlay, .refusePlay, .log: break
             }
         }
         seen = bench.all.count
@@ -56,8 +56,19 @@ private struct Fuzzer {
         switch roll {
         case 0..<4:
             let name = Self.names[pick(Self.names.count)]
-            connections.append(
-                pick(6) == 0 ? bench.open(name) : bench.connect(name, group: pick(3) == 0 ? "garden" : "home"))
+            let group = pick(3) == 0 ? "garden" : "home"
+            switch pick(6) {
+            case 0: connections.append(bench.open(name))
+            case 1, 2:
+                let epoch = bench.all.welcomes.last?.epoch ?? 0
+                connections.append(
+                    bench.reconnect(
+                        name, group: group,
+                        resume: Hello.Resume(epoch: epoch, sequence: SerialNumber(UInt16(pick(200)))),
+                        uplink: Hello.Uplink(
+                            conversationID: answer.conversation, first: .zero, next: SerialNumber(UInt16(pick(90))))))
+            default: connections.append(bench.connect(name, group: group))
+            }
             if connections.count > 12 { connections.removeFirst() }
         case 4..<5: bench.step(.connectionClosed(someConnection(), reason: "gone"))
         case 5..<18: bench.advance(.milliseconds(pick(300)))
@@ -68,14 +79,22 @@ private struct Fuzzer {
         case 55..<64: endUplink()
         case 64..<76:
             let playID = pick(10) == 0 ? answer.playID &+ 1 : answer.playID
-            bench.step(
-                .answerReady(
-                    conversationID: answer.conversation, playID: playID, packetCount: pick(150),
-                    isComplete: pick(2) == 0))
-        case 76..<77: bench.step(.answerFailed(conversationID: answer.conversation, reason: "fuzz"))
+            bench.ready(pick(60), isComplete: pick(2) == 0, playID: playID)
+        case 76..<77:
+            switch pick(4) {
+            case 0: bench.step(.answerFailed(playID: answer.playID, reason: "fuzz"))
+            case 1: bench.step(.playCancelled(playID: answer.playID))
+            default:
+                let categories: [DownStart.Category] = [.music, .timer, .notification, .announcement]
+                bench.step(
+                    .playRequested(
+                        request: 1, puckID: Self.names[pick(Self.names.count)], category: categories[pick(4)]))
+            }
         case 77..<88:
             let id = speaker()
-            bench.played(id, pick(40) == 0 ? pick(65_536) : lastSent[id, default: 0])
+            bench.played(
+                id, pick(40) == 0 ? pick(65_536) : lastSent[id, default: 0], heard: pick(400), playID: answer.playID,
+                state: [.playing, .playing, .paused, .ended][pick(4)])
         case 88..<93: bench.step(.received(someConnection(), HubBench.status(muted: pick(3) == 0)))
         case 93..<95: bench.step(.received(someConnection(), .pong(Pong(t0: Double(pick(9)), t1: 0, t2: 0))))
         case 95..<96: bench.step(.receivedMalformed(someConnection(), WireError(.badType, "fuzz")))
@@ -106,16 +125,24 @@ private struct Fuzzer {
 
 @Suite("Random events")
 struct FuzzTests {
+    private static let mostPucks = 8
+
     @Test("never trap, stay within bounds, and keep the promises", arguments: 1...40)
     func promises(seed: Int) {
         var fuzzer = Fuzzer(seed: UInt64(seed))
         for _ in 0..<1_500 {
             fuzzer.play()
             let hub = fuzzer.bench.hub
-            #expect(hub.sessionCount <= 100 && hub.conversationsInProgress <= hub.sessionCount)
+            #expect(hub.sessionCount <= 100 && hub.conversationsInProgress <= Self.mostPucks)
+            for name in Fuzzer.names {
+                guard let log = hub.replayLog(of: name) else { continue }
+                #expect(log.bytes <= HubLimits.replayBytes && log.messages <= HubLimits.replayMessages)
+            }
             #expect(fuzzer.bench.last.count <= 250, "one event, one bounded list of effects")
         }
         fuzzer.bench.step(.stopping)
+        // Whoever was away is forgotten in the end, and with it everything that was kept.
+        fuzzer.bench.advance(.seconds(31))
         let all = fuzzer.bench.all
 
         // Every conversation is granted once, ends once and is freed once.
@@ -125,13 +152,19 @@ struct FuzzTests {
         #expect(all.outcomes.count == granted.count)
         // What was opened was closed once, and nothing is sent to a connection that was.
         var gone: Set<ConnectionID> = []
+        var kept: Set<UInt32> = []
         for effect in all {
             switch effect {
             case .send(let id, _, _), .sendAudio(let id, _, _, _): #expect(!gone.contains(id))
             case .fail(let id, _), .close(let id, _):
                 let isFirst = gone.insert(id).inserted
                 #expect(isFirst)
-            case .hear, .answer, .forget, .log: break
+            case .answer(_, let playID): kept.insert(playID)
+            case .preparePlay(_, let playID): kept.insert(playID)
+            case .forgetAnswer(let playID):
+                let wasKept = kept.remove(playID) != nil
+                #expect(wasKept, "play \(playID) is forgotten once")
+            case .hear, .forget, .refusePlay, .log: break
             }
         }
         #expect(fuzzer.bench.hub.sessionCount == 0 && fuzzer.bench.hub.nextDeadline == nil)

@@ -77,16 +77,41 @@ struct HubBench {
                         lastSequence: SerialNumber(UInt16(truncatingIfNeeded: packets - 1)), reason: reason))))
     }
 
-    mutating func played(_ id: ConnectionID, _ sequence: Int) {
+    /// `count` more packets of play 1 exist.
+    mutating func ready(_ count: Int, isComplete: Bool, playID: UInt32 = 1) {
+        step(.answerReady(playID: playID, sizes: [UInt16](repeating: 60, count: count), isComplete: isComplete))
+    }
+
+    /// The puck has received everything up to `sequence`, and heard `packets` of the play.
+    mutating func played(
+        _ id: ConnectionID, _ sequence: Int, heard packets: Int = 0, playID: UInt32 = 1,
+        state: Played.State = .playing
+    ) {
         let number = SerialNumber(UInt16(truncatingIfNeeded: sequence))
         step(
             .received(
                 id,
-                .played(Played(sequence: number, playID: 1, positionMilliseconds: 0, bufferedMilliseconds: 0))))
+                .played(
+                    Played(
+                        sequence: number, playID: playID, positionMilliseconds: packets * 20, bufferedMilliseconds: 0,
+                        state: state))))
     }
 
-    static func hello(_ name: String, group: String = "home", phrases: [String] = ["puck"]) -> Hello {
-        Hello(puckID: name, room: group, group: group, software: "test", phrases: phrases)
+    static func hello(
+        _ name: String, group: String = "home", phrases: [String] = ["puck"], resume: Hello.Resume? = nil,
+        uplink: Hello.Uplink? = nil
+    ) -> Hello {
+        Hello(
+            puckID: name, room: group, group: group, software: "test", phrases: phrases, resume: resume, uplink: uplink)
+    }
+
+    /// The puck opens another connection and says hello as after a drop.
+    mutating func reconnect(
+        _ name: String, group: String = "home", resume: Hello.Resume? = nil, uplink: Hello.Uplink? = nil
+    ) -> ConnectionID {
+        let id = open(name)
+        step(.received(id, .hello(Self.hello(name, group: group, resume: resume, uplink: uplink))))
+        return id
     }
 
     static func candidate(_ wakeID: UInt32, snr: Double, phrase: String = "puck") -> PuckControl {
@@ -113,6 +138,30 @@ extension [HubEffect] {
     }
     var cancels: [(to: ConnectionID, wakeID: UInt32, reason: HubControl.CancelReason)] {
         sent.compactMap { if case .cancel(let wake, let reason) = $0.control { ($0.to, wake, reason) } else { nil } }
+    }
+    var welcomes: [Welcome] {
+        sent.compactMap { if case .welcome(let welcome) = $0.control { welcome } else { nil } }
+    }
+    /// Everything of the downlink stream in order: controls by their name, audio as play/packet.
+    var stream: [String] {
+        compactMap {
+            switch $0 {
+            case .sendAudio(_, let play, let packet, let sequence): "\(sequence.value):\(play)/\(packet)"
+            case .send(_, let control, let sequence) where control.isStreamed:
+                "\(sequence.value):" + Self.name(control)
+            default: nil
+            }
+        }
+    }
+    private static func name(_ control: HubControl) -> String {
+        switch control {
+        case .phase(_, let phase): "phase-\(phase)"
+        case .downStart(let m): "start-\(m.playID)@\(m.resumedAtMilliseconds)"
+        case .downStop(let id, let reason): "stop-\(id)-\(reason)"
+        case .downPause(let id): "pause-\(id)"
+        case .downResume(let id): "resume-\(id)"
+        default: "other"
+        }
     }
     var phases: [HubControl.ConversationPhase] {
         sent.compactMap { if case .phase(_, let phase) = $0.control { phase } else { nil } }

@@ -59,14 +59,14 @@ private struct Reception {
             case .downStart: starts += 1
             case .downStop(_, let reason):
                 stop = reason
-                puck.played(message.header.sequence)
+                puck.played(message.header.sequence, heard: packets.count, state: .ended)
             default:
                 try #require(message.header.type == .downlinkOpus)
                 packets.append(message.payload)
                 unplayed += 1
                 if unplayed == aheadPackets {
                     if ahead == 0 { ahead = packets.count }
-                    puck.played(message.header.sequence)
+                    puck.played(message.header.sequence, heard: packets.count)
                     unplayed = 0
                 }
             }
@@ -125,7 +125,7 @@ extension HubTests {
         for _ in 0..<27 { types.append(try #require(puck.next()).header.type) }
         #expect(types == [.streamControl, .streamControl] + [MessageType](repeating: .downlinkOpus, count: 25))
         #expect(puck.messagesBeforePong().isEmpty)
-        puck.played(SerialNumber(2))
+        puck.played(SerialNumber(2), heard: 1)
         let next = try #require(puck.next())
         #expect(next.header.type == .downlinkOpus && next.header.sequence == SerialNumber(27))
     }

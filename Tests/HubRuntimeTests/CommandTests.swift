@@ -17,7 +17,7 @@ extension HubTests {
         #expect(check.status == 0 && check.output.contains(made["sha256"] ?? "-"))
     }
 
-    @Test("a revoked token ends its session at SIGHUP with AUTH, and no other")
+    @Test("a revoked token ends its session with AUTH, and no other")
     func revoked() throws {
         let hub = try HubProcess(pucks: ["kitchen", "hall"])
         let kitchen = try TestPuck("kitchen", of: hub)
@@ -25,10 +25,8 @@ extension HubTests {
         _ = try kitchen.greet()
         _ = try hall.greet()
         #expect(try hub.command(["token", "revoke", "kitchen"]).status == 0)
-        hub.signal(SIGHUP)
         #expect(kitchen.next()?.error?.code == .auth)
         #expect(hub.waitForLog("session.error")?["code"] == "AUTH")
-        #expect(hub.waitForLog("config.reloaded") != nil)
         hall.candidate(1, snr: 3)
         guard case .grant = hall.next()?.hub else {
             Issue.record("the other puck goes on")

@@ -117,8 +117,13 @@ final class TestPuck {
                     conversationID: conversation, lastSequence: SerialNumber(UInt16(last)), reason: .endpoint)))
     }
 
-    func played(_ sequence: SerialNumber) {
-        send(.played(Played(sequence: sequence, playID: 1, positionMilliseconds: 0, bufferedMilliseconds: 0)))
+    /// Everything up to `sequence` has been received, and `packets` of play 1 have been heard.
+    func played(_ sequence: SerialNumber, heard packets: Int, state: Played.State = .playing) {
+        send(
+            .played(
+                Played(
+                    sequence: sequence, playID: 1, positionMilliseconds: packets * 20, bufferedMilliseconds: 0,
+                    state: state)))
     }
 
     // MARK: Receiving

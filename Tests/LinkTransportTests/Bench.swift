@@ -177,9 +177,12 @@ final class RawSocket {
     var onData: () -> Void = {}
 
     /// Connects to a listener on loopback; the kernel completes that without the other side's help.
-    init(connectingTo port: UInt16, on loop: EventLoop) throws {
+    /// - Parameter address: where from; all of 127.0.0.0/8 is this machine.
+    init(connectingTo port: UInt16, from address: String = "127.0.0.1", on loop: EventLoop) throws {
         self.loop = loop
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let source = lookUp(address, port: 0, numericOnly: true, limit: 1).addresses[0]
+        #expect(source.withRaw { bind(descriptor, $0, source.length) } == 0)
         let target = lookUp("127.0.0.1", port: port, numericOnly: true, limit: 1).addresses[0]
         let result = target.withRaw { connect(descriptor, $0, target.length) }
         #expect(result == 0)

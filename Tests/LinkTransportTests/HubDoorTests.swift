@@ -92,6 +92,56 @@ extension LinkTransportTests {
             #expect(descriptorCount(fallsTo: before + othersDescriptors), "a leak would be 100 or more")
         }
 
+        /// Silent connections, each accepted before the next one comes.
+        private func silent(_ count: Int, from address: String, _ bench: Bench) throws -> [RawSocket] {
+            try (0..<count).map { _ in
+                let socket = try RawSocket(
+                    connectingTo: #require(bench.server).boundPort, from: address, on: bench.loop)
+                bench.settle(rounds: 3)
+                return socket
+            }
+        }
+
+        @Test("past the share of an address its own oldest handshake gives way", arguments: [true, false])
+        func shareOfAnAddress(tls: Bool) throws {
+            let bench = try Bench()
+            let server = try bench.listen(tls: tls)
+            let early = try silent(1, from: "127.0.0.2", bench)
+            let flood = try silent(100, from: "127.0.0.1", bench)
+            bench.serve { flood.prefix(100 - ServerLink.handshakesOfOneAddress).allSatisfy(\.isEnded) }
+            #expect(flood.suffix(ServerLink.handshakesOfOneAddress).allSatisfy { !$0.isEnded })
+            #expect(!early[0].isEnded, "another address pays nothing")
+            // A newcomer of the flood's own address gets in at its first attempt.
+            let client = try bench.client(tls: tls)
+            client.link.open()
+            bench.serve { client.openings == 1 || !client.failures.isEmpty }
+            #expect(client.failures == [])
+            #expect(server.connections.count == ServerLink.handshakesOfOneAddress + 1)
+            if !tls {
+                early[0].write(RawSocket.upgrade())
+                bench.serve { bench.opened.count == 2 }
+                #expect(bench.peers == ["127.0.0.1", "127.0.0.2"])
+            }
+        }
+
+        @Test("at a full door the address that has the most gives way, and nobody when all have as little")
+        func fullDoor() throws {
+            let bench = try Bench()
+            try bench.listen(tls: false)
+            let many = ServerLink.handshakesOfOneAddress
+            let first = try silent(many, from: "127.0.0.1", bench)
+            let second = try silent(ServerLink.handshakesAtOnce - many, from: "127.0.0.2", bench)
+            #expect((first + second).allSatisfy { !$0.isEnded })
+            let third = try silent(1, from: "127.0.0.3", bench)
+            bench.serve { (first + second).count { $0.isEnded } == 1 }
+            #expect(!third[0].isEnded && (first[0].isEnded || second[0].isEnded))
+            third[0].write(RawSocket.upgrade())
+            bench.serve { bench.peers == ["127.0.0.3"] }
+            let spread = try (10..<50).map { try silent(1, from: "127.0.0.\($0)", bench)[0] }
+            bench.serve { spread.count { !$0.isEnded } == ServerLink.handshakesAtOnce - 2 }
+            #expect([first, second].allSatisfy { group in group.count { !$0.isEnded } == 1 })
+        }
+
         @Test("past its limit the hub answers 503, and takes the next once one has left")
         func limit() throws {
             let bench = try Bench()

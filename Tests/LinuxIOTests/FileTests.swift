@@ -28,12 +28,49 @@ import Testing
         #expect(error?.code == EFBIG)
     }
 
+    @Test("a FIFO, a folder and a device are refused, without waiting for them")
+    func specialFiles() {
+        let folder = TemporaryFolder()
+        defer { folder.remove() }
+        let fifo = folder.file("fifo")
+        #expect(mkfifo(fifo, 0o600) == 0)
+        for (path, code) in [(fifo, EINVAL), (folder.path, EISDIR), ("/dev/null", EINVAL)] {
+            let error = #expect(throws: SystemError.self) { try readSmallFile(path) }
+            #expect(error?.code == code)
+            #expect(error?.description.hasSuffix("it is not a regular file") == true)
+        }
+    }
+
     @Test("a missing file or folder is named")
     func missingFileFolder() {
         let read = #expect(throws: SystemError.self) { try readSmallFile("/nonexistent/file") }
         #expect(read?.description == "cannot open /nonexistent/file: No such file or directory")
         let write = #expect(throws: SystemError.self) { try writeFileAtomically("/nonexistent/file", []) }
         #expect(write?.code == ENOENT)
+    }
+
+    @Test("a watched file is noticed when it is written or replaced, and nothing else in its folder is")
+    func watched() throws {
+        let folder = TemporaryFolder()
+        defer { folder.remove() }
+        let path = folder.file("tokens")
+        let watch = try FileWatch(path: path)
+        #expect(!watch.drain(), "nothing happened")
+        try writeFileAtomically(folder.file("tokens2"), [1])
+        try writeFileAtomically(folder.file("token"), [1])
+        #expect(!watch.drain(), "others")
+        try writeFileAtomically(path, [1])
+        #expect(watch.drain(), "renamed into its place")
+        #expect(!watch.drain(), "told once")
+        let descriptor = puck_open(path, O_WRONLY, 0)
+        _ = write(descriptor, [2] as [UInt8], 1)
+        #expect(!watch.drain(), "still being written")
+        close(descriptor)
+        try writeFileAtomically(folder.file("other"), [1])
+        #expect(watch.drain(), "written")
+        unlink(path)
+        #expect(!watch.drain(), "taken away")
+        #expect(throws: SystemError.self) { try FileWatch(path: "/nonexistent/tokens") }
     }
 
     @Test("the host has a name")

@@ -57,6 +57,31 @@ struct CommandTests {
         }
     }
 
+    @Test("A FIFO in the place of a configuration, token or certificate is refused, and nothing waits for it")
+    func specialFiles() async throws {
+        try await House.run { house in
+            let fifo = house.file("fifo").path
+            try #require(mkfifo(fifo, 0o600) == 0)
+            let hub = try house.configureHub(tls: true)
+            let puck = try await house.configurePuck(token: House.anyToken, port: 1)
+            try house.write("[hub]\nhost = h\ntoken_file = \(fifo)\ninsecure = yes\n", to: "token.conf")
+            func set(_ words: String...) -> [String] { words.flatMap { ["--set", $0] } }
+            let attempts: [(String, [String], Int32)] = [
+                ("puckd", ["--config", fifo], 78),
+                ("puckd", ["--config", house.file("token.conf").path], 78),
+                ("puckd", puck + set("hub.insecure=no", "hub.ca_file=\(fifo)"), 1),
+                ("puckhub", ["--config", fifo], 78),
+                ("puckhub", ["--config", hub] + set("tokens.file=\(fifo)"), 1),
+                ("puckhub", ["--config", hub] + set("tls.certificate=\(fifo)", "tls.key=\(fifo)"), 1),
+                ("puckhub", ["--config", hub] + set("responder.kind=wav", "responder.wav_file=\(fifo)"), 1),
+            ]
+            for (program, arguments, status) in attempts {
+                let result = try await house.run(program, arguments, devices: true)
+                #expect(result.status == status && result.output.contains("regular file"), "\(arguments): \(result)")
+            }
+        }
+    }
+
     @Test("puckd --check passes when everything works, and leaves the running daemon its session")
     func checkGood() async throws {
         try await House.run { house in
@@ -202,6 +227,29 @@ struct CommandTests {
                 let deaf = try await house.run("puckhub", ["--config", fourth] + options)
                 #expect(deaf.status == 1 && deaf.output.contains("this is not a WAV file"), "\(deaf)")
             }
+        }
+    }
+
+    @Test("A hub that cannot listen where it was told says so, and makes no certificate")
+    func cannotListen() async throws {
+        try await House.run { house in
+            let path = try house.configureHub(tls: true)
+            let cases: [(String, Int32, String)] = [
+                ("hub.listen=localhost", 78, "command line: [hub] listen: found \"localhost\"; allowed: an IPv4"),
+                // An address for documentation (RFC 5737), which no machine has.
+                ("hub.listen=192.0.2.1", 1, "cannot listen on 192.0.2.1"),
+            ]
+            for (setting, status, words) in cases {
+                for options in [[], ["--check"]] {
+                    let result = try await house.run("puckhub", ["--config", path, "--set", setting] + options)
+                    #expect(result.status == status && result.output.contains(words), "\(result)")
+                }
+            }
+            let left = try FileManager.default.contentsOfDirectory(atPath: house.file("hub").path)
+            #expect(left.isEmpty, "\(left)")
+            try house.write("[hub]\nport = 0\nlisten = nas.local\n", to: "named.conf")
+            let named = try await house.run("puckhub", ["--config", house.file("named.conf").path])
+            #expect(named.status == 78 && named.output.contains("named.conf:3: [hub] listen"), "\(named)")
         }
     }
 

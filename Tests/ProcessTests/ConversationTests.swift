@@ -25,7 +25,7 @@ struct ConversationTests {
             #expect((20_000...40_000).contains(heard.count), "\(heard.count) samples")
             let sent = Sound.read(house.file("hub/\(conversation).sent.wav"))
             let spoken = Sound.read(house.speaker())
-            #expect(!Sound.trimmed(sent).isEmpty && Sound.trimmed(spoken) == Sound.trimmed(sent))
+            Sound.expectEqual(spoken, sent, "\(puck.tail)")
         }
     }
 
@@ -41,7 +41,7 @@ struct ConversationTests {
             try await hub.line("conversation.end", ["outcome": "done"])
             let sent = Sound.read(house.file("hub/\(conversation).sent.wav"))
             #expect(sent.count == 9600)
-            #expect(Sound.trimmed(Sound.read(house.speaker())) == Sound.trimmed(sent))
+            Sound.expectEqual(Sound.read(house.speaker()), sent, puck.tail)
         }
     }
 

@@ -92,6 +92,24 @@ struct DeviceFaultTests {
         }
     }
 
+    @Test("Overruns of a 44.1 kHz microphone become an exact number of samples, however many there are")
+    func overrunsResampled() async throws {
+        try await House.run { house in
+            let count = 10
+            // Frame numbers count lost frames, so the ring must be at 8000 · i, less the resampler's delay, each time.
+            for i in 1...count { try house.fault("at \(i * 22_050) overrun 33") }
+            let puck = try await house.puck(token: House.anyToken, microphone: .quietAt(rate: 44_100))
+            var behind: [Int] = []
+            for i in 1...count {
+                let line = try await puck.line("capture.overrun")
+                behind.append(i * 8000 - (Int(line["position"] ?? "") ?? 0))
+            }
+            // 33 ms are no whole number of samples at 16 kHz: ten roundings that are not carried on would be felt.
+            #expect(behind.max()! - behind.min()! <= 1, "\(behind)")
+            #expect(behind.allSatisfy { (0...64).contains($0) }, "\(behind)")
+        }
+    }
+
     @Test("An overrun in mid-utterance ends it as a gap, and the next one is whole")
     func overrunInUtterance() async throws {
         try await House.run { house in
@@ -145,8 +163,24 @@ struct DeviceFaultTests {
             try await eventually("never connected:\n\(puck.tail)") { puck.hasLogged("link.up") }
             let conversation = try await house.wake(puck)
             try await puck.line("uplink.end", ["reason": "timeout"])
-            try await hub.line("conversation.end", ["conversation": conversation, "outcome": "done"])
+            try await hub.line("conversation.end", ["conversation": conversation, "outcome": "cancelled"])
             try await house.wake(puck)
+        }
+    }
+
+    @Test("Sounds for a loudspeaker that is missing do not hurry the attempts to open it")
+    func noLoudspeakerForEarcons() async throws {
+        try await House.run { house in
+            let arguments = try await house.configurePuck(token: House.anyToken, set: ["playback.device=nosuch"])
+            let old = try String(contentsOf: house.file("kitchen.conf"), encoding: .utf8)
+            try house.write(old.replacingOccurrences(of: "enabled = no", with: "enabled = yes"), to: "kitchen.conf")
+            let puck = try house.start("puckd", arguments, name: "kitchen", devices: true)
+            try await puck.line("playback.failed", ["detail": "'nosuch'"])
+            for command in ["mute", "unmute", "mute"] { _ = try await house.control(command) }
+            for _ in 0..<2 { try await puck.line("playback.failed") }
+            // One a second at most; each of the sounds used to cause hundreds.
+            let attempts = puck.log.filter { $0.event == "playback.failed" }.count
+            #expect(attempts < 10, "\(attempts) attempts")
         }
     }
 

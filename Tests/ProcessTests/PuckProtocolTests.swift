@@ -113,4 +113,25 @@ struct PuckProtocolTests {
             #expect(played == 11)
         }
     }
+
+    @Test("A duplicate with other content does not replace a packet that waits to be played")
+    func duplicates() async throws {
+        try await House.run { house in
+            let (listener, port) = loopbackListener(backlog: 8)
+            defer { close(listener) }
+            let puck = try await house.puck(
+                token: House.anyToken, port: Int(port), set: ["playback.playout_delay_ms=1000"])
+            let peer = try await RawPeer.hub(greetedAt: listener)
+            peer.send(Self.welcome)
+            peer.send(Self.start.replacingOccurrences(of: "opus", with: "pcm16"), type: 0xC2, 0)
+            func packet(_ value: UInt8) -> [UInt8] { [UInt8](repeating: value, count: 640) }
+            for sequence in 1...5 { peer.send(0xB1, sequence, packet(UInt8(sequence))) }
+            // None of the five has been played: the playout delay is far longer.
+            for sequence in 1...5 { peer.send(0xB1, sequence, packet(99)) }
+            peer.send(#"{"op":"down_stop","play_id":1,"reason":"done"}"#, type: 0xC2, 6)
+            try await puck.line("play.done", ["played_ms": "100"])
+            let expected = (1...5).flatMap { [Int16](repeating: Int16($0) * 257, count: 320) }
+            #expect(Array(Sound.trimmed(Sound.read(house.speaker()))) == expected)
+        }
+    }
 }

@@ -49,6 +49,19 @@ struct LinkTests {
         #expect(bench.wait(.milliseconds(1101)).opens == 1, "the first pause again")
     }
 
+    @Test("pings as often as the hub wishes, and never more seldom than every 5 s", arguments: [1_000, 60_000])
+    func pingInterval(wished: Int) {
+        var bench = Bench()
+        bench.on(.started)
+        bench.on(.socketOpened)
+        _ = bench.control(
+            .welcome(
+                Welcome(
+                    session: 1, epoch: 7, resume: .none, from: .zero, pingMilliseconds: wished, replayMilliseconds: 0)))
+        let pings = bench.wait(.milliseconds(5_100)).sent.filter { if case .ping = $0 { true } else { false } }
+        #expect(pings.count == (wished == 1_000 ? 5 : 1))
+    }
+
     @Test("pings every 5 s and drops a hub that is silent for 10 s")
     func keepAlive() {
         var bench = Bench()

@@ -12,14 +12,14 @@ struct PlaybackTests {
     }
 
     static func audio(_ bench: inout Bench, _ sequence: UInt16) -> [PuckEffect] {
-        bench.on(.audioReceived(type: .downlinkOpus, sequence: SerialNumber(sequence), byteCount: 60))
+        bench.on(.audioReceived(type: .downlinkOpus, sequence: SerialNumber(sequence), byteCount: 60, sentAt: 0))
     }
 
     @Test("plays packets in order across the wrap of the sequence number, then reports the stop as played")
     func order() {
         var bench = Bench()
         bench.connect(from: 65_534)
-        #expect(Self.start(&bench, at: 65_534).contains(.startPlayback(codec: .opus)))
+        #expect(Self.start(&bench, at: 65_534).contains(.startPlayback(codec: .opus, delayMilliseconds: 60)))
         #expect(Self.audio(&bench, 65_535).contains(.playPacket(SerialNumber(65_535), byteCount: 60)))
         #expect(Self.audio(&bench, 0).contains(.playPacket(.zero, byteCount: 60)))
         #expect(bench.control(.downStop(playID: 5, reason: .done), 1).contains(.finishPlayback))
@@ -29,11 +29,14 @@ struct PlaybackTests {
             report.first
                 == .played(
                     Played(
-                        sequence: SerialNumber(65_535), playID: 5, positionMilliseconds: 20, bufferedMilliseconds: 20)))
+                        sequence: SerialNumber(1), playID: 5, positionMilliseconds: 20, bufferedMilliseconds: 20)))
         let drained = bench.on(.playbackDrained)
         #expect(
             drained.sent == [
-                .played(Played(sequence: SerialNumber(1), playID: 5, positionMilliseconds: 40, bufferedMilliseconds: 0))
+                .played(
+                    Played(
+                        sequence: SerialNumber(1), playID: 5, positionMilliseconds: 40, bufferedMilliseconds: 0,
+                        state: .ended))
             ])
         #expect(bench.puck.phase == .idle)
     }
@@ -65,14 +68,15 @@ struct PlaybackTests {
         var wrongCodec = Bench()
         wrongCodec.connect()
         _ = Self.start(&wrongCodec)
-        let pcm = PuckEvent.audioReceived(type: .downlinkPCM, sequence: SerialNumber(1), byteCount: 640)
+        let pcm = PuckEvent.audioReceived(type: .downlinkPCM, sequence: SerialNumber(1), byteCount: 640, sentAt: 0)
         #expect(wrongCodec.on(pcm).contains(.closeSocket))
 
         for (bytes, closes) in [(640, false), (639, true), (0, true)] {
             var bench = Bench()
             bench.connect()
             _ = bench.control(.downStart(DownStart(playID: 5, conversationID: "c1", codec: .pcm16)), 0)
-            let event = PuckEvent.audioReceived(type: .downlinkPCM, sequence: SerialNumber(1), byteCount: bytes)
+            let event = PuckEvent.audioReceived(
+                type: .downlinkPCM, sequence: SerialNumber(1), byteCount: bytes, sentAt: 0)
             #expect(bench.on(event).contains(.closeSocket) == closes)
         }
 
@@ -109,19 +113,21 @@ struct PlaybackTests {
         #expect(bench.puck.phase == .idle)
     }
 
-    @Test("without a loudspeaker an answer counts as played as it comes, so that nobody waits for it")
+    @Test("without a loudspeaker a play is reported as over at once, so that nobody waits for it")
     func noLoudspeaker() {
         var bench = Bench()
         bench.listen()
         bench.on(.playbackLost)
         let effects = Self.start(&bench)
-        #expect(effects.logged("play.impossible") && !effects.contains(.startPlayback(codec: .opus)))
+        #expect(
+            effects.logged("play.impossible") && !effects.contains(.startPlayback(codec: .opus, delayMilliseconds: 60)))
         #expect(!Self.audio(&bench, 1).contains { if case .playPacket = $0 { true } else { false } })
+        #expect(effects.sent.contains { if case .played(let m) = $0 { m.state == .ended } else { false } })
         _ = bench.control(.downStop(playID: 5, reason: .done), 2)
         let report = bench.wait(.milliseconds(200)).sent
         #expect(report.contains { if case .played(let m) = $0 { m.sequence == SerialNumber(2) } else { false } })
         bench.on(.playbackRestored)
-        #expect(Self.start(&bench, at: 3).contains(.startPlayback(codec: .opus)))
+        #expect(Self.start(&bench, at: 3).contains(.startPlayback(codec: .opus, delayMilliseconds: 60)))
     }
 
     @Test("a wake during playback is ignored until echo cancellation exists; the button stops the answer")

@@ -17,7 +17,9 @@ struct PuckFuzzTests {
             bench.now = bench.now + .milliseconds(Int(generator.next() % 400))
             if let next = bench.puck.nextDeadline, next <= bench.now { bench.on(.timePassed) }
             #expect(bench.puck.window.count <= UplinkWindow.capacity)
-            #expect(bench.puck.downlink.waiting <= Downlink.capacity)
+            for play in [bench.puck.active, bench.puck.paused] {
+                #expect(play.map { $0.queued - $0.heard <= Puck.laneCapacity + 320 } ?? true)
+            }
             if bench.puck.link != .up || bench.puck.phase != .idle {
                 #expect(
                     bench.puck.nextDeadline != nil, "waiting without a deadline: \(bench.puck.link) \(bench.puck.phase)"
@@ -29,11 +31,14 @@ struct PuckFuzzTests {
     private func randomEvent(_ g: inout SeededGenerator, _ puck: Puck) -> PuckEvent {
         let small = UInt16(g.next() % 4)
         let sequence = puck.downlink.expected.advanced(by: g.next() % 10 == 0 ? Int(small) - 1 : 0)
+        let isReplay = g.next() % 2 == 0 && puck.downlink.epoch != nil
         let welcome = Welcome(
-            session: 1, epoch: UInt32(small), resume: .none, from: SerialNumber(UInt16(truncatingIfNeeded: g.next())),
-            pingMilliseconds: 5000, replayMilliseconds: 0)
+            session: 1, epoch: isReplay ? puck.downlink.epoch! : UInt32(small), resume: isReplay ? .replayed : .fresh,
+            from: isReplay ? puck.downlink.expected : SerialNumber(UInt16(truncatingIfNeeded: g.next())),
+            uplinkNext: g.next() % 2 == 0 ? SerialNumber(small) : nil, floor: g.next() % 8 == 0 ? "c9" : nil,
+            pingMilliseconds: 5000, replayMilliseconds: 30_000)
         let finding = WakeFinding(onset: 0, levelDecibels: -30, noiseDecibels: -60, confidence: 1)
-        switch g.next() % 22 {
+        switch g.next() % 26 {
         case 0, 1: return .socketOpened
         case 2: return .socketClosed(reason: "x")
         case 3, 4: return .controlReceived(.welcome(welcome), sequence: .zero)
@@ -45,7 +50,7 @@ struct PuckFuzzTests {
             return .controlReceived(
                 .downStart(DownStart(playID: UInt32(small), conversationID: "c\(small)")), sequence: sequence)
         case 10: return .controlReceived(.downStop(playID: UInt32(small), reason: .done), sequence: sequence)
-        case 11: return .audioReceived(type: .downlinkOpus, sequence: sequence, byteCount: 10)
+        case 11: return .audioReceived(type: .downlinkOpus, sequence: sequence, byteCount: 10, sentAt: UInt32(small))
         case 12: return .malformedReceived(WireError(.badType, "x"))
         case 13: return .wakeHeard(finding, onset: .zero)
         case 14, 15: return .packetEncoded(levelDecibels: small == 0 ? -20 : -70)
@@ -53,7 +58,11 @@ struct PuckFuzzTests {
         case 17: return .muteRequested(small == 0)
         case 18: return .playbackAdvanced(samples: Int64(g.next() % 10_000))
         case 19: return .playbackDrained
-        case 20: return small == 0 ? .captureLost : .captureRestored
+        case 20: return .playbackStarved
+        case 21: return .controlReceived(.downPause(playID: UInt32(small)), sequence: sequence)
+        case 22: return .controlReceived(.downResume(playID: UInt32(small)), sequence: sequence)
+        case 23: return .networkChanged
+        case 24: return small == 0 ? .captureLost : .captureRestored
         default: return .timePassed
         }
     }

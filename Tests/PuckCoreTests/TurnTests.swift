@@ -106,13 +106,15 @@ struct TurnTests {
         #expect(window.count == 20)
     }
 
-    @Test("a lost link ends the turn and is said aloud")
+    @Test("a link that stays away for longer than a second ends the turn, and that is said aloud")
     func lostLink() {
         var bench = Bench()
         bench.listen()
-        let effects = bench.on(.socketClosed(reason: "reset"))
-        #expect(effects.contains(.stopEncoding))
-        #expect(effects.contains(.playEarcon(.failed)))
+        var effects = bench.on(.socketClosed(reason: "reset"))
+        #expect(!effects.contains(.playEarcon(.failed)) && bench.puck.phase == .listening)
+        for _ in 0..<50 { effects += bench.on(.packetEncoded(levelDecibels: -30)) }
+        #expect(!effects.contains(.playEarcon(.failed)), "a whole second fits")
+        #expect(bench.on(.packetEncoded(levelDecibels: -30)).contains(.playEarcon(.failed)))
         #expect(bench.puck.phase == .idle)
     }
 

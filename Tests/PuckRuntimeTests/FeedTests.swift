@@ -16,20 +16,35 @@ private final class Speaker {
     let feed: SpeakerFeed
     var reader: RingReader
 
+    private let delay: Int
+
     init(playoutDelayMilliseconds: Int = 60) throws {
-        feed = SpeakerFeed(
-            ring: ring, controls: controls, decoder: try OpusDecoder(),
-            playoutDelayMilliseconds: playoutDelayMilliseconds)
+        feed = try SpeakerFeed(ring: ring, controls: controls)
+        delay = playoutDelayMilliseconds
         reader = ring.reader()
+    }
+
+    func start(_ codec: DownStart.Codec) { feed.start(codec: codec, delayMilliseconds: delay) }
+
+    /// What the playback thread does when it is told to skip, `unheard` samples being in the device.
+    func skip(unheard: Int64 = 0) {
+        let target = controls.wantedDiscard
+        if target == .min { return }
+        controls.servedDiscard(target)
+        let heard = reader.position - unheard
+        reader.seek(to: target)
+        _ = reader.releaseConsumed()
+        controls.words.pointee.heard.store(target, ordering: .releasing)
+        feed.stopped(at: heard, skippedTo: target)
     }
 
     deinit { controls.destroy() }
 
-    /// Puts a PCM packet of one value into its slot and queues it.
-    func receive(_ sequence: UInt16, _ value: Int16) {
+    /// Queues a PCM packet of one value.
+    func receive(_ value: Int16) {
         let bytes = [Int16](repeating: value, count: 320)
-        _ = bytes.withUnsafeBytes { feed.slots.store($0, in: Downlink.slot(of: SerialNumber(sequence))) }
-        _ = feed.enqueue(SerialNumber(sequence))
+        let isQueued = bytes.withUnsafeBytes { feed.enqueue($0) }
+        #expect(isQueued)
     }
 
     /// "Plays" up to `count` samples.
@@ -49,23 +64,23 @@ struct SpeakerFeedTests {
     @Test("a play begins once its playout delay has been collected, and then flows")
     func playoutDelay() throws {
         let speaker = try Speaker(playoutDelayMilliseconds: 60)
-        speaker.feed.start(codec: .pcm16)
-        speaker.receive(0, 1)
-        speaker.receive(1, 2)
+        speaker.start(.pcm16)
+        speaker.receive(1)
+        speaker.receive(2)
         #expect(!speaker.feed.pump())
-        speaker.receive(2, 3)
+        speaker.receive(3)
         #expect(speaker.feed.pump())
         #expect(speaker.endPosition == .max, "more is on its way")
         #expect(speaker.play(5000).count == 960)
-        speaker.receive(3, 4)
+        speaker.receive(4)
         #expect(speaker.feed.pump(), "no delay in the middle")
     }
 
     @Test("a play shorter than the delay begins when it is finished, and ends when it was heard")
     func short() throws {
         let speaker = try Speaker(playoutDelayMilliseconds: 500)
-        speaker.feed.start(codec: .pcm16)
-        speaker.receive(0, 7)
+        speaker.start(.pcm16)
+        speaker.receive(7)
         speaker.feed.finish()
         #expect(speaker.feed.pump())
         #expect(speaker.endPosition == 320)
@@ -79,8 +94,8 @@ struct SpeakerFeedTests {
     @Test("two seconds go through the one second of ring in pieces, nothing lost, nothing twice")
     func long() throws {
         let speaker = try Speaker(playoutDelayMilliseconds: 0)
-        speaker.feed.start(codec: .pcm16)
-        for i in 0..<100 as Range<UInt16> { speaker.receive(i, Int16(i)) }
+        speaker.start(.pcm16)
+        for i in 0..<100 as Range<UInt16> { speaker.receive(Int16(i)) }
         speaker.feed.finish()
         var heard: [Int16] = []
         while speaker.feed.pump() || speaker.reader.fill > 0 { heard += speaker.play(777) }
@@ -93,9 +108,9 @@ struct SpeakerFeedTests {
         speaker.feed.play(earcon: [Int16](repeating: 5, count: 500))
         #expect(speaker.feed.pump())
         #expect(speaker.play(1000) == [Int16](repeating: 5, count: 500))
-        speaker.feed.start(codec: .pcm16)
+        speaker.start(.pcm16)
         speaker.feed.play(earcon: [Int16](repeating: 32_767, count: 100))
-        speaker.receive(0, 10)
+        speaker.receive(10)
         _ = speaker.feed.pump()
         #expect(speaker.play(1000) == [Int16](repeating: 32_767, count: 100) + [Int16](repeating: 10, count: 220))
     }
@@ -103,21 +118,124 @@ struct SpeakerFeedTests {
     @Test("stop throws away what is queued and tells the thread to be silent")
     func stop() throws {
         let speaker = try Speaker(playoutDelayMilliseconds: 0)
-        speaker.feed.start(codec: .pcm16)
-        speaker.receive(0, 1)
+        speaker.start(.pcm16)
+        speaker.receive(1)
         _ = speaker.feed.pump()
-        speaker.receive(1, 2)
+        speaker.receive(2)
         speaker.feed.stop()
         #expect(!speaker.feed.pump())
-        #expect(speaker.controls.words.pointee.discardBefore.load(ordering: .acquiring) == 320)
+        #expect(speaker.controls.wantedDiscard == 320)
         #expect(!speaker.feed.isBusy)
+    }
+
+    @Test("a paused play goes on with the very sample at which it fell silent, whatever the device still held")
+    func pause() throws {
+        for unheard in [0, 100, 640] as [Int64] {
+            let speaker = try Speaker(playoutDelayMilliseconds: 0)
+            speaker.start(.pcm16)
+            for i in 0..<80 as Range<Int16> { speaker.receive(i) }
+            _ = speaker.feed.pump()
+            var heard = speaker.play(8_000)
+            heard.removeLast(Int(unheard))
+            speaker.feed.pause()
+            speaker.start(.pcm16)
+            speaker.receive(-1)
+            speaker.feed.finish()
+            speaker.skip(unheard: unheard)
+            _ = speaker.feed.pump()
+            #expect(speaker.play(1000) == [Int16](repeating: -1, count: 320))
+            #expect(speaker.feed.played(upTo: speaker.reader.position))
+            speaker.feed.resume()
+            #expect(speaker.feed.heardSamples == 8_000 - unheard)
+            speaker.feed.finish()
+            while speaker.feed.pump() || speaker.reader.fill > 0 { heard += speaker.play(777) }
+            #expect(heard == (0..<80).flatMap { [Int16](repeating: $0, count: 320) })
+            #expect(speaker.feed.played(upTo: speaker.reader.position))
+        }
+    }
+
+    @Test("a play that is resumed before the thread has said where it stopped waits for that")
+    func resumedAtOnce() throws {
+        let speaker = try Speaker(playoutDelayMilliseconds: 0)
+        speaker.start(.pcm16)
+        for i in 0..<10 as Range<Int16> { speaker.receive(i) }
+        speaker.feed.finish()
+        _ = speaker.feed.pump()
+        var heard = speaker.play(1_000)
+        speaker.feed.pause()
+        speaker.feed.resume()
+        #expect(!speaker.feed.pump())
+        speaker.skip()
+        while speaker.feed.pump() || speaker.reader.fill > 0 { heard += speaker.play(777) }
+        #expect(heard == (0..<10).flatMap { [Int16](repeating: $0, count: 320) })
+    }
+
+    @Test("a play that runs dry is bridged for 60 ms, says so once, collects anew, and goes on exactly")
+    func starved() throws {
+        let speaker = try Speaker(playoutDelayMilliseconds: 40)
+        let encoder = try OpusEncoder()
+        let reference = try OpusDecoder()
+        var expected: [Int16] = []
+        func packet(_ n: Int) throws -> [UInt8] {
+            let tone = (0..<320).map { Int16(truncatingIfNeeded: ((n * 320 + $0) % 73 - 36) * 200) }
+            var bytes = [UInt8](repeating: 0, count: 1_275)
+            let size = try tone.withUnsafeBufferPointer { source in
+                try bytes.withUnsafeMutableBytes { try encoder.encode(source.baseAddress!, into: $0) }
+            }
+            var block = [Int16](repeating: 0, count: 320)
+            _ = try block.withUnsafeMutableBufferPointer { room in
+                try bytes.withUnsafeBytes {
+                    try reference.decode(UnsafeRawBufferPointer(rebasing: $0[..<size]), into: room)
+                }
+            }
+            expected += block
+            return Array(bytes[..<size])
+        }
+        speaker.start(.opus)
+        for n in 0..<5 { try packet(n).withUnsafeBytes { _ = speaker.feed.enqueue($0) } }
+        _ = speaker.feed.pump()
+        var heard = speaker.play(1_600)
+        for _ in 0..<3 {
+            #expect(!speaker.feed.pump() && speaker.feed.ranDry())
+            #expect(speaker.play(1_000).count == 320)
+        }
+        #expect(!speaker.feed.ranDry(), "then there is silence")
+        #expect(speaker.feed.takeStarved() && !speaker.feed.takeStarved())
+        #expect(speaker.feed.heardSamples == 1_600)
+        try packet(5).withUnsafeBytes { _ = speaker.feed.enqueue($0) }
+        #expect(!speaker.feed.pump(), "40 ms are collected first")
+        try packet(6).withUnsafeBytes { _ = speaker.feed.enqueue($0) }
+        speaker.feed.finish()
+        #expect(speaker.feed.pump())
+        heard += speaker.play(1_000)
+        #expect(heard == expected)
+        #expect(speaker.feed.heardSamples == 2_240)
+    }
+
+    @Test("a second stop that comes while the first is being served is served too")
+    func secondStop() throws {
+        let speaker = try Speaker(playoutDelayMilliseconds: 0)
+        func stopOne() {
+            speaker.start(.pcm16)
+            speaker.receive(1)
+            _ = speaker.feed.pump()
+            speaker.feed.stop()
+        }
+        #expect(speaker.controls.wantedDiscard == .min, "nothing has been stopped yet")
+        stopOne()
+        let first = speaker.controls.wantedDiscard
+        stopOne()
+        speaker.controls.servedDiscard(first)
+        #expect(first == 320 && speaker.controls.wantedDiscard == 640)
+        speaker.controls.servedDiscard(640)
+        #expect(speaker.controls.wantedDiscard == .min)
     }
 
     @Test("a packet that is not Opus is concealed, counted, and keeps its 20 ms")
     func broken() throws {
         let speaker = try Speaker(playoutDelayMilliseconds: 0)
-        speaker.feed.start(codec: .opus)
-        speaker.receive(0, -1)
+        speaker.start(.opus)
+        speaker.receive(-1)
         speaker.feed.finish()
         _ = speaker.feed.pump()
         #expect(speaker.play(1000).count == 320)

@@ -66,6 +66,24 @@ import Testing
         #expect(read("[hub]\ntoken_file = /nonexistent/token").problems == [expected])
     }
 
+    @Test("a configuration or token that is a FIFO, a folder or a device is refused, without waiting for it")
+    func specialFiles() {
+        var template = Array("/tmp/puck-test-XXXXXX".utf8CString)
+        #expect(mkdtemp(&template) != nil)
+        let folder = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+        let fifo = folder + "/fifo"
+        #expect(mkfifo(fifo, 0o600) == 0)
+        for path in [fifo, folder, "/dev/null"] {
+            let refusal = "\(path): not a regular file; name the file itself"
+            let errors = #expect(throws: SettingsErrors.self) { try SettingsDocument.read(path) }
+            #expect(errors?.description == refusal)
+            let problems = read("[hub]\ntoken_file = \(path)").problems
+            #expect(problems == ["f:2: [hub] token_file: cannot read it: " + refusal])
+        }
+        unlink(fifo)
+        rmdir(folder)
+    }
+
     @Test("a secret that everybody can read is warned of")
     func worldReadable() throws {
         withFile("battery-staple\n", mode: 0o644) { path in

@@ -16,21 +16,26 @@ enum Build {
         return path
     }
 
-    /// The plugin's file: in `PUCK_FAKE_ALSA`, a folder, or made here.
+    /// The sound device's plugin: in `PUCK_FAKE_ALSA`, a folder, or made here.
     static let plugin = Result<String, any Error> {
-        let name = "libasound_module_pcm_puckfake.so"
-        if let named = ProcessInfo.processInfo.environment["PUCK_FAKE_ALSA"] {
-            return URL(filePath: named).appending(path: name).path
-        }
+        try made("FakeALSA", in: "PUCK_FAKE_ALSA").appending(path: "libasound_module_pcm_puckfake.so").path
+    }
+
+    /// The folder that holds the fake libgpiod: `PUCK_FAKE_GPIO_LIBRARY`, or made here.
+    static let gpioLibrary = Result<String, any Error> { try made("FakeGPIO", in: "PUCK_FAKE_GPIO_LIBRARY").path }
+
+    /// The folder that an environment variable names, or one into which a folder of Tests is made.
+    private static func made(_ name: String, in variable: String) throws -> URL {
+        if let named = ProcessInfo.processInfo.environment[variable] { return URL(filePath: named) }
         let source = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appending(path: "FakeALSA")
-        let output = folder.appending(path: "fake-alsa")
+            .deletingLastPathComponent().appending(path: name)
+        let output = folder.appending(path: name.lowercased())
         let make = Process()
         make.executableURL = URL(filePath: "/usr/bin/env")
         make.arguments = ["make", "-s", "-C", source.path, "OUT=\(output.path)"]
         try make.run()
         make.waitUntilExit()
         guard make.terminationStatus == 0 else { throw Disappointment("make -C \(source.path) failed") }
-        return output.appending(path: name).path
+        return output
     }
 }

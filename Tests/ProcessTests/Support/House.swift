@@ -9,6 +9,8 @@ final class House {
     /// Of each hub, by its name.
     private var ports: [String: Int] = [:]
     private var tokens: [String: String] = [:]
+    /// Of programs that use devices, beside the sound device's.
+    var environment: [String: String] = [:]
 
     private init() throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "puck-\(UUID().uuidString.prefix(8))")
@@ -43,18 +45,22 @@ final class House {
     func run(_ program: String, _ arguments: [String], devices: Bool = false) async throws -> (
         status: Int32, output: String
     ) {
-        let environment = devices ? ["ALSA_CONFIG_PATH": file("asound.conf").path] : [:]
-        let child = try Child(Build.program(program), arguments, name: program, in: folder, environment)
+        let child = try Child(
+            Build.program(program), arguments, name: program, in: folder, devices ? deviceEnvironment : [:])
         children.append(child)
         return (try await child.exitStatus(), child.output)
     }
 
     /// Starts a program that goes on running.
     func start(_ program: String, _ arguments: [String], name: String, devices: Bool = false) throws -> Child {
-        let environment = devices ? ["ALSA_CONFIG_PATH": file("asound.conf").path] : [:]
-        let child = try Child(Build.program(program), arguments, name: name, in: folder, environment)
+        let child = try Child(
+            Build.program(program), arguments, name: name, in: folder, devices ? deviceEnvironment : [:])
         children.append(child)
         return child
+    }
+
+    private var deviceEnvironment: [String: String] {
+        environment.merging(["ALSA_CONFIG_PATH": file("asound.conf").path]) { $1 }
     }
 
     // MARK: The hub
@@ -112,6 +118,8 @@ final class House {
         /// Somebody speaks without end.
         case talking
         case quiet
+        /// The same from a device that has only this rate.
+        case quietAt(rate: Int)
         /// Plays once, from the moment at which `release` is called.
         case saying([Int16])
     }
@@ -171,6 +179,8 @@ final class House {
         switch microphone {
         case .talking: try Sound.write(Sound.voice(seconds: 2), to: file("\(name).wav"))
         case .quiet: try Sound.write(Sound.noise(seconds: 2), to: file("\(name).wav"))
+        case .quietAt(let rate):
+            try Sound.write(Sound.noise(seconds: 2, rate: rate), to: file("\(name).wav"), rate: rate)
         case .saying(let samples):
             try Sound.write(samples, to: file("\(name).wav"))
             how = "start_file \"\(file("begin").path)\""

@@ -1,3 +1,4 @@
+import Testing
 import Foundation
 import WAVFile
 
@@ -6,7 +7,7 @@ enum Sound {
     static let rate = 16_000
 
     /// A room in which nobody speaks, at −62 dB.
-    static func noise(seconds: Double) -> [Int16] {
+    static func noise(seconds: Double, rate: Int = rate) -> [Int16] {
         var state: UInt32 = 0x1234_5678
         return (0..<Int(seconds * Double(rate))).map { _ in
             state = state &* 1_664_525 &+ 1_013_904_223
@@ -24,7 +25,7 @@ enum Sound {
         }
     }
 
-    static func write(_ samples: [Int16], to file: URL) throws {
+    static func write(_ samples: [Int16], to file: URL, rate: Int = rate) throws {
         try Data(WAVFile(rate: rate, channels: 1, samples: samples).serialized()).write(to: file)
     }
 
@@ -35,6 +36,16 @@ enum Sound {
     }
 
     /// Without the silence at both ends: what a loudspeaker's last, incomplete period was filled up with.
+    /// What the loudspeaker played is what was sent, silence before and after it left out.
+    static func expectEqual(_ spoken: [Int16], _ sent: [Int16], _ log: @autoclosure () -> String) {
+        let a = Array(trimmed(spoken))
+        let b = Array(trimmed(sent))
+        #expect(!b.isEmpty, "nothing was sent")
+        if a == b { return }
+        let at = zip(a, b).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? min(a.count, b.count)
+        Issue.record("played \(a.count) samples, sent \(b.count), different from \(at) on; the puck said:\n\(log())")
+    }
+
     static func trimmed(_ samples: [Int16]) -> ArraySlice<Int16> {
         guard let first = samples.firstIndex(where: { $0 != 0 }), let last = samples.lastIndex(where: { $0 != 0 })
         else { return [] }

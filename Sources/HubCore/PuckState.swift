@@ -1,0 +1,69 @@
+import PuckBase
+import PuckWire
+
+/// What the hub keeps of a puck from one connection to the next: the downlink stream with its replay log, what plays,
+/// and whether its audio belongs anywhere.
+///
+///     connected ─ the connection ends ─▶ away ─ hello ─▶ connected
+///     away ─ `HubLimits.replayKept` ─▶ forgotten: the next hello finds a new stream
+struct PuckState: Sendable {
+    /// Whether audio from this puck belongs anywhere.
+    ///
+    ///     closed ─ grant, or an utterance is resumed ─▶ open ─ the puck's up_end ─▶ closed
+    ///     open ─ the hub ends the conversation ─▶ draining ─ next wake candidate, next connection ─▶ closed
+    ///
+    /// Audio on a closed uplink is a protocol error. A draining one drops it: the puck could not know yet.
+    enum Uplink: Equatable, Sendable {
+        case closed
+        case open
+        /// So many more packets are dropped before it counts as an error.
+        case draining(packets: Int)
+    }
+
+    let puckID: String
+    let group: String
+    var stream: DownlinkStream
+    var playout = Playout()
+    var uplink = Uplink.closed
+    /// When a puck that is away is forgotten; nil while it is connected.
+    var forgetAt: Instant?
+    /// Plays whose audio the interpreter keeps, for the playout or for the log. In order of their beginning.
+    private(set) var keptPlays: [UInt32] = []
+
+    init(puckID: String, group: String, stream: DownlinkStream) {
+        self.puckID = puckID
+        self.group = group
+        self.stream = stream
+    }
+
+    var connection: ConnectionID? { stream.connection }
+
+    /// The earliest of what is waited for here.
+    var deadline: Instant? {
+        var earliest = forgetAt
+        for instant in [playout.deadline, stream.expiry] {
+            if let instant, earliest.map({ instant < $0 }) ?? true { earliest = instant }
+        }
+        return earliest
+    }
+
+    /// Says something outside the stream; a puck that is away does not learn it.
+    func tell(_ control: HubControl, into effects: inout [HubEffect]) {
+        if let connection { effects.append(.send(connection, control, .zero)) }
+    }
+
+    mutating func offer(_ play: Play, ahead: Int, now: Instant, into effects: inout [HubEffect]) {
+        keptPlays.append(play.id)
+        playout.offer(play, stream: &stream, ahead: ahead, now: now, into: &effects)
+    }
+
+    /// Lets go of the audio that neither the playout nor the log needs any more.
+    mutating func releaseAudio(into effects: inout [HubEffect]) {
+        guard !keptPlays.isEmpty else { return }
+        keptPlays.removeAll { id in
+            if playout.contains(id) || stream.needs(id) { return false }
+            effects.append(.forgetAnswer(playID: id))
+            return true
+        }
+    }
+}

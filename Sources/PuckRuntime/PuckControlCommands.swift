@@ -1,0 +1,43 @@
+import AudioRing
+import LinuxIO
+import PuckBase
+import PuckCore
+import PuckWire
+import Synchronization
+
+// What `puckctl` asks for.
+
+extension PuckDaemon {
+    /// The control socket's commands, one line each.
+    func answer(_ request: String) -> String {
+        let words = request.split(separator: " ")
+        switch words.first {
+        case "wake": perform(.talkRequested(position: capture.ring.producer.position))
+        case "stop": perform(.stopRequested)
+        case "mute": perform(.muteRequested(true))
+        case "unmute":
+            if let refusal = inputs?.unmuteRefusal { return "error: " + refusal }
+            perform(.muteRequested(false))
+        case "volume":
+            guard words.count == 2, let volume = Int(words[1]), (0...100).contains(volume) else {
+                return "error: volume takes a whole number from 0 to 100"
+            }
+            perform(.volumeRequested(volume))
+        case "status": return status()
+        default: return "error: unknown command \"\(request)\"; known are wake, stop, mute, unmute, volume N, status"
+        }
+        return "ok"
+    }
+
+    func status() -> String {
+        let words = capture.controls.words
+        return "phase=\(puck.phase.rawValue) connected=\(puck.isConnected ? "yes" : "no")"
+            + " muted=\(puck.isMuted ? "yes" : "no") volume=\(puck.currentVolume)"
+            + " level_db=\(fixed(Double(words.pointee.level.load(ordering: .relaxed)) / 100, 1))"
+            + " noise_db=\(fixed(Double(words.pointee.noise.load(ordering: .relaxed)) / 100, 1))"
+            + " overruns=\(puck.overruns) missed_ms=\(puck.missedSamples / 16)"
+            + " periods=\(words.pointee.periods.load(ordering: .relaxed))"
+            + " underruns=\(playback.controls.words.pointee.underruns.load(ordering: .relaxed))"
+            + " broken_packets=\(speaker.brokenPackets)" + (inputs?.summary ?? "")
+    }
+}

@@ -1,0 +1,98 @@
+import ALSADevice
+import AudioRing
+import LinkTransport
+import LinuxIO
+import PuckAudio
+import PuckBase
+import PuckCore
+import PuckWire
+import Synchronization
+
+// What the core wants done, carried out on the loop's thread.
+
+extension PuckDaemon {
+    func carryOut(_ effect: PuckEffect) {
+        switch effect {
+        case .openSocket: openSocket()
+        case .closeSocket:
+            openWanted = false
+            if socketInUse {
+                closedByUs = true
+                link.close()
+            }
+        case .send(let control): send(.control, .zero, control.payload())
+        case .sendError(let error): send(.error, .zero, error.payload())
+        case .sendPacket(let sequence):
+            sendMessage(.uplinkOpus, sequence, microphone.slots.bytes(UplinkWindow.slot(of: sequence)))
+        case .startEncoding(let onset, let preroll):
+            microphone.start(
+                onset: onset, prerollSamples: preroll ? Int64(settings.wake.prerollMilliseconds * 16) : 0,
+                periodSamples: Int64(settings.capture.periodMilliseconds * 16))
+            audioEvent.signal()  // encode in the next turn, not inside this step
+        case .stopEncoding: microphone.stop()
+        case .startPlayback(let codec, let delay):
+            speaker.start(codec: codec, delayMilliseconds: delay)
+            playback.wakeUp()
+        case .setPlayoutDelay(let milliseconds): speaker.setDelay(milliseconds: milliseconds)
+        case .playPacket:
+            guard let arrived else { preconditionFailure("a packet is played as it arrives") }
+            if !speaker.enqueue(arrived) { log.error("play.queue_full") }
+        case .pausePlayback:
+            speaker.pause()
+            playback.wakeUp()
+        case .resumePlayback:
+            speaker.resume()
+            playback.wakeUp()
+            feedSpeaker()
+        case .dropPausedPlayback: speaker.dropPaused()
+        case .finishPlayback:
+            speaker.finish()
+            feedSpeaker()
+            playback.wakeUp()
+        case .stopPlayback:
+            speaker.stop()
+            playback.wakeUp()
+        case .playEarcon(let earcon):
+            speaker.play(earcon: earcon.samples(levelDecibels: Float(settings.earcons.levelDecibels)))
+            feedSpeaker()
+        case .setVolume(let percent): playback.setVolume(percent: percent)
+        case .setMuted(let on):
+            let words = capture.controls.words
+            if !on { words.pointee.unmutedAt.store(MonotonicClock.now().nanoseconds, ordering: .relaxed) }
+            words.pointee.muted.store(on, ordering: .releasing)
+        case .showLights(let lights):
+            log.info("lights", [Field("state", lights.rawValue)])
+            lightsRenderer?.show(lights)
+        case .log(let record): log.write(record)
+        }
+    }
+
+    func openSocket() {
+        if socketInUse {
+            openWanted = true  // the old socket is still closing; open as soon as it has
+            return
+        }
+        socketInUse = true
+        closedByUs = false
+        isOverflowing = false
+        link.open()
+    }
+
+    func send(_ type: MessageType, _ sequence: SerialNumber, _ payload: [UInt8]) {
+        payload.withUnsafeBytes { sendMessage(type, sequence, $0) }
+    }
+
+    func sendMessage(_ type: MessageType, _ sequence: SerialNumber, _ payload: UnsafeRawBufferPointer) {
+        let head = MessageHeader(
+            type: type, sequence: sequence, timestampMilliseconds: MonotonicClock.now().wireMilliseconds,
+            length: payload.count)
+        let sent = header.withUnsafeMutableBytes { bytes in
+            head.write(to: bytes)
+            return link.send(head: UnsafeRawBufferPointer(bytes), body: payload)
+        }
+        if !sent && link.isOpen && !isOverflowing {
+            isOverflowing = true  // one event, however many messages of this step do not fit
+            perform(.sendQueueOverflowed)
+        }
+    }
+}

@@ -1,0 +1,17 @@
+import Credentials
+import Testing
+
+@testable import HubRuntime
+
+@Suite("Token command")
+struct TokenCommandTests {
+    @Test(
+        "dates are the Gregorian calendar's, from the first that a token can have to the last",
+        arguments: [
+            (0, "1970-01-01"), (86_399, "1970-01-01"), (951_782_400, "2000-02-29"), (4_107_542_400, "2100-03-01"),
+            (1_767_225_599, "2025-12-31"), (TokenStore.latestCreated, "9999-12-31"),
+        ] as [(Int64, String)])
+    func dates(_ unixSeconds: Int64, _ date: String) {
+        #expect(TokenCommand.date(unixSeconds) == date)
+    }
+}
