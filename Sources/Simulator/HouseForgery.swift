@@ -44,7 +44,7 @@ extension House {
                 .uplinkAck(conversationID: id, next: SerialNumber.zero.advanced(by: seen.sentPackets + 1)), .zero)
         case .repeatedStreamMessage:
             guard let (last, sequence) = seen.lastHeard else { return nil }
-            return .answer(last, sequence)
+            return .answer(last, sequence, sentAt: hub.localNow.wireMilliseconds)
         case .secondHello:
             return .toHub(
                 .hello(

@@ -19,7 +19,8 @@ enum Message {
     /// The upgrade was accepted: the puck's socket is open.
     case upgraded
     case toPuck(HubControl, SerialNumber)
-    case answer(AnswerPacket, SerialNumber)
+    /// - sentAt: the hub's clock, as the header tells it.
+    case answer(AnswerPacket, SerialNumber, sentAt: UInt32)
     case toHub(PuckControl)
     case sound(Sound, SerialNumber)
     case error(WireError)

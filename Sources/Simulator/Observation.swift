@@ -48,7 +48,14 @@ enum Observation {
     case answerWanted(String, playID: UInt32, answer: Int)
     case produced(answer: Int, count: Int, isComplete: Bool)
     case answerFailed(answer: Int)
+    /// Nobody needs its packets any more.
+    case answerForgotten(playID: UInt32)
     case forgotten(String)
+
+    // Plays that somebody asked for on the hub.
+    case playPrepared(puck: Int, playID: UInt32, DownStart.Category, answer: Int)
+    case playRefused(puck: Int)
+    case playCancelled(playID: UInt32)
 
     // A puck's devices.
     case recordingStarted(Int, Int32)
@@ -62,6 +69,10 @@ enum Observation {
     case playFinishing(Int)
     case playDrained(Int)
     case playStopped(Int)
+    case playStarved(Int)
+    case playPaused(Int)
+    case playResumed(Int)
+    case pausedPlayDropped(Int)
     case earcon(Int, Earcon)
     case lights(Int, Lights)
     case muted(Int, Bool)

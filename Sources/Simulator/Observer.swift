@@ -72,7 +72,8 @@ final class Observer {
             playback.watch(observation, moment, findings)
         case .puckLogged:
             verdicts.watch(observation, moment, findings, disturbances)
-        case .hubLogged, .muted, .volume, .captureGap, .captureWorks, .playbackWorks, .probed, .probeSucceeded:
+        case .hubLogged: playback.watch(observation, moment, findings)
+        case .muted, .volume, .captureGap, .captureWorks, .playbackWorks, .probed, .probeSucceeded:
             break
         default:
             count(observation)

@@ -114,34 +114,39 @@ extension SimulatedPuck {
     }
 
     func scheduleReport(_ now: Instant) {
-        guard let at = loudspeaker.nextReport(now) else { return }
+        guard playbackWorks, let at = loudspeaker.nextReport(now) else { return }
         if let reportAt = loudspeaker.reportAt, reportAt <= at, reportAt > now { return }
         loudspeaker.reportAt = at
         house.queue.schedule(
-            .loudspeaker, at: max(clock.house(at), house.now), subject: index, number: loudspeaker.play)
+            .loudspeaker, at: max(clock.house(at), house.now), subject: index, number: loudspeaker.active.play)
     }
 
     /// A report is due.
     func loudspeakerTurn(_ play: Int) {
-        guard isRunning, loudspeaker.isPlaying, loudspeaker.play == play, playbackWorks else { return }
+        func isCurrent() -> Bool { loudspeaker.isPlaying && loudspeaker.active.play == play }
+        guard isRunning, isCurrent(), playbackWorks else { return }
         let now = localNow
-        if let reportAt = loudspeaker.reportAt, reportAt > now { return }
+        guard let reportAt = loudspeaker.reportAt, reportAt <= now else { return }
         loudspeaker.reportAt = nil
         hearWhatWasPlayed(now)
-        perform(.playbackAdvanced(samples: loudspeaker.heardSamples))
-        guard loudspeaker.isPlaying, loudspeaker.play == play else { return }
-        if loudspeaker.isDrained {
+        perform(.playbackAdvanced(samples: loudspeaker.active.heardSamples(now)))
+        guard isCurrent() else { return }
+        if loudspeaker.active.isDrained {
             loudspeaker.stop()
             note(.playDrained(index))
             return perform(.playbackDrained)
         }
-        scheduleReport(now)
+        if loudspeaker.takeStarved() {
+            note(.playStarved(index))
+            perform(.playbackStarved)
+        }
+        if isCurrent() { scheduleReport(now) }
     }
 
     func playbackBreaks() {
         playbackWorks = false
         note(.playbackWorks(index, false))
-        loudspeaker.stop()
+        loudspeaker.stopAll()
         perform(.playbackLost)
     }
 

@@ -10,7 +10,7 @@ struct Scenario {
         var driftPPM: Double
         var latency: Interval
         var jitter: Interval
-        var playoutDelayPackets: Int
+        var playoutDelayMilliseconds: Int
         /// How long after the house's start it is switched on.
         var startsAt: Instant
     }
@@ -56,7 +56,7 @@ struct Scenario {
                     name: name, group: "floor-\(group)", clockStart: Instant.zero + random.logSeconds(1, 3_000_000),
                     driftPPM: random.between(-100, 100),
                     latency: .seconds(exactly: typicalLatency * random.between(0.5, 2)),
-                    jitter: .seconds(exactly: typicalJitter), playoutDelayPackets: random.int(1...10),
+                    jitter: .seconds(exactly: typicalJitter), playoutDelayMilliseconds: 20 * random.int(1...10),
                     startsAt: Instant.zero + random.seconds(0, 1.5)))
         }
         pucks = setups

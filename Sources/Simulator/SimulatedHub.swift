@@ -20,6 +20,9 @@ final class SimulatedHub {
     private var armed: Instant?
     /// The recording's packet whose message is being handled.
     private var arrived: Sound?
+    /// What somebody asks for, while the machine decides about it.
+    private var requested: PlayRequest?
+    private var lastPlay: [Int: UInt32] = [:]
 
     init(_ house: House) {
         self.house = house
@@ -57,6 +60,7 @@ final class SimulatedHub {
         frozenUntil = .zero
         armed = nil
         responder.forgetAll()
+        lastPlay = [:]
         note(.hubEnded)
         house.network.hubGone(tell: !powerLost)
     }
@@ -145,7 +149,8 @@ final class SimulatedHub {
             guard let connection = open(id) else { return }
             let sent = responder.packet(packet, ofPlay: playID)
             note(.hubSentAudio(connection.number, sequence, sent))
-            deliver(.answer(sent, sequence), 9 + Int(sent.bytes), connection)
+            let message = Message.answer(sent, sequence, sentAt: localNow.wireMilliseconds)
+            deliver(message, 9 + Int(sent.bytes), connection)
         case .fail(let id, let error):
             guard let connection = open(id) else { return }
             note(.hubRefused(connection.number, error))
@@ -158,12 +163,22 @@ final class SimulatedHub {
             guard let arrived else { preconditionFailure("audio is heard while its message is handled") }
             note(.kept(conversationID, arrived))
         case .answer(let conversationID, let playID):
-            let answer = responder.begin(conversationID, playID: playID)
+            let answer = responder.begin(playID: playID, request: nil)
             note(.answerWanted(conversationID, playID: playID, answer: answer))
             house.queue.schedule(.responder, at: house.now + responder.pause(of: answer), subject: answer)
-        case .forget(let conversationID):
-            note(.forgotten(conversationID))
-            responder.forget(conversationID)
+        case .forget(let conversationID): note(.forgotten(conversationID))
+        case .preparePlay(_, let playID):
+            guard let requested else { preconditionFailure("a play is prepared while it is asked for") }
+            let answer = responder.begin(playID: playID, request: requested)
+            lastPlay[requested.puck] = playID
+            note(.playPrepared(puck: requested.puck, playID: playID, requested.category, answer: answer))
+            house.queue.schedule(.responder, at: house.now + responder.pause(of: answer), subject: answer)
+        case .refusePlay:
+            guard let requested else { preconditionFailure("a play is refused while it is asked for") }
+            note(.playRefused(puck: requested.puck))
+        case .forgetAnswer(let playID):
+            note(.answerForgotten(playID: playID))
+            responder.forget(playID)
         case .log(let record): note(.hubLogged(record))
         }
     }
@@ -196,22 +211,45 @@ final class SimulatedHub {
 
     // MARK: Answers
 
-    /// The responder has got further with an answer.
+    /// The responder has got further with an answer, or with a requested play.
     func responderTurn(_ answer: Int) {
-        guard isRunning, let conversationID = responder.conversation(of: answer) else { return }
-        let playID = responder.playID(of: answer)
+        guard isRunning, let playID = responder.playID(of: answer) else { return }
         switch responder.advance(answer) {
         case .failed:
             note(.answerFailed(answer: answer))
-            process(.answerFailed(conversationID: conversationID, reason: "simulated"))
-        case .produced(let count, let isComplete):
+            process(.answerFailed(playID: playID, reason: "simulated"))
+        case .produced(let sizes, let count, let isComplete):
             note(.produced(answer: answer, count: count, isComplete: isComplete))
-            process(
-                .answerReady(
-                    conversationID: conversationID, playID: playID, packetCount: count, isComplete: isComplete))
+            // Before the machine may forget it.
             if !isComplete {
                 house.queue.schedule(.responder, at: house.now + responder.pause(of: answer), subject: answer)
             }
+            process(.answerReady(playID: playID, sizes: sizes, isComplete: isComplete))
         }
     }
+
+    // MARK: What people ask of the hub
+
+    func play(_ request: PlayRequest) {
+        guard isRunning else { return }
+        requested = request
+        process(
+            .playRequested(
+                request: 0, puckID: house.scenario.pucks[request.puck].name, category: request.category))
+        requested = nil
+    }
+
+    /// Whatever was asked for last.
+    func cancelPlay(puck: Int) {
+        guard isRunning, let playID = lastPlay[puck] else { return }
+        note(.playCancelled(playID: playID))
+        process(.playCancelled(playID: playID))
+    }
+}
+
+/// What somebody wants to hear on a puck.
+struct PlayRequest: Equatable {
+    var puck: Int
+    var category: DownStart.Category
+    var packets: Int
 }

@@ -21,7 +21,7 @@ final class SimulatedPuck {
     private var frozen: (since: Instant, kind: FaultKind)?
 
     var microphone = Microphone()
-    var loudspeaker: Loudspeaker
+    var loudspeaker = Loudspeaker()
     var speech: HeardSpeech?
     var captureWorks = true
     var playbackWorks = true
@@ -45,7 +45,6 @@ final class SimulatedPuck {
         self.index = index
         setup = house.scenario.pucks[index]
         clock = LocalClock(start: .zero, local: setup.clockStart, driftPPM: setup.driftPPM)
-        loudspeaker = Loudspeaker(delayPackets: setup.playoutDelayPackets)
         core = Self.newCore(setup, seed: house.scenario.plan.seed, index: index, run: 0)
     }
 
@@ -54,7 +53,7 @@ final class SimulatedPuck {
         return Puck(
             identity: .init(
                 puckID: setup.name, room: setup.name, group: setup.group, phrase: "puck", software: "simulated"),
-            parameters: .init(), random: SeededGenerator(seed: random.bits()))
+            parameters: .init(playoutDelayMilliseconds: setup.playoutDelayMilliseconds), random: SeededGenerator(seed: random.bits()))
     }
 
     var localNow: Instant { clock.local(house.now) }
@@ -87,7 +86,7 @@ final class SimulatedPuck {
         if frozen.take()?.kind == .puckSuspend { clock.goOn(at: house.now) }
         note(.puckEnded(index))
         microphone.forget()
-        loudspeaker.stop()
+        loudspeaker.stopAll()
         connection = nil
         socketInUse = false
         openWanted = false
@@ -161,10 +160,12 @@ final class SimulatedPuck {
             note(.puckHeard(index, connection.number, control, sequence))
             if case .downStart(let start) = control { startedPlay = start }
             perform(.controlReceived(control, sequence: sequence))
-        case .answer(let packet, let sequence):
+        case .answer(let packet, let sequence, let sentAt):
             note(.puckHeardAudio(index, connection.number, sequence, packet))
             arrived = packet
-            perform(.audioReceived(type: .downlinkOpus, sequence: sequence, byteCount: Int(packet.bytes)))
+            perform(
+                .audioReceived(
+                    type: .downlinkOpus, sequence: sequence, byteCount: Int(packet.bytes), sentAt: sentAt))
             arrived = nil
         case .error(let error):
             note(.puckHeardError(index, connection.number, error))
@@ -225,13 +226,16 @@ final class SimulatedPuck {
             house.recordings += 1
             // Positions are the puck's clock in samples, see `House`.
             microphone.begin(
-                recording: house.recordings, onset: Self.time(of: onset), withPreroll: preroll, now: now)
+                recording: house.recordings, onset: onset == .max ? now : Self.time(of: onset), withPreroll: preroll,
+                now: now)
             note(.recordingStarted(index, microphone.recording))
             house.queue.schedule(.microphone, at: house.now, subject: index, number: Int(microphone.recording))
         case .stopEncoding:
             microphone.stop()
             note(.recordingStopped(index, microphone.recording))
-        case .startPlayback, .playPacket, .finishPlayback, .stopPlayback: carryOutPlayback(effect, now)
+        case .startPlayback, .setPlayoutDelay, .playPacket, .finishPlayback, .stopPlayback, .pausePlayback,
+            .resumePlayback, .dropPausedPlayback:
+            carryOutPlayback(effect, now)
         case .playEarcon(let earcon): note(.earcon(index, earcon))
         case .setVolume(let percent): note(.volume(index, percent))
         case .setMuted(let on): note(.muted(index, on))
@@ -241,27 +245,34 @@ final class SimulatedPuck {
     }
 
     private func carryOutPlayback(_ effect: PuckEffect, _ now: Instant) {
+        hearWhatWasPlayed(now)
         switch effect {
-        case .startPlayback:
+        case .startPlayback(_, let delay):
             guard let startedPlay else { preconditionFailure("a play begins with its down_start") }
-            loudspeaker.begin()
+            loudspeaker.begin(delayMilliseconds: delay)
             note(.playStarted(index, startedPlay))
+        case .setPlayoutDelay(let milliseconds): loudspeaker.setDelay(milliseconds: milliseconds)
         case .playPacket:
             guard let arrived else { preconditionFailure("a packet is played as it arrives") }
-            hearWhatWasPlayed(now)
             loudspeaker.enqueue(arrived, now: now)
-            scheduleReport(now)
         case .finishPlayback:
-            hearWhatWasPlayed(now)
             loudspeaker.finish(now: now)
             note(.playFinishing(index))
-            scheduleReport(now)
         case .stopPlayback:
-            hearWhatWasPlayed(now)
             loudspeaker.stop()
             note(.playStopped(index))
+        case .pausePlayback:
+            loudspeaker.pause(now: now)
+            note(.playPaused(index))
+        case .resumePlayback:
+            loudspeaker.resume(now: now)
+            note(.playResumed(index))
+        case .dropPausedPlayback:
+            loudspeaker.dropPaused()
+            note(.pausedPlayDropped(index))
         default: break
         }
+        scheduleReport(now)
     }
 
     private func openSocket() {

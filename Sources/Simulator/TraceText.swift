@@ -7,10 +7,12 @@ enum TraceText {
         switch control {
         case .hello(let m):
             "hello" + (m.resume.map { " resume epoch=\($0.epoch) seq=\($0.sequence.value)" } ?? "")
+                + (m.uplink.map { " uplink \($0.conversationID) \($0.first.value)..<\($0.next.value)" } ?? "")
         case .wakeCandidate(let m): "wake_candidate \(m.wakeID) snr=\(fixed(m.snrDecibels, 1))"
         case .uplinkEnd(let m): "up_end \(m.conversationID) last=\(m.lastSequence.value) \(m.reason.rawValue)"
         case .played(let m):
             "played seq=\(m.sequence.value) play=\(m.playID) at=\(m.positionMilliseconds) left=\(m.bufferedMilliseconds)"
+                + (m.state == .playing ? "" : " \(m.state)")
         case .status(let m): "status \(m.phase) muted=\(m.muted) capture=\(m.captureOK)"
         case .ping: "ping"
         case .pong: "pong"
@@ -22,7 +24,10 @@ enum TraceText {
         let number = control.isStreamed ? "[\(sequence.value)] " : ""
         let text =
             switch control {
-            case .welcome(let m): "welcome \(m.resume.rawValue) epoch=\(m.epoch) from=\(m.from.value)"
+            case .welcome(let m):
+                "welcome \(m.resume.rawValue) epoch=\(m.epoch) from=\(m.from.value)"
+                    + (m.uplinkNext.map { " uplink_next=\($0.value)" } ?? "")
+                    + (m.floor.map { " floor=\($0)" } ?? "")
             case .grant(let wakeID, let id): "arb_grant \(wakeID) \(id)"
             case .cancel(let wakeID, let reason): "arb_cancel \(wakeID) \(reason.rawValue)"
             case .uplinkAck(let id, let next): "up_ack \(id) \(next.value)"
@@ -31,7 +36,7 @@ enum TraceText {
             case .ping: "ping"
             case .pong: "pong"
             case .phase(let id, let phase): "phase \(id) \(phase.rawValue)"
-            case .downStart(let m): "down_start \(m.playID) \(m.conversationID) at=\(m.resumedAtMilliseconds)"
+            case .downStart(let m): "down_start \(m.playID) \(m.conversationID) \(m.category.rawValue) at=\(m.resumedAtMilliseconds)"
             case .downStop(let playID, let reason): "down_stop \(playID) \(reason.rawValue)"
             case .downPause(let playID): "down_pause \(playID)"
             case .downResume(let playID): "down_resume \(playID)"

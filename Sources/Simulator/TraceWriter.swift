@@ -71,6 +71,11 @@ final class TraceWriter {
         case .produced(let answer, let count, let whole):
             ("hub", "answer \(answer): \(count) packets\(whole ? ", all" : "")")
         case .answerFailed(let answer): ("hub", "answer \(answer) fails")
+        case .answerForgotten(let play): ("hub", "play \(play) is let go")
+        case .playPrepared(let p, let play, let category, let answer):
+            ("hub", "play \(play) for \(name(p)): \(category.rawValue), answer \(answer)")
+        case .playRefused(let p): ("hub", "a play for \(name(p)) is refused")
+        case .playCancelled(let play): ("hub", "play \(play) is cancelled")
         case .forgotten(let id): ("hub", "\(id) is over")
         default: describeDevices(observation)
         }
@@ -90,6 +95,10 @@ final class TraceWriter {
         case .playFinishing(let p): (name(p), "plays out")
         case .playDrained(let p): (name(p), "has played everything")
         case .playStopped(let p): (name(p), "is silent")
+        case .playStarved(let p): (name(p), "has run dry")
+        case .playPaused(let p): (name(p), "pauses what it plays")
+        case .playResumed(let p): (name(p), "goes on with what was paused")
+        case .pausedPlayDropped(let p): (name(p), "drops what was paused")
         case .earcon(let p, let earcon): (name(p), "♪ \(earcon.rawValue)")
         case .lights(let p, let lights): (name(p), "lights: \(lights.rawValue)")
         case .muted(let p, let on): (name(p), on ? "muted" : "unmuted")
