@@ -142,7 +142,10 @@ extension Hub {
                 LogRecord(
                     .warning, "session.peer_error",
                     about(id) + [LogField("code", error.code.name), LogField("detail", error.detail)])))
+        let puckID = sessions[id]!.live?.puckID
         close(id, reason: "the puck reported \(error.code.name)", now: now, into: &effects)
+        // Whatever it refused would come again with a replay.
+        if let puckID { forgetPuck(puckID, now: now, into: &effects) }
     }
 
     mutating func close(_ id: ConnectionID, reason: String, now: Instant, into effects: inout [HubEffect]) {
