@@ -10,6 +10,8 @@ public enum Checker: String, Sendable, CaseIterable {
     case playback
     /// 4. The audio that the hub holds for a conversation is contiguous from its start.
     case uplink
+    /// 4, 5. What can go on after a lost link goes on.
+    case resume
     /// 5. Buffers, logs and queues keep their bounds.
     case bounds
     /// 6. Attempts to reconnect follow the schedule.
@@ -28,7 +30,7 @@ public enum Checker: String, Sendable, CaseIterable {
     case spin
 
     /// What did not happen that had to; everything else is something that happened and must not.
-    public var isLiveness: Bool { self == .convergence || self == .deadlines || self == .spin }
+    public var isLiveness: Bool { self == .convergence || self == .deadlines || self == .resume || self == .spin }
 }
 
 public struct Violation: Equatable, Sendable {

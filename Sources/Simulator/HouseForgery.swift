@@ -29,21 +29,23 @@ extension House {
     /// Nil where such a message would be in order, or nothing like it fits.
     private func forged(_ forgery: Forgery, _ connection: Connection, _ puck: SimulatedPuck) -> Message? {
         let seen = observer.dialogue(connection.number)
+        let told = observer.puckSide(puck.index)
+        let heard = observer.hubSide(puck.index)
         switch forgery {
         case .secondWelcome:
             let welcome = Welcome(
                 session: 1, epoch: 1, resume: .none, from: .zero, pingMilliseconds: 5000, replayMilliseconds: 0)
             return .toPuck(.welcome(welcome), .zero)
         case .streamGap:
-            return .toPuck(.phase(conversationID: "forged", phase: .idle), seen.nextHeard.next)
+            return .toPuck(.phase(conversationID: "forged", phase: .idle), told.nextHeard.next)
         case .acknowledgementAhead:
-            guard let id = seen.granted, puck.core.phase == .listening || puck.core.phase == .thinking else {
+            guard let id = told.granted, puck.core.phase == .listening || puck.core.phase == .thinking else {
                 return nil
             }
             return .toPuck(
-                .uplinkAck(conversationID: id, next: SerialNumber.zero.advanced(by: seen.sentPackets + 1)), .zero)
+                .uplinkAck(conversationID: id, next: SerialNumber.zero.advanced(by: told.sentPackets + 1)), .zero)
         case .repeatedStreamMessage:
-            guard let (last, sequence) = seen.lastHeard else { return nil }
+            guard let (last, sequence) = told.lastHeard else { return nil }
             return .answer(last, sequence, sentAt: hub.localNow.wireMilliseconds)
         case .secondHello:
             return .toHub(
@@ -63,9 +65,9 @@ extension House {
         case .audioWithoutGrant:
             return seen.wasEverGranted ? nil : .sound(Sound(recording: -1, index: 0), .zero)
         case .audioGap:
-            guard seen.isListenedTo, seen.heardPackets > 0 else { return nil }
+            guard heard.listenedTo != nil, heard.heardPackets > 0 else { return nil }
             return .sound(
-                Sound(recording: -1, index: 0), SerialNumber.zero.advanced(by: seen.heardPackets + 3))
+                Sound(recording: -1, index: 0), SerialNumber.zero.advanced(by: heard.heardPackets + 3))
         }
     }
 }

@@ -30,6 +30,7 @@ enum Observation {
     case puckHeardAudio(Int, Int, SerialNumber, AnswerPacket)
     case puckHeardError(Int, Int, WireError)
     case puckQueueFull(Int, Int)
+    case networkChanged(Int)
 
     // The hub's connections.
     case connectionOpened(Int, Int)

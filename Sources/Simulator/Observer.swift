@@ -19,7 +19,8 @@ final class Observer {
     private var backoff: BackoffChecker
     private var offline: OfflineChecker
     private var deadlines: DeadlineChecker
-    private var conformance = ConformanceChecker()
+    private var conformance: ConformanceChecker
+    private var resume: ResumeChecker
 
     init(_ scenario: Scenario, trace: ((String) -> Void)?) {
         let count = scenario.pucks.count
@@ -28,6 +29,8 @@ final class Observer {
         self.trace = trace.map { TraceWriter(scenario, $0) }
         grants = GrantChecker(groups: scenario.pucks.map { $0.group })
         playback = PlaybackChecker(pucks: count)
+        conformance = ConformanceChecker(pucks: count)
+        resume = ResumeChecker(groups: scenario.pucks.map { $0.group })
         backoff = BackoffChecker(pucks: count)
         offline = OfflineChecker(pucks: count)
         deadlines = DeadlineChecker(pucks: count)
@@ -59,6 +62,8 @@ final class Observer {
             bounds.watch(observation, moment, findings)
             conformance.watch(observation, moment, findings, disturbances)
         case .hubHeardAudio, .hubSentAudio, .puckHeardAudio:
+            playback.watch(observation, moment, findings)
+            resume.watch(observation, moment, findings)
             conformance.watch(observation, moment, findings, disturbances)
             deadlines.watch(observation, moment, findings)
         case .kept:
@@ -86,6 +91,7 @@ final class Observer {
             offline.watch(observation, moment, findings)
             deadlines.watch(observation, moment, findings)
             conformance.watch(observation, moment, findings, disturbances)
+            resume.watch(observation, moment, findings)
         }
     }
 
@@ -106,6 +112,8 @@ final class Observer {
 
     /// How far a connection's dialogue has got.
     func dialogue(_ connection: Int) -> ConformanceChecker.Dialogue { conformance.dialogue(connection) }
+    func puckSide(_ puck: Int) -> ConformanceChecker.PuckSide { conformance.pucks[puck] }
+    func hubSide(_ puck: Int) -> ConformanceChecker.HubSide { conformance.hubs[puck] }
 
     // MARK: Steps
 
@@ -113,11 +121,22 @@ final class Observer {
         findings.now = now
         deadlines.stepped(puck, phase, deadline, local, findings)
         offline.stepped(puck, local, findings)
+        backoff.stepped(puck, phase)
     }
 
     func steppedHub(deadline: Instant?, isTimer: Bool, local: Instant, now: Instant) {
         findings.now = now
         deadlines.steppedHub(deadline, isTimer: isTimer, local, findings)
         verdicts.steppedHub(local, findings)
+    }
+
+    /// What the hub keeps of a puck; nil when nothing.
+    func looked(
+        puck: Int, _ log: (messages: Int, bytes: Int, oldest: Instant?)?, local: Instant, now: Instant
+    ) {
+        findings.now = now
+        resume.looked(puck, isRemembered: log != nil, local, findings)
+        guard let log else { return }
+        bounds.looked(puck, messages: log.messages, bytes: log.bytes, oldest: log.oldest, local, findings)
     }
 }

@@ -47,6 +47,7 @@ final class TraceWriter {
         case .puckHeardAudio(let p, _, let s, let packet):
             (name(p), "← [\(s.value)] packet \(packet.index) of answer \(packet.answer)")
         case .puckHeardError(let p, _, let error): (name(p), "← ERROR \(error.code.name) \(error.detail)")
+        case .networkChanged(let p): (name(p), "its network has changed")
         case .puckQueueFull(let p, _): (name(p), "send queue is full")
         default: describeRest(observation)
         }

@@ -9,30 +9,43 @@ struct ConformanceChecker {
         var puck: Int
         var openedAt: Instant
         var saidHello = false
+        var hello: Hello?
         var saidWelcome = false
+        var heardWelcome = false
         /// The next number of the downlink stream.
         var nextSent = SerialNumber.zero
-        var nextHeard = SerialNumber.zero
-        var hasHeardStream = false
-        var lastHeard: (AnswerPacket, SerialNumber)?
-        var unplayed = Line<SerialNumber>()
         var wakeAsked: UInt32?
-        var granted: String?
-        /// Packets that the puck sent, and the hub received, of the conversation that is granted.
-        var sentPackets = 0
-        var heardPackets = 0
-        var hasEndedUplink = false
         var isForged = false
         /// As the hub knows it.
         var wasEverGranted = false
-        var listenedTo: String?
-        var isListenedTo: Bool { listenedTo != nil }
     }
 
-    /// `downlink.ahead_ms`, 2 s.
-    private static let aheadPackets = 100
+    /// What a puck takes from one connection to the next.
+    struct PuckSide {
+        var epoch: UInt32?
+        var nextHeard = SerialNumber.zero
+        var hasHeardStream = false
+        var lastHeard: (AnswerPacket, SerialNumber)?
+        var granted: String?
+        /// Packets of the conversation that is granted.
+        var sentPackets = 0
+        var hasEndedUplink = false
+    }
+
+    /// What the hub keeps of a puck from one connection to the next.
+    struct HubSide {
+        var listenedTo: String?
+        var heardPackets = 0
+    }
 
     private var dialogues: [Int: Dialogue] = [:]
+    private(set) var pucks: [PuckSide]
+    private(set) var hubs: [HubSide]
+
+    init(pucks count: Int) {
+        pucks = [PuckSide](repeating: PuckSide(), count: count)
+        hubs = [HubSide](repeating: HubSide(), count: count)
+    }
 
     func dialogue(_ connection: Int) -> Dialogue { dialogues[connection] ?? Dialogue(puck: 0, openedAt: .zero) }
 
@@ -40,27 +53,26 @@ struct ConformanceChecker {
         _ observation: Observation, _ moment: Moment, _ findings: Findings, _ disturbances: Disturbances
     ) {
         switch observation {
+        case .puckStarted(let puck): pucks[puck] = PuckSide()
+        case .hubEnded: for puck in hubs.indices { hubs[puck] = HubSide() }
         case .connectionOpened(let connection, let puck):
             dialogues[connection] = Dialogue(puck: puck, openedAt: moment.now)
         case .connectionClosed: break  // what is under way is still judged; numbers do not return
         case .puckSent(let puck, let connection, let control): puckSent(puck, connection, control, findings)
         case .puckSentAudio(let puck, let connection, let sequence, _, _):
             puckSentAudio(puck, connection, sequence, findings)
-        case .puckHeard(_, let connection, let control, let sequence):
-            puckHeard(connection, control, sequence)
-        case .puckHeardAudio(_, let connection, let sequence, let packet):
-            if heardStream(connection, sequence) { dialogues[connection]!.lastHeard = (packet, sequence) }
-        case .hubHeard(let connection, .played(let played)): playedHeard(connection, played)
-        case .hubHeard(let connection, .uplinkEnd): dialogues[connection]?.listenedTo = nil
-        case .forgotten(let id): forgotten(id)
-        case .hubHeardAudio(let connection, _, _): dialogues[connection]?.heardPackets += 1
+        case .puckHeard(let puck, let connection, let control, let sequence):
+            puckHeard(puck, connection, control, sequence, findings)
+        case .puckHeardAudio(let puck, _, let sequence, let packet):
+            if heardStream(puck, sequence) { pucks[puck].lastHeard = (packet, sequence) }
+        case .hubHeard(let connection, .uplinkEnd):
+            if let puck = dialogues[connection]?.puck { hubs[puck].listenedTo = nil }
+        case .forgotten(let id):
+            for puck in hubs.indices where hubs[puck].listenedTo == id { hubs[puck].listenedTo = nil }
+        case .hubHeardAudio(let connection, _, _):
+            if let puck = dialogues[connection]?.puck { hubs[puck].heardPackets += 1 }
         case .hubSent(let connection, let control, let sequence): hubSent(connection, control, sequence, findings)
-        case .hubSentAudio(let connection, let sequence, _):
-            streamed(connection, sequence, findings)
-            dialogues[connection]?.unplayed.append(sequence)
-            if let count = dialogues[connection]?.unplayed.count, count > Self.aheadPackets {
-                findings.report(.conformance, dialogues[connection]?.puck, "\(count) packets are sent and not played")
-            }
+        case .hubSentAudio(let connection, let sequence, _): streamed(connection, sequence, findings)
         case .puckRefused(let puck, let connection, let error):
             refused("the puck", puck, connection, error, findings, disturbances)
         case .hubRefused(let connection, let error):
@@ -84,28 +96,33 @@ struct ConformanceChecker {
 
     private mutating func puckSent(_ puck: Int, _ connection: Int, _ control: PuckControl, _ findings: Findings) {
         guard var dialogue = dialogues[connection] else { return }
+        let side = pucks[puck]
         func isWrong(_ what: String) { findings.report(.conformance, puck, what) }
         switch control {
-        case .hello:
+        case .hello(let hello):
             if dialogue.saidHello { isWrong("says hello twice") }
             dialogue.saidHello = true
+            dialogue.hello = hello
+            if hello.resume?.epoch != side.epoch || hello.resume.map({ $0.sequence != side.nextHeard }) ?? false {
+                isWrong("wants to resume at \(hello.resume?.sequence.value ?? 0), \(side.nextHeard.value) is next")
+            }
         case .wakeCandidate(let wake):
             if dialogue.wakeAsked == wake.wakeID { isWrong("asks twice with wake id \(wake.wakeID)") }
             dialogue.wakeAsked = wake.wakeID
         case .uplinkEnd(let end):
             // A grant that came too late is answered with one, too.
-            if end.conversationID == dialogue.granted {
+            if end.conversationID == side.granted {
                 if end.reason == .endpoint || end.reason == .timeout {
-                    if dialogue.hasEndedUplink { isWrong("ends the uplink of \(end.conversationID) twice") }
-                    if Int(end.lastSequence.next.value) != dialogue.sentPackets {
-                        isWrong("names \(end.lastSequence.value) as its last of \(dialogue.sentPackets) packets")
+                    if side.hasEndedUplink { isWrong("ends the uplink of \(end.conversationID) twice") }
+                    if Int(end.lastSequence.next.value) != side.sentPackets {
+                        isWrong("names \(end.lastSequence.value) as its last of \(side.sentPackets) packets")
                     }
                 }
-                dialogue.hasEndedUplink = true
+                pucks[puck].hasEndedUplink = true
             }
         case .played(let played):
-            let isAhead = played.sequence.distance(to: dialogue.nextHeard) <= 0
-            if !dialogue.hasHeardStream || isAhead { isWrong("reports \(played.sequence.value), which it has not got") }
+            let isAhead = played.sequence.distance(to: side.nextHeard) <= 0
+            if !side.hasHeardStream || isAhead { isWrong("reports \(played.sequence.value), which it has not got") }
         case .status, .ping, .pong, .unknown: break
         }
         if !dialogue.saidHello { isWrong("does not say hello first") }
@@ -116,43 +133,58 @@ struct ConformanceChecker {
         _ puck: Int, _ connection: Int, _ sequence: SerialNumber, _ findings: Findings
     ) {
         guard let dialogue = dialogues[connection] else { return }
-        if dialogue.granted == nil || dialogue.hasEndedUplink {
+        let side = pucks[puck]
+        if side.granted == nil || side.hasEndedUplink || !dialogue.heardWelcome {
             return findings.report(.conformance, puck, "sends audio packet \(sequence.value) without a grant")
         }
-        if sequence != SerialNumber.zero.advanced(by: dialogue.sentPackets) {
-            findings.report(
-                .conformance, puck, "sends packet \(sequence.value) where \(dialogue.sentPackets) is next")
+        if sequence != SerialNumber.zero.advanced(by: side.sentPackets) {
+            findings.report(.conformance, puck, "sends packet \(sequence.value) where \(side.sentPackets) is next")
         }
-        dialogues[connection]!.sentPackets += 1
+        pucks[puck].sentPackets += 1
     }
 
-    private mutating func puckHeard(_ connection: Int, _ control: HubControl, _ sequence: SerialNumber) {
+    private mutating func puckHeard(
+        _ puck: Int, _ connection: Int, _ control: HubControl, _ sequence: SerialNumber, _ findings: Findings
+    ) {
         if control.isStreamed {
-            if heardStream(connection, sequence) { dialogues[connection]!.lastHeard = nil }
+            if heardStream(puck, sequence) { pucks[puck].lastHeard = nil }
             return
         }
         switch control {
         case .grant(_, let id):
-            dialogues[connection]?.granted = id
-            dialogues[connection]?.sentPackets = 0
-            dialogues[connection]?.hasEndedUplink = false
-        case .welcome(let welcome): dialogues[connection]?.nextHeard = welcome.from
+            pucks[puck].granted = id
+            pucks[puck].sentPackets = 0
+            pucks[puck].hasEndedUplink = false
+        case .welcome(let welcome): welcomeHeard(puck, connection, welcome)
         default: break
         }
     }
 
-    /// - Returns: whether it was the next one.
-    private mutating func heardStream(_ connection: Int, _ sequence: SerialNumber) -> Bool {
-        guard let dialogue = dialogues[connection], sequence == dialogue.nextHeard else { return false }
-        dialogues[connection]!.nextHeard = sequence.next
-        dialogues[connection]!.hasHeardStream = true
-        return true
+    /// The puck refuses a forged one, and takes nothing from it.
+    private mutating func welcomeHeard(_ puck: Int, _ connection: Int, _ welcome: Welcome) {
+        guard let dialogue = dialogues[connection], !dialogue.heardWelcome, !dialogue.isForged else { return }
+        dialogues[connection]!.heardWelcome = true
+        if welcome.resume != .replayed {
+            pucks[puck].epoch = welcome.epoch
+            pucks[puck].nextHeard = welcome.from
+            pucks[puck].hasHeardStream = false
+        }
+        pucks[puck].lastHeard = nil
+        if let next = welcome.uplinkNext, let uplink = dialogue.hello?.uplink {
+            pucks[puck].granted = uplink.conversationID
+            pucks[puck].sentPackets = Int(next.value)
+            pucks[puck].hasEndedUplink = false
+        } else {
+            pucks[puck].granted = nil
+        }
     }
 
-    private mutating func forgotten(_ conversation: String) {
-        for (connection, dialogue) in dialogues where dialogue.listenedTo == conversation {
-            dialogues[connection]!.listenedTo = nil
-        }
+    /// - Returns: whether it was the next one.
+    private mutating func heardStream(_ puck: Int, _ sequence: SerialNumber) -> Bool {
+        guard sequence == pucks[puck].nextHeard else { return false }
+        pucks[puck].nextHeard = sequence.next
+        pucks[puck].hasHeardStream = true
+        return true
     }
 
     // MARK: What the hub says
@@ -162,21 +194,27 @@ struct ConformanceChecker {
     ) {
         if control.isStreamed { streamed(connection, sequence, findings) }
         guard let dialogue = dialogues[connection] else { return }
-        func isWrong(_ what: String) { findings.report(.conformance, dialogue.puck, "the hub " + what) }
+        let puck = dialogue.puck
+        func isWrong(_ what: String) { findings.report(.conformance, puck, "the hub " + what) }
         switch control {
         case .welcome(let welcome):
             if dialogue.saidWelcome { isWrong("says welcome twice") }
             dialogues[connection]!.saidWelcome = true
             dialogues[connection]!.nextSent = welcome.from
+            if let next = welcome.uplinkNext {
+                dialogues[connection]!.wasEverGranted = true
+                if Int(next.value) != hubs[puck].heardPackets {
+                    isWrong("resumes with packet \(next.value), it has \(hubs[puck].heardPackets)")
+                }
+            }
         case .grant(_, let id):
             dialogues[connection]!.wasEverGranted = true
-            dialogues[connection]!.listenedTo = id
-            dialogues[connection]!.heardPackets = 0
-        case .listenStop: dialogues[connection]!.listenedTo = nil
+            hubs[puck] = HubSide(listenedTo: id)
+        case .listenStop: hubs[puck].listenedTo = nil
         case .uplinkAck(let id, let next):
             // A grant that was taken back is acknowledged no more; numbers of the one that counts are known.
-            if id == dialogue.granted, Int(next.value) > dialogue.heardPackets {
-                isWrong("acknowledges \(next.value) of \(dialogue.heardPackets) packets")
+            if id == hubs[puck].listenedTo, Int(next.value) > hubs[puck].heardPackets {
+                isWrong("acknowledges \(next.value) of \(hubs[puck].heardPackets) packets")
             }
         default:
             if !dialogue.saidWelcome { isWrong("does not say welcome first") }
@@ -191,13 +229,5 @@ struct ConformanceChecker {
                 "the hub sends stream message \(sequence.value) where \(dialogue.nextSent.value) is next")
         }
         dialogues[connection]!.nextSent = sequence.next
-    }
-
-    private mutating func playedHeard(_ connection: Int, _ played: Played) {
-        guard var dialogue = dialogues.removeValue(forKey: connection) else { return }
-        while let first = dialogue.unplayed.first, first.distance(to: played.sequence) >= 0 {
-            _ = dialogue.unplayed.popFirst()
-        }
-        dialogues[connection] = dialogue
     }
 }

@@ -20,13 +20,16 @@ struct DeadlineChecker {
     private static let thinking = Interval.milliseconds(30_100)
     /// Neither a packet nor a sample of a play.
     private static let stalled = Interval.milliseconds(10_300)
-    /// The longest wait of a conversation on the hub between two signs of life: an utterance of nothing but a start.
-    private static let conversation = Interval.seconds(33)
+    /// The longest wait of a conversation on the hub between two signs of life: an utterance of nothing but a start, or a
+    /// puck that is noticed to be gone after 10 s, and stays away for 30.
+    private static let conversation = Interval.seconds(41)
 
     private var states: [State]
     private var connections: Set<Int> = []
+    /// By conversation, when something last happened in it.
     private var conversations: [String: Instant] = [:]
     private var conversationsOf: [Int: String] = [:]
+    private var puckOf: [Int: Int] = [:]
     private var hubThawedAt = Instant.zero
 
     init(pucks: Int) { states = (0..<pucks).map { _ in State() } }
@@ -36,15 +39,15 @@ struct DeadlineChecker {
         case .puckStarted(let puck): states[puck] = State(since: moment.local)
         case .puckThawed(let puck): states[puck].thawedAt = moment.local
         case .played(let puck, _), .puckHeardAudio(let puck, _, _, _): states[puck].playedAt = moment.local
-        case .connectionOpened(let connection, _): connections.insert(connection)
-        case .connectionClosed(let connection):
-            connections.remove(connection)
-            conversationsOf[connection] = nil
+        case .connectionOpened(let connection, let puck):
+            connections.insert(connection)
+            puckOf[connection] = puck
+        case .connectionClosed(let connection): connections.remove(connection)
         case .hubSent(let connection, .grant(_, let id), _):
             conversations[id] = moment.local
-            conversationsOf[connection] = id
+            if let puck = puckOf[connection] { conversationsOf[puck] = id }
         case .hubHeardAudio(let connection, _, _), .hubSentAudio(let connection, _, _), .hubHeard(let connection, _):
-            guard let id = conversationsOf[connection], conversations[id] != nil else { return }
+            guard let puck = puckOf[connection], let id = conversationsOf[puck], conversations[id] != nil else { return }
             conversations[id] = moment.local
         case .forgotten(let id): conversations[id] = nil
         case .hubThawed: hubThawedAt = moment.local

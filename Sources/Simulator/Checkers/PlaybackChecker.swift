@@ -25,6 +25,9 @@ struct PlaybackChecker {
         var playID: UInt32
     }
 
+    private static let aheadPackets = 100
+    private static let lanePackets = 125
+
     private var answers: [Int: Answer] = [:]
     private var numbers: [Key: Int] = [:]
     private var active: [Play?]
@@ -58,6 +61,8 @@ struct PlaybackChecker {
         case .hubSent(_, .downStart(let start), _): startSent(start, findings)
         case .hubLogged(let record): logged(record, findings)
         case .puckSent(let puck, _, .played(let played)): reported(puck, played, findings)
+        case .hubSentAudio(let connection, _, let packet): paced(connection, packet, findings)
+        case .puckHeardAudio(let puck, _, _, let packet): queued(puck, packet, findings)
         case .playStarted(let puck, let start): started(puck, start, findings)
         case .played(let puck, let packet): played(puck, packet, findings)
         case .puckHeard(let puck, _, .downStop(let playID, .done), _):
@@ -77,6 +82,22 @@ struct PlaybackChecker {
             paused[puck] = nil
         default: break
         }
+    }
+
+    /// Pacing: never more than 2 s of one play beyond what was reported as played.
+    private func paced(_ connection: Int, _ packet: AnswerPacket, _ findings: Findings) {
+        guard let answer = answers[Int(packet.answer)] else { return }
+        let ahead = Int(packet.index) + 1 - answer.reported
+        if ahead > Self.aheadPackets {
+            findings.report(.bounds, nil, "answer \(packet.answer): \(ahead) packets are sent and not played")
+        }
+    }
+
+    /// What waits for one loudspeaker is never more than 2.5 s.
+    private func queued(_ puck: Int, _ packet: AnswerPacket, _ findings: Findings) {
+        guard let play = active[puck], play.answer == Int(packet.answer) else { return }
+        let waiting = Int(packet.index) + 1 - Int(play.next)
+        if waiting > Self.lanePackets { findings.report(.bounds, puck, "\(waiting) packets wait for its loudspeaker") }
     }
 
     /// A replayed `down_start` may be older than what the hub knows by now; it is never newer.
