@@ -65,6 +65,9 @@ public enum HubLimits {
     public static let replayKept = Interval.seconds(30)
     public static let replayBytes = 512 * 1024
     public static let replayMessages = 4_096
+    /// Bytes of the stream that may be on their way to a puck: three quarters of the socket's queue (LinkTransport), so
+    /// that the stream alone never fills it. Half a second of the largest packets; acknowledged every 200 ms.
+    public static let streamWindow = 48 * 1024
     /// More than any control of the stream has on the wire: ids of at most 64 bytes, and the names around them.
     public static let streamControlBytes = 512
     /// Plays that wait for one loudspeaker.
