@@ -77,9 +77,11 @@ final class Observer {
             playback.watch(observation, moment, findings)
         case .puckLogged:
             verdicts.watch(observation, moment, findings, disturbances)
-        case .hubLogged: playback.watch(observation, moment, findings)
-        case .muted, .volume, .captureGap, .captureWorks, .playbackWorks, .probed, .probeSucceeded:
-            break
+        case .hubLogged:
+            playback.watch(observation, moment, findings)
+            resume.watch(observation, moment, findings)
+        case .muted, .volume, .captureGap, .captureWorks, .playbackWorks, .probeSucceeded: break
+        case .probed: grants.watch(observation, moment, findings)
         default:
             count(observation)
             grants.watch(observation, moment, findings)

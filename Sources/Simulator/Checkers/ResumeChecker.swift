@@ -20,7 +20,6 @@ struct ResumeChecker {
         /// Somebody else was granted while this puck was away with a conversation.
         var isSuperseded = false
         var conversation: Conversation?
-        var lostConversationAt: Instant?
         var heardPackets = 0
         var hello: Hello?
         /// The conversation when the hello came.
@@ -59,12 +58,19 @@ struct ResumeChecker {
         case .hubHeardAudio(let connection, _, _):
             if let puck = puckOf[connection] { states[puck].heardPackets += 1 }
         case .hubRefused(let connection, _), .hubHeardError(let connection, _):
-            if let puck = puckOf[connection] { states[puck].hasError = true }
+            // One about a connection that never got as far as hello says nothing about the stream.
+            if let puck = puckOf[connection], states[puck].connection == connection { states[puck].hasError = true }
         case .hubSent(let connection, let control, let sequence):
             guard let puck = puckOf[connection] else { return }
             sent(puck, connection, control, sequence, moment.local, findings)
         case .hubSentAudio(let connection, let sequence, _):
             if let puck = puckOf[connection] { numbered(puck, sequence, moment.local) }
+        case .hubLogged(let record):
+            // It says so when it forgets all of a puck, for a new speaker, say.
+            guard record.event.isNamed("session.degraded"), record.value("reason") == "the puck stayed away",
+                let puck = states.firstIndex(where: { $0.conversation?.id == record.value("conversation") })
+            else { return }
+            states[puck].isSuperseded = true
         case .forgotten(let id): forgotten(id, moment.local, findings)
         default: break
         }
@@ -87,8 +93,7 @@ struct ResumeChecker {
             states[puck].conversation = Conversation(id: id)
             states[puck].heardPackets = 0
             for other in states.indices where other != puck && groups[other] == groups[puck] {
-                let isLost = states[other].lostConversationAt == now && states[other].awaySince != nil
-                if isLost || states[other].conversation != nil { states[other].isSuperseded = true }
+                if states[other].conversation != nil { states[other].isSuperseded = true }
             }
         default: break
         }
@@ -175,7 +180,6 @@ struct ResumeChecker {
         guard let puck = states.firstIndex(where: { $0.conversation?.id == id }) else { return }
         let state = states[puck]
         states[puck].conversation = nil
-        states[puck].lostConversationAt = now
         guard let awaySince = state.awaySince, state.hello == nil, !state.hasError, state.heardPackets > 0,
             state.conversation?.isListening == true, now - awaySince < Self.utteranceKept
         else { return }
