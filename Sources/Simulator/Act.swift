@@ -1,4 +1,5 @@
 import PuckBase
+import PuckWire
 
 /// What a person says, heard from the wake word's onset on.
 struct Speech {
@@ -44,6 +45,10 @@ struct Act {
         case stop
         case mute(Bool)
         case volume(Int)
+        /// Somebody wants something played, from anywhere: of the hub, not of the puck.
+        case play(PlayRequest)
+        /// What was asked for last on this puck is not wanted any more.
+        case cancelPlay
     }
 
     var ordinal: Int
@@ -74,6 +79,7 @@ extension Scenario {
                 all += episode
             }
         }
+        for puck in groups.indices { all += requests(plan, puck, until: end) }
         all = all.filter { $0.at < end - quietBeforeHealing }
         // Stable: acts of one instant stay in the order in which they were drawn.
         let order = all.indices.sorted { (all[$0].at, $0) < (all[$1].at, $1) }
@@ -84,6 +90,39 @@ extension Scenario {
         }
         for i in all.indices { all[i].place = i }
         return all
+    }
+
+    /// What is asked of the hub for one puck: single plays, and bursts of them in which each pre-empts the one before.
+    private static func requests(_ plan: Plan, _ puck: Int, until end: Instant) -> [Act] {
+        var random = RandomStream(seed: plan.seed, .requests, puck)
+        if random.chance(0.25) { return [] }
+        let mean = random.logBetween(15, 300)
+        var acts: [Act] = []
+        var at = Instant.zero + .seconds(2)
+        while true {
+            at = at + .seconds(exactly: random.exponential(mean: mean))
+            if at >= end { return acts }
+            func play(_ category: DownStart.Category, after delay: Interval = .zero) {
+                let packets = max(1, Int(50 * random.logBetween(0.1, category == .music ? 90 : 10)))
+                let request = PlayRequest(puck: puck, category: category, packets: packets)
+                acts.append(Act(ordinal: 0, at: at + delay, puck: puck, kind: .play(request)))
+            }
+            func cancel(after delay: Interval) {
+                acts.append(Act(ordinal: 0, at: at + delay, puck: puck, kind: .cancelPlay))
+            }
+            let what = random.unit()
+            if what < 0.6 {
+                play(random.pick([.music, .music, .timer, .reminder, .notification, .announcement, .filler]))
+                if random.chance(0.3) { cancel(after: random.logSeconds(0.02, 20)) }
+            } else {
+                var delay = Interval.zero
+                for category in [DownStart.Category.music, .notification, .announcement, .timer] {
+                    if random.chance(0.75) { play(category, after: delay) }
+                    delay = delay + random.logSeconds(0.02, 5)
+                    if random.chance(0.4) { cancel(after: delay + random.logSeconds(0.01, 1)) }
+                }
+            }
+        }
     }
 
     /// One thing that somebody wants, and what they do after it.

@@ -4,7 +4,7 @@ import PuckBase
 struct ScheduledEvent {
     enum Kind: UInt8 {
         /// subject: puck.
-        case puckStarts, puckThaws, puckTimer, captureReturns, playbackReturns
+        case puckStarts, puckThaws, puckTimer, captureReturns, playbackReturns, networkChanged
         /// subject: puck, number: of the recording, or of the play.
         case microphone, loudspeaker
         /// subject: puck, number: of the opening.

@@ -40,6 +40,8 @@ public enum FaultKind: String, CaseIterable, Sendable, Codable {
     // A peer that is not ours.
     /// A message that the protocol forbids there is slipped in.
     case forgery
+    /// Another access point, another address: what is open is dead, and the puck's system says so in the end.
+    case networkChange = "network-change"
 
     /// Strikes every puck at once.
     var concernsHub: Bool {
@@ -47,7 +49,7 @@ public enum FaultKind: String, CaseIterable, Sendable, Codable {
         case .hubRestart, .hubPowerLoss, .hubFreeze: true
         case .stall, .partition, .partitionUp, .partitionDown, .halfOpen, .reset, .refusal, .slowReader, .puckRestart,
             .puckPowerLoss, .puckFreeze, .loopStall, .puckSuspend, .clockDrift, .captureGap, .captureLoss,
-            .playbackLoss, .speakerStall, .forgery:
+            .playbackLoss, .speakerStall, .forgery, .networkChange:
             false
         }
     }
@@ -71,6 +73,7 @@ public enum FaultKind: String, CaseIterable, Sendable, Codable {
         case .captureGap: 0.01...0.5
         case .captureLoss, .playbackLoss: 1...30
         case .speakerStall: 0.1...8
+        case .networkChange: 0.05...40
         }
     }
 }

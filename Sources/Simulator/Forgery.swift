@@ -9,6 +9,9 @@ enum Forgery: Int, CaseIterable {
     case acknowledgementAhead
     /// The last message of the stream once more: to be dropped without a word.
     case repeatedStreamMessage
+    /// In place of the next welcome.
+    case replayOfAnotherEpoch
+    case replayFromAnotherPlace
 
     // To the hub.
     case secondHello
@@ -17,9 +20,12 @@ enum Forgery: Int, CaseIterable {
     case audioWithoutGrant
     case audioGap
 
+    var replacesWelcome: Bool { self == .replayOfAnotherEpoch || self == .replayFromAnotherPlace }
+
     var goesToHub: Bool {
         switch self {
-        case .secondWelcome, .streamGap, .acknowledgementAhead, .repeatedStreamMessage: false
+        case .secondWelcome, .streamGap, .acknowledgementAhead, .repeatedStreamMessage, .replayOfAnotherEpoch, .replayFromAnotherPlace:
+            false
         case .secondHello, .playedAhead, .foreignPhrase, .audioWithoutGrant, .audioGap: true
         }
     }

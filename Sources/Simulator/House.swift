@@ -17,6 +17,8 @@ public final class House {
     /// Recordings begun, by all pucks.
     var recordings: Int32 = 0
     var faultsStruck = 0
+    /// Welcomes that will be tampered with, by puck.
+    var tampers: [Forgery?]
     /// Faults that wait for something to strike at, by puck.
     var aimed: [[Int]]
     var probes: Probes
@@ -30,6 +32,7 @@ public final class House {
         observer = Observer(scenario, trace: trace)
         probes = Probes(scenario)
         aimed = scenario.pucks.map { _ in [] }
+        tampers = scenario.pucks.map { _ in nil }
         network = Network(self)
         hub = SimulatedHub(self)
         for i in 0..<plan.pucks { pucks.append(SimulatedPuck(self, index: i)) }
@@ -69,7 +72,7 @@ public final class House {
         switch event.kind {
         case .deliverUp, .hubTimer, .responder, .hubStarts, .hubThaws: handleHub(event)
         case .puckStarts, .puckThaws, .puckTimer, .microphone, .loudspeaker, .socketClosed, .deliverDown,
-            .captureReturns, .playbackReturns, .driftEnds:
+            .captureReturns, .playbackReturns, .networkChanged, .driftEnds:
             handlePuck(event)
         case .connect: connectStep(event)
         case .fault: faultCame(Int(event.subject), event)
@@ -114,6 +117,7 @@ public final class House {
         case .microphone: puck.microphoneTurn(Int(event.number))
         case .loudspeaker: puck.loudspeakerTurn(Int(event.number))
         case .socketClosed: puck.socketClosed(Int(event.number))
+        case .networkChanged: puck.networkChanged()
         case .captureReturns: if !puck.captureWorks { puck.captureReturns() }
         case .playbackReturns: if !puck.playbackWorks { puck.playbackReturns() }
         default: break
@@ -226,6 +230,10 @@ public struct Counts: Equatable, Sendable {
     public var playedPackets = 0
     public var completePlays = 0
     public var resumedPlays = 0
+    public var plays = 0
+    public var pausedPlays = 0
+    public var replays = 0
+    public var resumedUtterances = 0
     public var outages = 0
     public var forgeries = 0
 
@@ -240,6 +248,10 @@ public struct Counts: Equatable, Sendable {
         a.playedPackets += b.playedPackets
         a.completePlays += b.completePlays
         a.resumedPlays += b.resumedPlays
+        a.plays += b.plays
+        a.pausedPlays += b.pausedPlays
+        a.replays += b.replays
+        a.resumedUtterances += b.resumedUtterances
         a.outages += b.outages
         a.forgeries += b.forgeries
     }

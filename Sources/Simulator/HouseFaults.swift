@@ -47,6 +47,7 @@ extension House {
         switch fault.kind {
         case .stall, .partition, .partitionUp, .partitionDown, .slowReader, .refusal: strikePath(fault)
         case .halfOpen, .reset: strikeConnection(fault)
+        case .networkChange: changeNetwork(fault)
         case .puckRestart, .puckPowerLoss:
             puck.end(powerLost: fault.kind == .puckPowerLoss)
             queue.schedule(.puckStarts, at: fault.end, subject: fault.puck)
@@ -104,6 +105,17 @@ extension House {
                 connection, keptUp: keptUp, keptDown: keptDown, tellPuck: !isHalfOpen && told < 0.75,
                 tellHub: !isHalfOpen && (told < 0.5 || told >= 0.75))
         }
+    }
+
+    /// Now and then the system only says so, and nothing else happens.
+    private func changeNetwork(_ fault: Fault) {
+        if fault.secondChoice > 0.2 {
+            for connection in network.living where connection.puck == fault.puck && connection.puckEnd == .open {
+                network.reset(connection, keptUp: 0, keptDown: 0, tellPuck: fault.choice < 0.7, tellHub: false)
+            }
+            network.up[fault.puck].block(until: fault.end, recovery: .zero)
+        }
+        queue.schedule(.networkChanged, at: fault.end, subject: fault.puck)
     }
 
     // MARK: Standing still

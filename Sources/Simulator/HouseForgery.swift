@@ -10,6 +10,10 @@ extension House {
         guard let connection = network.living.last(where: { $0.puck == fault.puck && isTalking($0) }) else { return }
         let puck = pucks[fault.puck]
         if puck.isFrozen || hub.isFrozen { return }
+        if forgery.replacesWelcome {
+            tampers[puck.index] = forgery
+            return network.reset(connection, keptUp: 0, keptDown: 0, tellPuck: true, tellHub: true)
+        }
         guard let message = forged(forgery, connection, puck) else { return }
         note(.forged(fault.puck, connection.number))
         let refusals = observer.refusals
@@ -20,6 +24,22 @@ extension House {
         } else if !isRefused {
             observer.found(.conformance, puck.index, "\(forgery) is accepted", now)
         }
+    }
+
+    /// What the puck gets instead of a welcome, if it is to be deceived: a replay of something that it does not lack.
+    func tampered(_ control: HubControl, _ connection: Connection) -> HubControl? {
+        guard case .welcome(var welcome) = control, let forgery = tampers[connection.puck].take() else { return nil }
+        let told = observer.puckSide(connection.puck)
+        welcome.resume = .replayed
+        welcome.epoch = told.epoch ?? 1
+        welcome.from = told.nextHeard
+        if forgery == .replayOfAnotherEpoch {
+            welcome.epoch &+= 1
+        } else {
+            welcome.from = welcome.from.advanced(by: welcome.session % 2 == 0 ? 1 : -1)
+        }
+        note(.forged(connection.puck, connection.number))
+        return .welcome(welcome)
     }
 
     private func isTalking(_ connection: Connection) -> Bool {
@@ -47,6 +67,7 @@ extension House {
         case .repeatedStreamMessage:
             guard let (last, sequence) = told.lastHeard else { return nil }
             return .answer(last, sequence, sentAt: hub.localNow.wireMilliseconds)
+        case .replayOfAnotherEpoch, .replayFromAnotherPlace: return nil
         case .secondHello:
             return .toHub(
                 .hello(

@@ -13,12 +13,16 @@ extension House {
             }
             return
         }
+        switch act.kind {
+        case .play, .cancelPlay: return ask(act, event)
+        case .speak, .press, .stop, .mute, .volume: break
+        }
         guard puck.isRunning else { return }
         // What is pressed while the program stands is seen when it goes on.
         if puck.isFrozen { return postpone(event, to: puck.frozenUntil) }
         note(.personActed(act))
         switch act.kind {
-        case .speak: break
+        case .speak, .play, .cancelPlay: break
         case .press(let speech):
             puck.speech = HeardSpeech(speech: speech, onset: now, snrDecibels: 30)
             puck.buttonPressed()
@@ -26,6 +30,14 @@ extension House {
         case .mute(let on): puck.perform(.muteRequested(on))
         case .volume(let percent): puck.perform(.volumeRequested(percent))
         }
+    }
+
+    /// Something that concerns the hub.
+    private func ask(_ act: Act, _ event: ScheduledEvent) {
+        guard hub.isRunning else { return }
+        if hub.isFrozen { return postpone(event, to: hub.frozenUntil) }
+        note(.personActed(act))
+        if case .play(let request) = act.kind { hub.play(request) } else { hub.cancelPlay(puck: act.puck) }
     }
 
     func wake(_ act: Act, _ place: Int) {
@@ -45,6 +57,7 @@ extension House {
         network.heal()
         note(.healed)
         for i in pucks.indices { observer.disturbances.disturb(i, until: now + Self.aftermath) }
+        hub.cancelRequestedPlays()
         for puck in pucks where puck.isRunning && puck.core.isMuted { puck.perform(.muteRequested(false)) }
     }
 

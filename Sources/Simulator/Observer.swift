@@ -14,6 +14,7 @@ final class Observer {
     private var grants: GrantChecker
     private var verdicts = VerdictChecker()
     private var playback: PlaybackChecker
+    private var plays: PlaysChecker
     private var uplink = UplinkChecker()
     private var bounds = BoundsChecker()
     private var backoff: BackoffChecker
@@ -29,6 +30,7 @@ final class Observer {
         self.trace = trace.map { TraceWriter(scenario, $0) }
         grants = GrantChecker(groups: scenario.pucks.map { $0.group })
         playback = PlaybackChecker(pucks: count)
+        plays = PlaysChecker(pucks: count)
         conformance = ConformanceChecker(pucks: count)
         resume = ResumeChecker(groups: scenario.pucks.map { $0.group })
         backoff = BackoffChecker(pucks: count)
@@ -75,18 +77,23 @@ final class Observer {
             deadlines.watch(observation, moment, findings)
         case .produced, .answerFailed:
             playback.watch(observation, moment, findings)
+            plays.watch(observation, moment, findings, disturbances)
         case .puckLogged:
             verdicts.watch(observation, moment, findings, disturbances)
         case .hubLogged:
             playback.watch(observation, moment, findings)
+            plays.watch(observation, moment, findings, disturbances)
             resume.watch(observation, moment, findings)
         case .muted, .volume, .captureGap, .captureWorks, .playbackWorks, .probeSucceeded: break
-        case .probed: grants.watch(observation, moment, findings)
+        case .probed:
+            grants.watch(observation, moment, findings)
+            plays.watch(observation, moment, findings, disturbances)
         default:
             count(observation)
             grants.watch(observation, moment, findings)
             verdicts.watch(observation, moment, findings, disturbances)
             playback.watch(observation, moment, findings)
+            plays.watch(observation, moment, findings, disturbances)
             uplink.watch(observation, moment, findings)
             bounds.watch(observation, moment, findings)
             backoff.watch(observation, moment, findings)
@@ -103,6 +110,11 @@ final class Observer {
         case .hubHeard(_, .wakeCandidate): counts.candidates += 1
         case .hubSent(_, .grant, _): counts.grants += 1
         case .answerWanted: counts.answers += 1
+        case .playPrepared: counts.plays += 1
+        case .playPaused: counts.pausedPlays += 1
+        case .puckHeard(_, _, .welcome(let welcome), _):
+            if welcome.resume == .replayed { counts.replays += 1 }
+            if welcome.uplinkNext != nil { counts.resumedUtterances += 1 }
         case .playDrained: counts.completePlays += 1
         case .playStarted(_, let start) where start.resumedAtMilliseconds > 0: counts.resumedPlays += 1
         case .earcon(_, .offline): counts.outages += 1

@@ -66,6 +66,12 @@ extension SimulatedPuck {
         perform(.talkRequested(position: Self.position(of: localNow)))
     }
 
+    func networkChanged() {
+        guard isRunning else { return }
+        note(.networkChanged(index))
+        perform(.networkChanged)
+    }
+
     // MARK: Capture faults
 
     func captureGap(_ length: Interval) {

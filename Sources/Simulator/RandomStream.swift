@@ -3,7 +3,7 @@ import PuckBase
 /// Chance, one stream for each concern, so that a change in one (a fault left out, say) does not move the others.
 struct RandomStream {
     enum Concern: UInt64 {
-        case house = 1, network, faults, people, responder, puck, hub, connection, microphone, forgery
+        case house = 1, network, faults, people, responder, puck, hub, connection, microphone, forgery, requests
     }
 
     private var generator: SeededGenerator

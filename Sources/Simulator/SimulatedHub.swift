@@ -23,6 +23,7 @@ final class SimulatedHub {
     /// What somebody asks for, while the machine decides about it.
     private var requested: PlayRequest?
     private var lastPlay: [Int: UInt32] = [:]
+    private var requestedPlays: Set<UInt32> = []
 
     init(_ house: House) {
         self.house = house
@@ -61,6 +62,7 @@ final class SimulatedHub {
         armed = nil
         responder.forgetAll()
         lastPlay = [:]
+        requestedPlays = []
         note(.hubEnded)
         house.network.hubGone(tell: !powerLost)
     }
@@ -171,6 +173,7 @@ final class SimulatedHub {
             guard let requested else { preconditionFailure("a play is prepared while it is asked for") }
             let answer = responder.begin(playID: playID, request: requested)
             lastPlay[requested.puck] = playID
+            requestedPlays.insert(playID)
             note(.playPrepared(puck: requested.puck, playID: playID, requested.category, answer: answer))
             house.queue.schedule(.responder, at: house.now + responder.pause(of: answer), subject: answer)
         case .refusePlay:
@@ -179,6 +182,7 @@ final class SimulatedHub {
         case .forgetAnswer(let playID):
             note(.answerForgotten(playID: playID))
             responder.forget(playID)
+            requestedPlays.remove(playID)
         case .log(let record): note(.hubLogged(record))
         }
     }
@@ -242,6 +246,13 @@ final class SimulatedHub {
     /// Whatever was asked for last.
     func cancelPlay(puck: Int) {
         guard isRunning, let playID = lastPlay[puck] else { return }
+        cancelPlay(playID)
+    }
+
+    /// So that the house comes to rest.
+    func cancelRequestedPlays() { for playID in requestedPlays.sorted() { cancelPlay(playID) } }
+
+    private func cancelPlay(_ playID: UInt32) {
         note(.playCancelled(playID: playID))
         process(.playCancelled(playID: playID))
     }

@@ -157,6 +157,7 @@ final class SimulatedPuck {
             note(.socketOpened(index, connection.number))
             perform(.socketOpened)
         case .toPuck(let control, let sequence):
+            if let forged = house.tampered(control, connection) { return receivedForged(forged) }
             note(.puckHeard(index, connection.number, control, sequence))
             if case .downStart(let start) = control { startedPlay = start }
             perform(.controlReceived(control, sequence: sequence))
@@ -171,6 +172,14 @@ final class SimulatedPuck {
             note(.puckHeardError(index, connection.number, error))
             perform(.errorReceived(error))
         case .toHub, .sound, .end: preconditionFailure("this does not go to a puck")
+        }
+    }
+
+    private func receivedForged(_ welcome: HubControl) {
+        let refusals = house.observer.refusals
+        perform(.controlReceived(welcome, sequence: .zero))
+        if house.observer.refusals == refusals {
+            house.observer.found(.conformance, index, "a replay of another place is accepted", house.now)
         }
     }
 

@@ -67,6 +67,8 @@ enum TraceText {
             case .stop: "\"stop\""
             case .mute(let on): on ? "somebody mutes" : "somebody unmutes"
             case .volume(let percent): "volume \(percent)"
+            case .play(let request): "\(request.category.rawValue) of \(request.packets) packets is asked for"
+            case .cancelPlay: "what was asked for last is not wanted any more"
             }
         return (names[act.puck], "=== act \(act.ordinal): \(what)")
     }
