@@ -16,6 +16,7 @@ let package = Package(
         .executable(name: "puckhub", targets: ["puckhub"]),
         .executable(name: "puckctl", targets: ["puckctl"]),
         .executable(name: "puckdemo", targets: ["puckdemo"]),
+        .executable(name: "pucksim", targets: ["pucksim"]),
     ],
     targets: [
         // C libraries and shims.
@@ -73,6 +74,9 @@ let package = Package(
         // A developer's tools: ordinary Swift, Foundation allowed.
         .executableTarget(name: "puckdemo", dependencies: ["LinuxIO", "PuckBase", "WAVFile"]),
 
+        .target(name: "Simulator", dependencies: ["PuckBase", "PuckWire", "PuckAudio", "PuckCore", "HubCore"]),
+        .executableTarget(name: "pucksim", dependencies: ["Simulator"]),
+
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
         .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux"]),
         .testTarget(
@@ -91,6 +95,7 @@ let package = Package(
             name: "ProcessTests",
             dependencies: ["puckd", "puckhub", "puckctl", "LinuxIO", "PuckWire", "WAVFile", "CLinux", "CWebSockets"]),
         .testTarget(name: "PuckDemoTests", dependencies: ["puckdemo"]),
+        .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "pucksim"]),
         .testTarget(
             name: "PuckRuntimeTests",
             dependencies: [

@@ -29,9 +29,9 @@ extension Hub {
         let isKnown = pucks[puckID] != nil
         var missing = 0
         if let known = pucks[puckID]?.stream, let wanted = hello.resume, wanted.epoch == known.epoch,
-            let entries = known.missing(from: wanted.sequence)
+            let count = known.missing(from: wanted.sequence)
         {
-            missing = entries.count
+            missing = count
             welcome.resume = .replayed
             welcome.from = wanted.sequence
             counters.streamsReplayed += 1
@@ -123,7 +123,7 @@ extension Hub {
         guard let puck = pucks[puckID] else { return }
         if let forgetAt = puck.forgetAt, forgetAt <= now { return forgetPuck(puckID, now: now, into: &effects) }
         withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
-            puck.stream.prune(now: now)
+            puck.stream.prune(now: now, into: &effects)
             if let deadline = puck.playout.deadline, deadline <= now {
                 puck.playout.giveUp(&puck.stream, ahead: ahead, now: now, into: &effects)
             }

@@ -73,13 +73,20 @@ extension Puck {
             let end = UplinkEnd(conversationID: conversationID, lastSequence: SerialNumber(65_535), reason: .cancelled)
             return effects.append(.send(.uplinkEnd(end)))
         }
-        turn = .listening(conversationID: conversationID)
-        deadlines.clear(.verdict)
         effects.append(
             .log(
                 LogRecord(
                     .info, "wake.granted",
                     [.init("wake_id", wakeID), .init("conversation", conversationID)])))
+        if utteranceHasHole {
+            // What was held back is no longer whole (a late verdict, a gap), and the hub takes packets from 0 on only.
+            let end = UplinkEnd(conversationID: conversationID, lastSequence: SerialNumber(65_535), reason: .gap)
+            effects.append(.send(.uplinkEnd(end)))
+            endTurn(&effects)
+            return playEarcon(.failed, &effects)
+        }
+        turn = .listening(conversationID: conversationID)
+        deadlines.clear(.verdict)
         playEarcon(.listening, &effects)
         sendPending(&effects)
     }

@@ -108,4 +108,33 @@ struct DownlinkTests {
         #expect(bench.all.sent.map(\.control).contains(.downStop(playID: 1, reason: .failed)))
         #expect(bench.all.outcomes == ["failed"])
     }
+
+    /// 64 KiB are the socket's queue; what found it full was sent again by each reconnect, for ever.
+    @Test("the stream never fills the socket's queue, neither with large packets nor with a replay, and nothing is lost")
+    func streamWindow() {
+        var (bench, first, _) = Self.answering()
+        let epoch = bench.all.welcomes.last!.epoch
+        bench.step(.answerReady(playID: 1, sizes: [UInt16](repeating: 1_200, count: 100), isComplete: true))
+        let burst = bench.all.audio.count
+        #expect(burst * 1_209 <= HubLimits.streamWindow && burst > 30)
+        bench.step(.connectionClosed(first, reason: "reset"))
+        let second = bench.reconnect("kitchen", resume: Hello.Resume(epoch: epoch, sequence: .zero))
+        #expect(bench.last.welcomes.first?.resume == .replayed)
+        #expect(bench.last.audio.map(\.packet) == Array(0..<burst))
+        // A number that waits was not sent yet.
+        var early = bench
+        early.played(second, 100)
+        #expect(early.last.failures == [.unexpected])
+        var heard = burst
+        while heard < 100 {
+            let next = Int(bench.all.sent.last { $0.control.isStreamed }?.sequence.value ?? 0)
+            bench.played(second, max(next, Int(bench.all.audio.last!.sequence.value)))
+            #expect(bench.last.audio.map(\.packet) == Array(heard..<heard + bench.last.audio.count))
+            #expect(bench.last.audio.count * 1_209 <= HubLimits.streamWindow)
+            guard !bench.last.audio.isEmpty else { break }
+            heard += bench.last.audio.count
+        }
+        #expect(heard == 100)
+        #expect(bench.last.stream.last == "102:stop-1-done")
+    }
 }

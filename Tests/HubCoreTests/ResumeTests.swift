@@ -247,4 +247,16 @@ struct ResumeTests {
         bench.played(id, bench.all.stream.count - 1, heard: 50, playID: 2, state: .ended)
         #expect(bench.last.log("play.end")?.value("outcome") == "done")
     }
+
+    @Test("a puck that refused something is not sent the same again: nothing of it is kept")
+    func refusedByThePuck() {
+        var (bench, first, _) = Self.speaking()
+        let resume = Self.resume(bench, 50)
+        bench.step(.receivedError(first, WireError(.unexpected, "downlink message 52 where 50 was next")))
+        #expect(bench.last.closed == [first])
+        #expect(bench.last.outcomes == ["degraded"] && bench.last.count(.forgetAnswer(playID: 1)) == 1)
+        _ = bench.reconnect("kitchen", resume: resume)
+        #expect(bench.last.welcomes.first?.resume == .fresh)
+        #expect(bench.last.stream.isEmpty)
+    }
 }
