@@ -93,7 +93,10 @@ let package = Package(
             dependencies: ["puckhub", "PuckWire", "PuckBase", "OpusCodec", "WAVFile", "LinuxIO", "COpenSSL"]),
         .testTarget(
             name: "ProcessTests",
-            dependencies: ["puckd", "puckhub", "puckctl", "LinuxIO", "PuckWire", "WAVFile", "CLinux", "CWebSockets"]),
+            dependencies: [
+                "puckd", "puckhub", "puckctl", "PuckBase", "PuckAudio", "PuckWire", "LinuxIO", "OpusCodec", "WAVFile",
+                "CLinux", "CWebSockets",
+            ]),
         .testTarget(name: "PuckDemoTests", dependencies: ["puckdemo"]),
         .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "pucksim"]),
         .testTarget(

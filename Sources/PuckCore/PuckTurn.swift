@@ -41,7 +41,9 @@ extension Puck {
         utteranceHasHole = false
         utteranceEnd = nil
         unwantedConversation = nil
-        endpointer = Endpointer(parameters.endpoint, noiseDecibels: preroll ? finding.noiseDecibels : nil)
+        // Behind a button stands no measurement of the room.
+        let isMeasured = finding.noiseDecibels > Level.floorDecibels
+        endpointer = Endpointer(parameters.endpoint, noiseDecibels: isMeasured ? finding.noiseDecibels : nil)
         let candidate = WakeCandidate(
             wakeID: lastWakeID, phrase: identity.phrase, onsetMilliseconds: Double(onset.nanoseconds) / 1e6,
             snrDecibels: Double(finding.levelDecibels - finding.noiseDecibels),

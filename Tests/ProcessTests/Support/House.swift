@@ -98,6 +98,35 @@ final class House {
 
     func port(of hub: String = "hub") -> Int { ports[hub] ?? 1 }
 
+    /// Of `puckhub status`.
+    func count(_ name: String, hub: String = "hub") async throws -> Int {
+        let said = try await run("puckhub", ["--config", file("\(hub).conf").path, "status"]).output
+        let word = said.split { $0 == " " || $0 == "\n" }.first { $0.hasPrefix(name + "=") }
+        guard let count = word.flatMap({ Int($0.dropFirst(name.count + 1)) }) else {
+            throw Disappointment("no \(name) in: \(said)")
+        }
+        return count
+    }
+
+    /// Has a hub play a file of this house. Returns the play's number.
+    func play(_ name: String, _ category: String, on puck: String = "kitchen") async throws -> String {
+        let words = ["play", puck, file(name).path, category]
+        let said = try await run("puckhub", ["--config", file("hub.conf").path] + words).output
+        guard said.hasPrefix("play_id=") else { throw Disappointment("\(words) is answered with: \(said)") }
+        return String(said.dropFirst(8).prefix { $0.isNumber })
+    }
+
+    /// What a hub recorded of a conversation: "heard", or "sent". It is written soon after the line of the log that says
+    /// that it is over.
+    func recording(_ conversation: String, _ what: String) async throws -> [Int16] {
+        try await eventually("nothing was \(what) in \(conversation)") { hasRecording(conversation, what) }
+        return Sound.read(file("hub/\(conversation).\(what).wav"))
+    }
+
+    func hasRecording(_ conversation: String, _ what: String) -> Bool {
+        FileManager.default.fileExists(atPath: file("hub/\(conversation).\(what).wav").path)
+    }
+
     /// What a hub could have given out; for tests in which none is asked.
     static let anyToken = "a-token-that-no-hub-knows"
 
@@ -122,6 +151,8 @@ final class House {
         case quietAt(rate: Int)
         /// Plays once, from the moment at which `release` is called.
         case saying([Int16])
+        /// Plays once, from the moment at which the device is opened: sample n of it is number n of the capture.
+        case hearing([Int16])
     }
 
     /// Writes a puck's configuration, its devices and, unless one is given, its token. Returns the arguments that
@@ -184,6 +215,9 @@ final class House {
         case .saying(let samples):
             try Sound.write(samples, to: file("\(name).wav"))
             how = "start_file \"\(file("begin").path)\""
+        case .hearing(let samples):
+            try Sound.write(samples, to: file("\(name).wav"))
+            how = ""
         }
         var text = (try? String(contentsOf: file("asound.conf"), encoding: .utf8)) ?? ""
         if text.isEmpty { text = "pcm_type.puckfake { lib \"\(try Build.plugin.get())\" }\n" }
