@@ -186,10 +186,12 @@ struct Playout: Sendable {
     ) {
         let packets = report.positionMilliseconds / WireLimits.packetMilliseconds
         if var play = active, play.id == report.playID {
+            // One that was overtaken by a new start says nothing about it: the packets that it counts come again.
+            guard received > play.startNumber else { return }
             let before = play.played
             play.played = max(before, min(play.sent, packets))
             active = play
-            if case .ended = report.state, received > play.startNumber {
+            if case .ended = report.state {
                 active = nil
                 // The puck ended it: all was heard, or somebody said stop, or the loudspeaker is gone.
                 end(play, play.isHeard && play.isStopSent ? .done : .cancelled)
@@ -200,6 +202,7 @@ struct Playout: Sendable {
             }
             if play.played > before { advance(&stream, ahead, now, &effects) }
         } else if var play = paused, play.id == report.playID {
+            guard received > play.startNumber else { return }
             play.played = max(play.played, min(play.sent, packets))
             paused = play
             if case .ended = report.state {
