@@ -22,6 +22,8 @@ struct ResumeChecker {
         var conversation: Conversation?
         var heardPackets = 0
         var heardAt = Instant.zero
+        var replayedAt: Instant?
+        var loggedSince = Instant.zero
         var hello: Hello?
         /// The conversation when the hello came.
         var asked: Conversation?
@@ -107,7 +109,9 @@ struct ResumeChecker {
     private mutating func numbered(_ puck: Int, _ sequence: SerialNumber, _ now: Instant) {
         if sequence.isBefore(states[puck].next) { return }
         states[puck].next = sequence.next
-        states[puck].sentAt[Int(sequence.value) % Self.remembered] = now
+        // What a replay brings was logged at any time of the outage, or waited before it.
+        let isReplay = states[puck].replayedAt.map { now - $0 < .seconds(15) } ?? false
+        states[puck].sentAt[Int(sequence.value) % Self.remembered] = isReplay ? states[puck].loggedSince : now
     }
 
     private mutating func welcomed(
@@ -125,6 +129,8 @@ struct ResumeChecker {
                 .conformance, puck, "is told floor \(welcome.floor ?? "none"), somebody else has it: \(hasFloor)")
         }
         states[puck].connection = connection
+        states[puck].replayedAt = welcome.resume == .replayed ? now : nil
+        states[puck].loggedSince = state.heardAt - .seconds(5)
         states[puck].awaySince = nil
         states[puck].hasError = false
         states[puck].isSuperseded = false
