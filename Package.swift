@@ -9,6 +9,9 @@ func debianLibrary(_ name: String, pkgConfig: String, package: String) -> Target
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
 }
 
+/// PUCK_MUTATIONS=1 builds deliberate bugs in, for the simulator to find (`make test-mutants`). Never shipped.
+let mutations: [SwiftSetting] = Context.environment["PUCK_MUTATIONS"] == "1" ? [.define("MUTATIONS")] : []
+
 let package = Package(
     name: "puck",
     products: [
@@ -35,12 +38,12 @@ let package = Package(
         .target(name: "CGPIOD"),
 
         // The core: no I/O, no clock, no random source.
-        .target(name: "PuckBase", linkerSettings: [.linkedLibrary("m")]),
+        .target(name: "PuckBase", swiftSettings: mutations, linkerSettings: [.linkedLibrary("m")]),
         .target(name: "PuckWire", dependencies: ["PuckBase", "CJansson"]),
         .target(name: "AudioRing"),
         .target(name: "PuckAudio", dependencies: ["PuckBase", "AudioRing", "CMath"]),
-        .target(name: "PuckCore", dependencies: ["PuckBase", "PuckWire", "PuckAudio"]),
-        .target(name: "HubCore", dependencies: ["PuckBase", "PuckWire"]),
+        .target(name: "PuckCore", dependencies: ["PuckBase", "PuckWire", "PuckAudio"], swiftSettings: mutations),
+        .target(name: "HubCore", dependencies: ["PuckBase", "PuckWire"], swiftSettings: mutations),
 
         // File formats: bytes in, values out.
         .target(name: "WAVFile"),
@@ -74,8 +77,10 @@ let package = Package(
         // A developer's tools: ordinary Swift, Foundation allowed.
         .executableTarget(name: "puckdemo", dependencies: ["LinuxIO", "PuckBase", "WAVFile"]),
 
-        .target(name: "Simulator", dependencies: ["PuckBase", "PuckWire", "PuckAudio", "PuckCore", "HubCore"]),
-        .executableTarget(name: "pucksim", dependencies: ["Simulator"]),
+        .target(
+            name: "Simulator", dependencies: ["PuckBase", "PuckWire", "PuckAudio", "PuckCore", "HubCore"],
+            swiftSettings: mutations),
+        .executableTarget(name: "pucksim", dependencies: ["Simulator", "PuckBase"], swiftSettings: mutations),
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
         .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux"]),

@@ -280,6 +280,9 @@ struct Conversation: Sendable {
         case .receiving, .stopping:
             utteranceDeadline = deadline
             deadline = now + policy.uplinkResume
+            #if MUTATIONS
+                if Mutation.is(.utteranceKeptLong) { deadline = now + .seconds(20) }
+            #endif
         case .waitingForAudio, .answering, .speaking, .ended: break
         }
     }

@@ -72,6 +72,9 @@ public struct DownlinkStream: Sendable {
 
     /// Sends what waits, as far as the window is open.
     mutating func flush(into effects: inout [HubEffect]) {
+        #if MUTATIONS
+            if Mutation.is(.streamWithoutWindow) { while waiting > 0, sendFirstWaiting(into: &effects) {} }
+        #endif
         while waiting > 0, bytesOut == 0 || bytesOut + log[log.count - waiting].bytes <= HubLimits.streamWindow {
             guard sendFirstWaiting(into: &effects) else { return }
         }
@@ -95,6 +98,9 @@ public struct DownlinkStream: Sendable {
     /// Drops what is over one of the bounds; replay then begins later, or not at all. What still waits for a puck that
     /// is there goes out first, window or not: the stream has no holes.
     mutating func prune(now: Instant, into effects: inout [HubEffect]) {
+        #if MUTATIONS
+            if Mutation.is(.logWithoutBounds) { return }
+        #endif
         var count = 0
         var bytes = logBytes
         for entry in log {
@@ -133,6 +139,9 @@ public struct DownlinkStream: Sendable {
         precondition(connection != nil, "a replay goes to a puck that is there")
         drop(log.count - count)
         waiting = count
+        #if MUTATIONS
+            if Mutation.is(.replayStartsLate) { waiting = max(0, count - 1) }
+        #endif
         bytesOut = 0
         flush(into: &effects)
     }

@@ -28,7 +28,11 @@ extension Hub {
         var welcome = self.welcome(id)
         let isKnown = pucks[puckID] != nil
         var missing = 0
-        if let known = pucks[puckID]?.stream, let wanted = hello.resume, wanted.epoch == known.epoch,
+        var isKnownEpoch = hello.resume?.epoch == pucks[puckID]?.stream.epoch
+        #if MUTATIONS
+            if Mutation.is(.epochNotChecked) { isKnownEpoch = true }
+        #endif
+        if let known = pucks[puckID]?.stream, let wanted = hello.resume, isKnownEpoch,
             let count = known.missing(from: wanted.sequence)
         {
             missing = count
@@ -51,6 +55,9 @@ extension Hub {
         pucks[puckID]!.forgetAt = nil
         welcome.uplinkNext = resumeUplink(hello, now: now, into: &effects)
         welcome.floor = conversations.last { $0.group == hello.group && !$0.hasEnded && $0.puckID != puckID }?.id
+        #if MUTATIONS
+            if Mutation.is(.floorNotTold) { welcome.floor = nil }
+        #endif
         effects.append(.send(id, .welcome(welcome), .zero))
         withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
             if case .replayed = welcome.resume {

@@ -27,6 +27,9 @@ public struct Downlink: Equatable, Sendable {
     }
 
     public mutating func receive(_ sequence: SerialNumber) -> Arrival {
+        #if MUTATIONS
+            if Mutation.is(.duplicateAccepted) { if sequence.isBefore(expected) { return .accepted } }
+        #endif
         if sequence.isBefore(expected) { return .duplicate }
         if sequence != expected { return .gap(expected: expected) }
         received = sequence

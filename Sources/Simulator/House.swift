@@ -27,6 +27,9 @@ public final class House {
     private let encodes: Bool
 
     public init(_ plan: Plan, trace: ((String) -> Void)? = nil) {
+        #if MUTATIONS
+            Mutation.active = plan.mutation
+        #endif
         scenario = Scenario(plan)
         encodes = plan.encodes
         observer = Observer(scenario, trace: trace)

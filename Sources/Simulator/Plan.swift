@@ -1,3 +1,7 @@
+#if MUTATIONS
+    import PuckBase
+#endif
+
 /// What is asked for: a seed, a house, a time, and what of it is left out. Two runs of one plan are the same run.
 public struct Plan: Equatable, Sendable {
     public static let defaultPucks = 5
@@ -25,7 +29,7 @@ public struct Plan: Equatable, Sendable {
 
     #if MUTATIONS
         /// The deliberate bug to run with.
-        public var mutation: String?
+        public var mutation: Mutation?
     #endif
 
     public init(seed: UInt64, pucks: Int = defaultPucks, seconds: Int = defaultSeconds) {

@@ -23,6 +23,9 @@ struct Command {
         case .replay: exit(replay(options))
         case .shrink: exit(shrink(options))
         case .worker: break
+        #if MUTATIONS
+            case .mutants: exit(Mutants(options).run())
+        #endif
         }
     }
 

@@ -1,9 +1,16 @@
 import Simulator
 
+#if MUTATIONS
+    import PuckBase
+#endif
+
 /// What `pucksim` was asked for.
 struct Options: Equatable {
     enum Command: String {
         case run, replay, shrink, worker
+        #if MUTATIONS
+            case mutants
+        #endif
     }
 
     var command = Command.run
@@ -73,6 +80,13 @@ struct Options: Equatable {
                 }
                 plan.absentKinds.insert(kind)
             }
+        #if MUTATIONS
+            case "--mutation":
+                guard let mutation = Mutation(rawValue: value) else {
+                    throw Misuse(message: "\(value) is no mutation")
+                }
+                plan.mutation = mutation
+        #endif
         default: throw Misuse(message: "pucksim does not know \(option); try --help")
         }
     }
@@ -138,6 +152,9 @@ extension Plan {
         func list(_ numbers: Set<Int>) -> String {
             numbers.isEmpty ? "none" : numbers.sorted().map { "\($0)" }.joined(separator: ",")
         }
+        #if MUTATIONS
+            if let mutation { text += " --mutation \(mutation.rawValue)" }
+        #endif
         if encodes { text += " --encode" }
         if !absentPucks.isEmpty { text += " --without-pucks \(list(absentPucks))" }
         if !absentKinds.isEmpty {

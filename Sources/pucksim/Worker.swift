@@ -72,6 +72,8 @@ final class Worker {
         let process = Process()
         process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
         process.arguments = ["worker"]
+        // Whoever wants to see where it trapped replays the seed.
+        process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
         let toChild = Pipe()
         let fromChild = Pipe()
         process.standardInput = toChild

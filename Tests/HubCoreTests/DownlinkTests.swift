@@ -137,4 +137,29 @@ struct DownlinkTests {
         #expect(heard == 100)
         #expect(bench.last.stream.last == "102:stop-1-done")
     }
+
+    /// The report was on its way when the play was stopped, and when it started again: it neither ends nor hurries it.
+    @Test("a report about an earlier start of a play says nothing about the new one, active or paused")
+    func overtakenReport() {
+        var bench = HubBench()
+        let id = bench.connect("kitchen")
+        for (request, category) in [DownStart.Category.music, .announcement, .timer].enumerated() {
+            bench.step(.playRequested(request: UInt32(request), puckID: "kitchen", category: category))
+            bench.ready(300, isComplete: true, playID: UInt32(request + 1))
+        }
+        // The announcement made way for the timer while music was paused, and begins again as the timer fails.
+        bench.step(.answerFailed(playID: 3, reason: "test"))
+        #expect(bench.last.stream.contains { $0.hasSuffix("start-2@0") })
+        bench.all = []
+        bench.played(id, 150, heard: 80, playID: 2, state: .ended)
+        #expect(bench.last.audio.isEmpty && bench.last.log("play.end") == nil)
+        // The same while it is paused for a timer.
+        bench.step(.playCancelled(playID: 1))
+        bench.step(.playRequested(request: 9, puckID: "kitchen", category: .timer))
+        #expect(bench.last.stream.contains { $0.hasSuffix("pause-2") })
+        bench.played(id, 160, heard: 80, playID: 2, state: .ended)
+        #expect(bench.last.log("play.end") == nil)
+        bench.step(.playCancelled(playID: 4))
+        #expect(bench.last.stream.contains { $0.hasSuffix("resume-2") })
+    }
 }

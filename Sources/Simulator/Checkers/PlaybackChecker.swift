@@ -12,6 +12,9 @@ struct PlaybackChecker {
         var heard: Int32 = 0
         /// How far the hub knows that it was heard, in packets.
         var reported = 0
+        /// The same, without reports from before its last `down_start`.
+        var acknowledged = 0
+        var startedAs: SerialNumber?
     }
     private struct Play {
         var playID: UInt32
@@ -33,6 +36,8 @@ struct PlaybackChecker {
     private var active: [Play?]
     private var paused: [Play?]
     private var life = 0
+    /// When the last welcome without a replay was sent: what starts at that instant starts again.
+    private var restartsAt: Instant?
     private var lives: [Int: Int] = [:]
     /// Of which life of the hub each puck hears.
     private var heardLives: [Int]
@@ -58,7 +63,13 @@ struct PlaybackChecker {
             guard let number = numbers[Key(life: life, playID: played.playID)] else { return }
             let packets = played.positionMilliseconds / WireLimits.packetMilliseconds
             answers[number]!.reported = max(answers[number]!.reported, packets)
-        case .hubSent(_, .downStart(let start), _): startSent(start, findings)
+            if let startedAs = answers[number]!.startedAs, !played.sequence.isBefore(startedAs) {
+                answers[number]!.acknowledged = max(answers[number]!.acknowledged, packets)
+            }
+        case .hubSent(_, .welcome(let welcome), _):
+            restartsAt = welcome.resume == .replayed ? nil : moment.now
+        case .hubSent(_, .downStart(let start), let sequence):
+            startSent(start, sequence, isRestart: restartsAt == moment.now, findings)
         case .hubLogged(let record): logged(record, findings)
         case .puckSent(let puck, _, .played(let played)): reported(puck, played, findings)
         case .hubSentAudio(let connection, _, let packet): paced(connection, packet, findings)
@@ -100,9 +111,14 @@ struct PlaybackChecker {
         if waiting > Self.lanePackets { findings.report(.bounds, puck, "\(waiting) packets wait for its loudspeaker") }
     }
 
-    /// A replayed `down_start` may be older than what the hub knows by now; it is never newer.
-    private func startSent(_ start: DownStart, _ findings: Findings) {
-        guard let number = numbers[Key(life: life, playID: start.playID)], let answer = answers[number] else {
+    /// A `down_start` that waited, or is replayed, may be older than what the hub knows by now; it is never newer. One
+    /// that follows a welcome without replay begins where the last report was.
+    private mutating func startSent(
+        _ start: DownStart, _ sequence: SerialNumber, isRestart: Bool, _ findings: Findings
+    ) {
+        let number = numbers[Key(life: life, playID: start.playID)]
+        if let number { answers[number]?.startedAs = sequence }
+        guard let number, let answer = answers[number] else {
             return findings.report(.playback, nil, "play \(start.playID) is started, which nobody wanted")
         }
         let first = start.resumedAtMilliseconds / WireLimits.packetMilliseconds
@@ -110,6 +126,11 @@ struct PlaybackChecker {
             findings.report(
                 .playback, nil,
                 "play \(start.playID) starts at packet \(first), only \(answer.reported) were reported as played")
+        }
+        if isRestart, first < answer.acknowledged {
+            findings.report(
+                .playback, nil,
+                "play \(start.playID) starts at packet \(first), though \(answer.acknowledged) were reported as played")
         }
     }
 

@@ -21,6 +21,9 @@ struct ResumeChecker {
         var isSuperseded = false
         var conversation: Conversation?
         var heardPackets = 0
+        var heardAt = Instant.zero
+        var replayedAt: Instant?
+        var loggedSince = Instant.zero
         var hello: Hello?
         /// The conversation when the hello came.
         var asked: Conversation?
@@ -49,6 +52,10 @@ struct ResumeChecker {
         case .hubEnded: states = groups.map { _ in State() }
         case .connectionOpened(let connection, let puck): puckOf[connection] = puck
         case .connectionClosed(let connection): closed(connection, moment.local)
+        case .hubHeard(let connection, .played):
+            if let puck = puckOf[connection] { states[puck].heardAt = moment.local }
+        case .hubHeard(let connection, .ping):
+            if let puck = puckOf[connection] { states[puck].heardAt = moment.local }
         case .hubHeard(let connection, .hello(let hello)):
             guard let puck = puckOf[connection] else { return }
             states[puck].hello = hello
@@ -102,7 +109,9 @@ struct ResumeChecker {
     private mutating func numbered(_ puck: Int, _ sequence: SerialNumber, _ now: Instant) {
         if sequence.isBefore(states[puck].next) { return }
         states[puck].next = sequence.next
-        states[puck].sentAt[Int(sequence.value) % Self.remembered] = now
+        // What a replay brings was logged at any time of the outage, or waited before it.
+        let isReplay = states[puck].replayedAt.map { now - $0 < .seconds(15) } ?? false
+        states[puck].sentAt[Int(sequence.value) % Self.remembered] = isReplay ? states[puck].loggedSince : now
     }
 
     private mutating func welcomed(
@@ -120,6 +129,8 @@ struct ResumeChecker {
                 .conformance, puck, "is told floor \(welcome.floor ?? "none"), somebody else has it: \(hasFloor)")
         }
         states[puck].connection = connection
+        states[puck].replayedAt = welcome.resume == .replayed ? now : nil
+        states[puck].loggedSince = state.heardAt - .seconds(5)
         states[puck].awaySince = nil
         states[puck].hasError = false
         states[puck].isSuperseded = false
@@ -153,7 +164,8 @@ struct ResumeChecker {
         let missing = wanted.sequence.distance(to: state.next)
         guard isKnown, missing >= 0, missing < Self.certainlyKept else { return }
         let oldest = missing == 0 ? nil : state.sentAt[Int(wanted.sequence.value) % Self.remembered]
-        if oldest.map({ now - $0 < Self.kept - .milliseconds(10) }) ?? true {
+        // What was not sent may have waited for acknowledgements since the puck was last heard, and a little longer.
+        if now - (oldest ?? state.heardAt - .seconds(5)) < Self.kept - .milliseconds(10) {
             findings.report(.resume, puck, "gets no replay, \(away.wholeMilliseconds) ms away, \(missing) messages missing")
         }
     }
