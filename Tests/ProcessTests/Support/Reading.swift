@@ -61,22 +61,27 @@ struct Reading {
         position -= doubtful
         doubtful = 0
         let start = sound.prefix(Self.block)
-        let silentLead = start.prefix { $0 == 0 }.count
-        var here = position
-        var bridged = 0
-        while here + start.count <= spoken.count {
-            let zeros = spoken[here...].prefix { $0 == 0 }.count
-            // A stop may have cut the silence off anywhere.
-            for place in [here, here + max(0, zeros - silentLead)] where begins(start, at: place) {
-                let silent = place - position - bridged
-                position = place
-                return Gap(position: number, bridged: bridged, silent: silent)
+        guard let place = (position..<spoken.count).first(where: { begins(start, at: $0) }) else { return nil }
+        let silent = Self.silence(spoken[position..<place])
+        let bridged = place - position - silent
+        guard bridged <= Self.mostBridged else { return nil }
+        position = place
+        return Gap(position: number, bridged: bridged, silent: silent)
+    }
+
+    /// Samples in stretches of nothing but zeros, 10 ms long or more.
+    private static func silence(_ samples: ArraySlice<Int16>) -> Int {
+        var silent = 0
+        var zeros = 0
+        for sample in samples + [1] {
+            if sample == 0 {
+                zeros += 1
+            } else {
+                silent += zeros >= 160 ? zeros : 0
+                zeros = 0
             }
-            if zeros < Self.block { bridged += Self.block }
-            if bridged > Self.mostBridged { return nil }
-            here += max(1, zeros / Self.block) * Self.block
         }
-        return nil
+        return silent
     }
 
     /// Goes back to where `sound` begins, when what was read last went on into it by chance: a few samples alike.
@@ -90,22 +95,16 @@ struct Reading {
     }
 
     private func begins(_ start: ArraySlice<Int16>, at place: Int) -> Bool {
-        place + start.count <= spoken.count && spoken[place..<place + start.count] == start
+        place + start.count <= spoken.count && spoken[place] == start.first
+            && spoken[place..<place + start.count] == start
     }
 
     /// Goes past what may follow when a play ends in the middle: the bridge, and silence.
     mutating func skipBrokenEnd() {
         position -= doubtful
         doubtful = 0
-        var bridged = 0
-        while position < spoken.count {
-            let end = min(position + Self.block, spoken.count)
-            if spoken[position..<end].contains(where: { $0 != 0 }) {
-                bridged += end - position
-                if bridged > Self.mostBridged { return }
-            }
-            position = end
-        }
+        let rest = spoken[position...]
+        if rest.count - Self.silence(rest) <= Self.mostBridged { position = spoken.count }
     }
 }
 
