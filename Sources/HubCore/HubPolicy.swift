@@ -58,8 +58,9 @@ public enum HubLimits {
     public static let stopWithin = Interval.seconds(2)
     /// From the end of the utterance to the first packet of the answer, and between two of its pieces.
     public static let answerWithin = Interval.seconds(15)
-    /// Added to the audio that is still to be played before the puck is given up.
-    public static let playedSlack = Interval.seconds(5)
+    /// Added to the audio that is still to be played before the play is given up. Longer than `silentFor`: a puck of which
+    /// nothing at all is heard is away, and gets the rest when it is back.
+    public static let playedSlack = silentFor + .seconds(1)
     /// What a puck may have missed is kept so long and so much (PROTOCOL.md §8), and a puck that is away is remembered
     /// as long.
     public static let replayKept = Interval.seconds(30)

@@ -6,6 +6,8 @@ import Testing
 final class House {
     let folder: URL
     private var children: [Child] = []
+    /// Other programs that tests need; how they end says nothing.
+    private var helpers: [Child] = []
     /// Of each hub, by its name.
     private var ports: [String: Int] = [:]
     private var tokens: [String: String] = [:]
@@ -30,7 +32,7 @@ final class House {
     }
 
     private func demolish() {
-        for child in children { child.kill() }
+        for child in children + helpers { child.kill() }
         try? FileManager.default.removeItem(at: folder)
     }
 
@@ -51,11 +53,21 @@ final class House {
         return (try await child.exitStatus(), child.output)
     }
 
-    /// Starts a program that goes on running.
-    func start(_ program: String, _ arguments: [String], name: String, devices: Bool = false) throws -> Child {
+    /// Starts a program that goes on running, in a network of its own when one is given.
+    func start(
+        _ program: String, _ arguments: [String], name: String, devices: Bool = false, network: Network? = nil
+    ) throws -> Child {
+        let command = try (network?.prefix ?? []) + [Build.program(program)] + arguments
         let child = try Child(
-            Build.program(program), arguments, name: name, in: folder, devices ? deviceEnvironment : [:])
+            command[0], Array(command.dropFirst()), name: name, in: folder, devices ? deviceEnvironment : [:])
         children.append(child)
+        return child
+    }
+
+    /// Starts a command of the system's.
+    func help(_ command: [String]) throws -> Child {
+        let child = try Child(command[0], Array(command.dropFirst()), name: "helper", in: folder)
+        helpers.append(child)
         return child
     }
 
@@ -67,13 +79,15 @@ final class House {
 
     /// Writes a hub's configuration and returns its path. `extra` are further lines, sections included.
     @discardableResult
-    func configureHub(_ name: String = "hub", tls: Bool = false, port: Int = 0, extra: String = "") throws -> String {
+    func configureHub(
+        _ name: String = "hub", tls: Bool = false, address: String = "127.0.0.1", port: Int = 0, extra: String = ""
+    ) throws -> String {
         try? FileManager.default.createDirectory(at: file(name), withIntermediateDirectories: false)
         try write(
             """
             [hub]
             name = localhost
-            listen = 127.0.0.1
+            listen = \(address)
             port = \(port)
             state_dir = \(file(name).path)
             [tls]
@@ -89,9 +103,12 @@ final class House {
     }
 
     /// Starts a hub and waits until it listens; on the same port when it is started again.
-    func hub(_ name: String = "hub", tls: Bool = false, extra: String = "") async throws -> Child {
-        let path = try configureHub(name, tls: tls, port: ports[name] ?? 0, extra: extra)
-        let hub = try start("puckhub", ["--config", path], name: name)
+    func hub(
+        _ name: String = "hub", tls: Bool = false, address: String = "127.0.0.1", extra: String = "",
+        network: Network? = nil
+    ) async throws -> Child {
+        let path = try configureHub(name, tls: tls, address: address, port: ports[name] ?? 0, extra: extra)
+        let hub = try start("puckhub", ["--config", path], name: name, network: network)
         ports[name] = Int(try await hub.line("hub.listening")["port"] ?? "")
         return hub
     }
@@ -198,11 +215,11 @@ final class House {
     /// Configures and starts a puck.
     func puck(
         _ name: String = "kitchen", hub: String = "hub", tls: Bool = false, token: String? = nil, port: Int? = nil,
-        microphone: Microphone = .talking, set: [String] = []
+        microphone: Microphone = .talking, set: [String] = [], network: Network? = nil
     ) async throws -> Child {
         let arguments = try await configurePuck(
             name, hub: hub, tls: tls, token: token, port: port, microphone: microphone, set: set)
-        return try start("puckd", arguments, name: name, devices: true)
+        return try start("puckd", arguments, name: name, devices: true, network: network)
     }
 
     private func writeDevices(_ name: String, _ microphone: Microphone) throws {

@@ -25,6 +25,9 @@ struct Reading {
     let spoken: [Int16]
     /// What was read already.
     private(set) var position = 0
+    /// Samples since the last packet of the last play that was not read to its end: they may be no part of it, but of
+    /// what was made up after it, which may begin alike.
+    private var doubtful = 0
 
     init(_ spoken: [Int16]) { self.spoken = spoken }
 
@@ -49,40 +52,59 @@ struct Reading {
             next = boundary
             gaps.append(gap)
         }
+        doubtful = next == sound.endIndex ? 0 : next % Self.block
         return Played(samples: next - sound.startIndex, gaps: gaps)
     }
 
     /// Goes past what is no part of any play, up to where `sound` begins; nil, and nothing read, when it does not.
-    mutating func gap(before sound: ArraySlice<Int16>, at place: Int = 0) -> Gap? {
+    mutating func gap(before sound: ArraySlice<Int16>, at number: Int = 0) -> Gap? {
+        position -= doubtful
+        doubtful = 0
         let start = sound.prefix(Self.block)
-        var here = position
-        var bridged = 0
-        while here + start.count <= spoken.count {
-            if spoken[here..<here + start.count] == start {
-                let silent = here - position - bridged
-                position = here
-                return Gap(position: place, bridged: bridged, silent: silent)
+        guard let place = (position..<spoken.count).first(where: { begins(start, at: $0) }) else { return nil }
+        let silent = Self.silence(spoken[position..<place])
+        let bridged = place - position - silent
+        guard bridged <= Self.mostBridged else { return nil }
+        position = place
+        return Gap(position: number, bridged: bridged, silent: silent)
+    }
+
+    /// Samples in stretches of nothing but zeros, 10 ms long or more.
+    private static func silence(_ samples: ArraySlice<Int16>) -> Int {
+        var silent = 0
+        var zeros = 0
+        for sample in samples + [1] {
+            if sample == 0 {
+                zeros += 1
+            } else {
+                silent += zeros >= 160 ? zeros : 0
+                zeros = 0
             }
-            guard here + Self.block <= spoken.count else { return nil }
-            if spoken[here..<here + Self.block].contains(where: { $0 != 0 }) {
-                bridged += Self.block
-                if bridged > Self.mostBridged { return nil }
-            }
-            here += Self.block
         }
-        return nil
+        return silent
+    }
+
+    /// Goes back to where `sound` begins, when what was read last went on into it by chance: a few samples alike.
+    /// - Returns: by how many samples; nil when it does not begin here.
+    mutating func turn(to sound: ArraySlice<Int16>) -> Int? {
+        let start = sound.prefix(Self.block)
+        guard let back = (0...min(16, position)).first(where: { begins(start, at: position - $0) }) else { return nil }
+        position -= back
+        doubtful = 0
+        return back
+    }
+
+    private func begins(_ start: ArraySlice<Int16>, at place: Int) -> Bool {
+        place + start.count <= spoken.count && spoken[place] == start.first
+            && spoken[place..<place + start.count] == start
     }
 
     /// Goes past what may follow when a play ends in the middle: the bridge, and silence.
     mutating func skipBrokenEnd() {
-        var bridged = 0
-        while position + Self.block <= spoken.count {
-            if spoken[position..<position + Self.block].contains(where: { $0 != 0 }) {
-                bridged += Self.block
-                if bridged > Self.mostBridged { return }
-            }
-            position += Self.block
-        }
+        position -= doubtful
+        doubtful = 0
+        let rest = spoken[position...]
+        if rest.count - Self.silence(rest) <= Self.mostBridged { position = spoken.count }
     }
 }
 
