@@ -17,10 +17,10 @@ export PUCK_FAKE_GPIO_LIBRARY := $(CURDIR)/$(FAKE_GPIO)
 ASAN := ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions='$(CURDIR)/Tests/leaks.supp':print_suppressions=0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build embedded demo test test-asan test-tsan bench format lint clean fake-alsa fake-gpio
+.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants sim bench format lint clean fake-alsa fake-gpio
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what building and testing needs
 	@scripts/setup build
@@ -46,6 +46,16 @@ test-asan: setup fake-alsa fake-gpio ## the same with the address and leak sanit
 test-tsan: setup fake-alsa fake-gpio ## what real threads share, with the thread sanitizer: the ring, and whole daemons
 	swift test --disable-xctest --sanitize=thread --scratch-path .build-tsan $(SANITIZE) $(SWIFTFLAGS) \
 		--filter 'AudioRingTests|PuckRuntimeTests|ProcessTests.*(Conversation|DeviceFault)'
+
+# The seeds that `make sim` runs.
+SEEDS ?= 1-500
+sim: setup ## five hundred houses of five pucks, half an hour each, under virtual time and with faults
+	swift build -c release --product pucksim --scratch-path .build-sim $(SWIFTFLAGS)
+	.build-sim/release/pucksim run --seeds $(SEEDS) --pucks 5 --minutes 30
+
+test-mutants: setup ## deliberate bugs, each of which the simulator has to catch
+	PUCK_MUTATIONS=1 swift build -c release --product pucksim --scratch-path .build-mutants $(SWIFTFLAGS)
+	.build-mutants/release/pucksim mutants
 
 bench: setup fake-alsa ## measure, and compare with the peers
 	@scripts/setup bench

@@ -28,11 +28,7 @@ extension Hub {
         var welcome = self.welcome(id)
         let isKnown = pucks[puckID] != nil
         var missing = 0
-        var isKnownEpoch = hello.resume?.epoch == pucks[puckID]?.stream.epoch
-        #if MUTATIONS
-            if Mutation.is(.epochNotChecked) { isKnownEpoch = true }
-        #endif
-        if let known = pucks[puckID]?.stream, let wanted = hello.resume, isKnownEpoch,
+        if let known = pucks[puckID]?.stream, let wanted = hello.resume, wanted.epoch == known.epoch,
             let count = known.missing(from: wanted.sequence)
         {
             missing = count

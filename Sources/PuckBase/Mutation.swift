@@ -5,7 +5,7 @@
         // The link.
         case backoffWithoutCap, backoffNeverReset, triesGoOn, offlineTooEarly, greetingWithoutDeadline
         // The stream.
-        case duplicateAccepted, replayStartsLate, epochNotChecked, replayNotCompared, logWithoutBounds
+        case duplicateAccepted, replayStartsLate, epochForgotten, replayNotCompared, logWithoutBounds
         case streamWithoutWindow, errorKeepsStream
         // Utterances.
         case acknowledgementAheadAccepted, windowOfSixty, resumedFromWrongPacket, endNotRepeated, utteranceKeptLong

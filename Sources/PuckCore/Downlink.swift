@@ -21,6 +21,9 @@ public struct Downlink: Equatable, Sendable {
 
     /// A welcome without replay: the stream starts anew at `from`.
     public mutating func begin(epoch: UInt32, from: SerialNumber) {
+        #if MUTATIONS
+            let epoch = Mutation.is(.epochForgotten) ? self.epoch ?? epoch : epoch
+        #endif
         self.epoch = epoch
         expected = from
         received = nil

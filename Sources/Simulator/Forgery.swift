@@ -24,7 +24,9 @@ enum Forgery: Int, CaseIterable {
 
     var goesToHub: Bool {
         switch self {
-        case .secondWelcome, .streamGap, .acknowledgementAhead, .repeatedStreamMessage, .replayOfAnotherEpoch, .replayFromAnotherPlace:
+        case .secondWelcome, .streamGap,
+            .acknowledgementAhead, .repeatedStreamMessage, .replayOfAnotherEpoch,
+            .replayFromAnotherPlace:
             false
         case .secondHello, .playedAhead, .foreignPhrase, .audioWithoutGrant, .audioGap: true
         }

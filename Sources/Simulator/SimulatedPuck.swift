@@ -53,7 +53,8 @@ final class SimulatedPuck {
         return Puck(
             identity: .init(
                 puckID: setup.name, room: setup.name, group: setup.group, phrase: "puck", software: "simulated"),
-            parameters: .init(playoutDelayMilliseconds: setup.playoutDelayMilliseconds), random: SeededGenerator(seed: random.bits()))
+            parameters: .init(playoutDelayMilliseconds: setup.playoutDelayMilliseconds),
+            random: SeededGenerator(seed: random.bits()))
     }
 
     var localNow: Instant { clock.local(house.now) }

@@ -36,7 +36,9 @@ enum TraceText {
             case .ping: "ping"
             case .pong: "pong"
             case .phase(let id, let phase): "phase \(id) \(phase.rawValue)"
-            case .downStart(let m): "down_start \(m.playID) \(m.conversationID) \(m.category.rawValue) at=\(m.resumedAtMilliseconds)"
+            case .downStart(let m):
+                "down_start \(m.playID) \(m.conversationID) \(m.category.rawValue)"
+                    + " at=\(m.resumedAtMilliseconds)"
             case .downStop(let playID, let reason): "down_stop \(playID) \(reason.rawValue)"
             case .downPause(let playID): "down_pause \(playID)"
             case .downResume(let playID): "down_resume \(playID)"

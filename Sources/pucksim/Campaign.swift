@@ -19,6 +19,7 @@ final class Campaign: @unchecked Sendable {
 
     /// - Returns: the exit status.
     func run() -> Int32 {
+        let start = Date()
         let jobs = min(options.jobs ?? ProcessInfo.processInfo.activeProcessorCount, options.seeds.count)
         let group = DispatchGroup()
         for _ in 0..<jobs {
@@ -37,6 +38,8 @@ final class Campaign: @unchecked Sendable {
         group.wait()
         let hours = Double(options.seeds.count * options.plan.seconds) / 3600
         let text = hours == hours.rounded() ? "\(Int(hours))" : String(format: "%.1f", hours)
+        let speed = hours / max(0.001, Date().timeIntervalSince(start))
+        print(String(format: "%.2f simulated hours a second", speed))
         print("seeds=\(options.seeds.count) simulated_hours=\(text) faults=\(faults) violations=\(violations)")
         return worst
     }

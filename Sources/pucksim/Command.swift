@@ -40,7 +40,8 @@ struct Command {
                 + " heard_packets=\(counts.heardPackets) answers=\(counts.answers)"
                 + " played_packets=\(counts.playedPackets) whole_plays=\(counts.completePlays)"
                 + " resumed_plays=\(counts.resumedPlays) plays=\(counts.plays) paused_plays=\(counts.pausedPlays)"
-                + " replays=\(counts.replays) resumed_utterances=\(counts.resumedUtterances) outages=\(counts.outages) forgeries=\(counts.forgeries)")
+                + " replays=\(counts.replays) resumed_utterances=\(counts.resumedUtterances) outages=\(counts.outages) forgeries=\(counts.forgeries)"
+        )
         let violations = answer.isClean ? 0 : 1
         let hash = String(outcome.hash, radix: 16)
         print("seed=\(options.plan.seed) hash=\(hash) faults=\(outcome.faults) violations=\(violations)")

@@ -112,7 +112,8 @@ struct DownlinkTests {
     }
 
     /// 64 KiB are the socket's queue; what found it full was sent again by each reconnect, for ever.
-    @Test("the stream never fills the socket's queue, neither with large packets nor with a replay, and nothing is lost")
+    @Test(
+        "the stream never fills the socket's queue, neither with large packets nor with a replay, and nothing is lost")
     func streamWindow() {
         var (bench, first, _) = Self.answering()
         let epoch = bench.all.welcomes.last!.epoch

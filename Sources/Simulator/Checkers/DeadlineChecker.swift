@@ -47,7 +47,9 @@ struct DeadlineChecker {
             conversations[id] = moment.local
             if let puck = puckOf[connection] { conversationsOf[puck] = id }
         case .hubHeardAudio(let connection, _, _), .hubSentAudio(let connection, _, _), .hubHeard(let connection, _):
-            guard let puck = puckOf[connection], let id = conversationsOf[puck], conversations[id] != nil else { return }
+            guard let puck = puckOf[connection], let id = conversationsOf[puck], conversations[id] != nil else {
+                return
+            }
             conversations[id] = moment.local
         case .forgotten(let id): conversations[id] = nil
         case .hubThawed: hubThawedAt = moment.local

@@ -147,7 +147,9 @@ struct ResumeChecker {
         _ puck: Int, _ state: State, _ welcome: Welcome, _ away: Interval, _ now: Instant, _ findings: Findings
     ) {
         guard let wanted = state.hello?.resume else {
-            if welcome.resume == .replayed { findings.report(.conformance, puck, "gets a replay that it did not ask for") }
+            if welcome.resume == .replayed {
+                findings.report(.conformance, puck, "gets a replay that it did not ask for")
+            }
             return
         }
         let isKnown = wanted.epoch == state.epoch && !state.hasError && !state.isSuperseded && away < Self.kept
@@ -166,7 +168,8 @@ struct ResumeChecker {
         let oldest = missing == 0 ? nil : state.sentAt[Int(wanted.sequence.value) % Self.remembered]
         // What was not sent may have waited for acknowledgements since the puck was last heard, and a little longer.
         if now - (oldest ?? state.heardAt - .seconds(5)) < Self.kept - .milliseconds(10) {
-            findings.report(.resume, puck, "gets no replay, \(away.wholeMilliseconds) ms away, \(missing) messages missing")
+            findings.report(
+                .resume, puck, "gets no replay, \(away.wholeMilliseconds) ms away, \(missing) messages missing")
         }
     }
 
