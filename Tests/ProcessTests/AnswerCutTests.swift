@@ -198,11 +198,14 @@ struct AnswerCutTests {
             var reading = Reading(Sound.read(house.speaker()))
             let paused = try await house.recording("p-\(music)", "sent")
             let sent = try await house.recording("p-\(announcement)", "sent")
-            // It ran dry at the end of a packet.
-            let before = reading.play(paused[...]).samples / Codec.packetSamples * Codec.packetSamples
+            let read = reading.play(paused[...]).samples
             #expect(reading.gap(before: sent[...]) != nil && reading.play(sent[...]).samples == sent.count)
-            let after = reading.play(paused[before...]).samples
-            #expect(before + after == paused.count && reading.isAtEnd, "\(before) and \(after) of \(paused.count)")
+            // It ran dry at the end of a packet; or it had gone on a little when the pause came in behind the rest.
+            let goesOn = [read / Codec.packetSamples * Codec.packetSamples, read].contains { before in
+                var rest = reading
+                return rest.play(paused[before...]).samples == paused.count - before && rest.isAtEnd
+            }
+            #expect(goesOn, "after \(read) of \(paused.count)")
         }
     }
 

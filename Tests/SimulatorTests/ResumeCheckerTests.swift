@@ -46,6 +46,15 @@ struct ResumeCheckerTests {
             (0, .connectionOpened(1, 0)), (0, .hubHeard(1, hello())), (0, .hubSent(1, welcome(.none), .zero)),
             (1, .hubSent(1, .phase(conversationID: "x", phase: .thinking), .zero)),
             (1, .hubHeard(1, .ping(Ping(t0: 0)))),
+            (
+                1,
+                .hubHeard(
+                    1,
+                    .wakeCandidate(
+                        WakeCandidate(
+                            wakeID: 1, phrase: "puck", onsetMilliseconds: 0, snrDecibels: 20, levelDecibels: -20,
+                            noiseDecibels: -40, confidence: 1)))
+            ),
             (1, .hubSent(1, .grant(wakeID: 1, conversationID: "c"), .zero)),
         ] + packets + [(2, .connectionClosed(1))]
     }
@@ -54,7 +63,7 @@ struct ResumeCheckerTests {
     func stream() {
         func back(_ second: Double, _ resume: UInt16, _ answer: HubControl) -> [(Double, Observation)] {
             [
-                (2.1, .forgotten("nothing")), (second, .connectionOpened(2, 0)),
+                (second, .connectionOpened(2, 0)),
                 (second, .hubHeard(2, hello(resume, uplink: 0...9))), (second, .hubSent(2, answer, .zero)),
             ]
         }

@@ -26,7 +26,7 @@ struct UplinkChecker {
         case .hubSent(_, .listenStop(let conversation, _), _): cutShort.insert(conversation)
         case .answerWanted(let conversation, _, _):
             let held = utterances[conversation]?.next ?? 0
-            if held != whole[conversation], !cutShort.contains(conversation) {
+            if held != whole[conversation] ?? 0, !cutShort.contains(conversation) {
                 findings.report(
                     .uplink, nil,
                     "\(conversation) is answered with \(held) packets, its puck spoke \(whole[conversation] ?? 0)")
