@@ -174,41 +174,6 @@ struct AnswerCutTests {
         }
     }
 
-    @Test("A play that ran dry on a stalled link and is paused then goes on with the sample that is next")
-    func stalledAndPaused() async throws {
-        try await House.run { house in
-            let hub = try await house.hub()
-            let proxy = try FaultProxy(to: house.port())
-            let puck = try await house.puck(port: proxy.port)
-            try await puck.line("link.up")
-            for (number, seconds) in [6.0, 1].enumerated() {
-                let sound = Sound.speech(seconds: seconds, seed: UInt32(20 + number))
-                try Sound.write(sound, to: house.file("play-\(number).wav"))
-            }
-            let music = try await house.play("play-0.wav", "music")
-            try await Self.spoken(1, house, puck)
-            proxy.hold([.towardsPuck])
-            try await puck.line("play.starved", ["play_id": music])
-            let announcement = try await house.play("play-1.wav", "announcement")
-            proxy.release()
-            try await puck.line("play.done", ["play_id": announcement])
-            try await puck.line("play.done", ["play_id": music, "played_ms": "6000"])
-            try await hub.line("play.end", ["play_id": music, "outcome": "done"])
-
-            var reading = Reading(Sound.read(house.speaker()))
-            let paused = try await house.recording("p-\(music)", "sent")
-            let sent = try await house.recording("p-\(announcement)", "sent")
-            let read = reading.play(paused[...]).samples
-            #expect(reading.gap(before: sent[...]) != nil && reading.play(sent[...]).samples == sent.count)
-            // It ran dry at the end of a packet; or it had gone on a little when the pause came in behind the rest.
-            let goesOn = [read / Codec.packetSamples * Codec.packetSamples, read].contains { before in
-                var rest = reading
-                return rest.play(paused[before...]).samples == paused.count - before && rest.isAtEnd
-            }
-            #expect(goesOn, "after \(read) of \(paused.count)")
-        }
-    }
-
     @Test("What a puck still had to say is not said once somebody else has the floor")
     func superseded() async throws {
         try await House.run { house in
