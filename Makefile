@@ -17,7 +17,7 @@ export PUCK_FAKE_GPIO_LIBRARY := $(CURDIR)/$(FAKE_GPIO)
 ASAN := ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions='$(CURDIR)/Tests/leaks.supp':print_suppressions=0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build embedded demo test test-asan test-tsan bench format lint clean fake-alsa fake-gpio
+.PHONY: help setup build embedded demo test test-asan test-tsan fuzz bench format lint clean fake-alsa fake-gpio
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -47,12 +47,15 @@ test-tsan: setup fake-alsa fake-gpio ## what real threads share, with the thread
 	swift test --disable-xctest --sanitize=thread --scratch-path .build-tsan $(SANITIZE) $(SWIFTFLAGS) \
 		--filter 'AudioRingTests|PuckRuntimeTests|ProcessTests.*(Conversation|DeviceFault)'
 
+fuzz: setup ## look for inputs that break parsers and machines, T seconds in all (60)
+	scripts/fuzz $(or $(T),60)
+
 bench: setup fake-alsa ## measure, and compare with the peers
 	@scripts/setup bench
 	Benchmarks/run
 
 format: setup ## format all Swift sources
-	swift format format -i -p -r Sources Tests Package.swift
+	swift format format -i -p -r Sources Tests Fuzz Package.swift
 
 lint: setup ## check format, layers and lengths
 	scripts/lint
