@@ -17,7 +17,7 @@ export PUCK_FAKE_GPIO_LIBRARY := $(CURDIR)/$(FAKE_GPIO)
 ASAN := ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions='$(CURDIR)/Tests/leaks.supp':print_suppressions=0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants sim bench format lint clean fake-alsa fake-gpio
+.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants sim fuzz bench format lint clean fake-alsa fake-gpio
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -57,12 +57,15 @@ test-mutants: setup ## deliberate bugs, each of which the simulator has to catch
 	PUCK_MUTATIONS=1 swift build -c release --product pucksim --scratch-path .build-mutants $(SWIFTFLAGS)
 	.build-mutants/release/pucksim mutants
 
+fuzz: setup ## look for inputs that break parsers and machines, T seconds in all (60)
+	scripts/fuzz $(or $(T),60)
+
 bench: setup fake-alsa ## measure, and compare with the peers
 	@scripts/setup bench
 	Benchmarks/run
 
 format: setup ## format all Swift sources
-	swift format format -i -p -r Sources Tests Package.swift
+	swift format format -i -p -r Sources Tests Fuzz Package.swift
 
 lint: setup ## check format, layers and lengths
 	scripts/lint

@@ -117,3 +117,17 @@ let package = Package(
         .testTarget(name: "ConfigurationTests", dependencies: ["PuckRuntime", "HubRuntime", "Settings", "LinuxIO"]),
     ]
 )
+
+// Coverage-guided fuzzing (`make fuzz`), out of the way of every other build.
+if Context.environment["PUCK_FUZZ"] != nil {
+    package.targets += [
+        .systemLibrary(name: "CFuzzer", path: "Fuzz/CFuzzer"),
+        .executableTarget(
+            name: "puckfuzz",
+            dependencies: [
+                "CFuzzer", "PuckBase", "PuckWire", "PuckCore", "HubCore", "Settings", "WAVFile", "PuckRuntime",
+                "HubRuntime",
+            ],
+            path: "Fuzz/Targets"),
+    ]
+}

@@ -69,7 +69,7 @@ public struct UplinkWindow: Equatable, Sendable {
     /// A new connection: the hub has everything before `sequence`, and the rest is to be sent again.
     /// - Returns: false when that packet is no longer, or not yet, there.
     public mutating func rewind(to sequence: SerialNumber) -> Bool {
-        guard !sequence.isBefore(first), !next.isBefore(sequence) else { return false }
+        guard (0...count).contains(first.distance(to: sequence)) else { return false }
         first = sequence
         nextToSend = sequence
         #if MUTATIONS

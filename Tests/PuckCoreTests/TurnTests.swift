@@ -90,6 +90,21 @@ struct TurnTests {
         #expect(bench.wait(.seconds(30)).lights.contains(.idle), "no answer: it does not think for ever")
     }
 
+    @Test("a window goes back only to a packet that it holds, or to the next, however numbers wrap")
+    func rewinds() {
+        var window = UplinkWindow()
+        // Found by `make fuzz`: exactly half the circle away from an empty window, which has no order (RFC 1982, 3.2).
+        let fromEmpty = window.rewind(to: SerialNumber(32_768))
+        #expect(!fromEmpty && window == UplinkWindow())
+        for _ in 0..<3 { window.append() }
+        for wrong in [4, 32_767, 32_768, 32_771, 65_535] as [UInt16] {
+            let isHeld = window.rewind(to: SerialNumber(wrong))
+            #expect(!isHeld, "\(wrong)")
+        }
+        let toNext = window.rewind(to: SerialNumber(3))
+        #expect(toNext && window.count == 0)
+    }
+
     @Test("holds at most one second of unacknowledged packets")
     func bound() {
         var window = UplinkWindow()
