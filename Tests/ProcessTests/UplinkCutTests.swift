@@ -108,9 +108,9 @@ struct UplinkCutTests {
             let puck = try await house.puck(
                 tls: true, port: proxy.port, microphone: .hearing(Self.said), set: ["endpoint.utterance_limit_ms=1600"])
             try await puck.line("link.up")
+            proxy.hold(
+                end == .heardByTheHub ? [.towardsPuck] : [.towardsHub], after: Self.secondOfSpeech, more: .towardsHub)
             let conversation = try await house.wake(puck)
-            try await proxy.relayed(Self.secondOfSpeech, more: .towardsHub)
-            proxy.hold(end == .heardByTheHub ? [.towardsPuck] : [.towardsHub])
             try await puck.line("uplink.end", ["conversation": conversation])
             // With its end in the hub's hands it may take any time; without, the hub waits for two seconds.
             if end == .heardByTheHub { try await hub.line("answer.start", ["conversation": conversation]) }

@@ -47,6 +47,14 @@ final class FaultProxy: Sendable {
     /// Nothing more passes in these directions, on old and on new connections, and nobody is told.
     func hold(_ directions: [Direction] = Direction.allCases) { ask { $0.held = Set(directions) } }
 
+    /// Holds by itself as soon as `count` more bytes have gone in `direction`: at the right moment, however busy the
+    /// machine is.
+    func hold(_ directions: [Direction], after count: Int, more direction: Direction) {
+        ask {
+            $0.holdsAt = (direction, ($0.relayed[direction] ?? 0) + count, Set(directions))
+        }
+    }
+
     /// What was held passes after all.
     func release() { ask { $0.held = [] } }
 
@@ -117,6 +125,8 @@ private final class RelayLoop: @unchecked Sendable {  // Sound: its thread alone
     private var pairs: [Pair] = []
     private var chunk = [UInt8](repeating: 0, count: 16_384)
     var held: Set<FaultProxy.Direction> = []
+    /// What is to be held once so much has gone in one direction.
+    var holdsAt: (direction: FaultProxy.Direction, count: Int, directions: Set<FaultProxy.Direction>)?
     var relayed: [FaultProxy.Direction: Int] = [:]
     /// Nanoseconds of the monotonic clock.
     var acceptsAt: Int64?
@@ -256,6 +266,10 @@ private final class RelayLoop: @unchecked Sendable {  // Sound: its thread alone
             if count > 0 {
                 pair.buffers[direction]! += chunk[..<count]
                 relayed[direction, default: 0] += count
+                if let planned = holdsAt, planned.direction == direction, relayed[direction]! >= planned.count {
+                    held = planned.directions
+                    holdsAt = nil
+                }
             } else if count == 0 {
                 pair.ended.insert(direction)
             } else if puck_errno() == EAGAIN {
