@@ -12,7 +12,7 @@
         // Plays.
         case pacingTooFar, positionIgnored, pausedPlayLost, staleEndAccepted, restartFromBeginning
         // The group.
-        case secondGrant, staleAnswerKept, floorNotTold
+        case secondGrant, staleAnswerKept, floorNotTold, floorIgnored
 
         /// The one to run with. Set once, before anything runs.
         nonisolated(unsafe) public static var active: Mutation?

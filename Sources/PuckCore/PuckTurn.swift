@@ -89,6 +89,8 @@ extension Puck {
         }
         turn = .listening(conversationID: conversationID)
         deadlines.clear(.verdict)
+        let limit = Interval.milliseconds(parameters.endpoint.utteranceLimitMilliseconds)
+        deadlines[.listening] = now + limit + Self.listeningReserve
         playEarcon(.listening, &effects)
         sendPending(&effects)
     }
@@ -157,6 +159,7 @@ extension Puck {
             effects.append(.stopEncoding)
             endpointer = nil
             turn = .thinking(conversationID: conversationID)
+            deadlines.clear(.listening)
             deadlines[.answer] = now + Self.answerTimeout
         case .cancelled, .muted, .gap, .silence:
             endTurn(&effects)
@@ -216,6 +219,12 @@ extension Puck {
         stopPlayback(now, &effects)
     }
 
+    /// The end of an utterance is found by its packets; a microphone that brings none, and does not say so, ends it here.
+    mutating func listeningTimedOut(_ now: Instant, _ effects: inout [PuckEffect]) {
+        effects.append(.log(LogRecord(.warning, "uplink.no_audio")))
+        endUtterance(.gap, now, &effects)
+    }
+
     mutating func answerTimedOut(_ effects: inout [PuckEffect]) {
         guard case .thinking(let conversationID) = turn else { return }
         effects.append(.log(LogRecord(.warning, "answer.timeout", [.init("conversation", conversationID)])))
@@ -248,6 +257,7 @@ extension Puck {
         effects.append(.log(LogRecord(.warning, "uplink.interrupted")))
         turn = .interrupted
         deadlines.clear(.verdict)
+        deadlines.clear(.listening)
         deadlines[.interrupted] = now + Self.interruptedTimeout
         playEarcon(.failed, &effects)
     }
@@ -305,7 +315,7 @@ extension Puck {
         endpointer = nil
         deadlines.clear(.interrupted)
         guard isSpeaking, !muted, captureOK, !isSounding, var finding = lastFinding else { return }
-        // As far back as the ring reaches: the runtime bounds it.
+        // The wake is long over: recording begins with the pre-roll before this moment.
         finding.onset = .max
         becomeCandidate(finding, now, preroll: true, now, &effects)
     }
@@ -320,6 +330,7 @@ extension Puck {
         utteranceEnd = nil
         deadlines.clear(.interrupted)
         deadlines.clear(.verdict)
+        deadlines.clear(.listening)
         deadlines.clear(.answer)
     }
 
