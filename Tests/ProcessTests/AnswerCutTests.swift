@@ -200,8 +200,9 @@ struct AnswerCutTests {
             let sent = try await house.recording("p-\(announcement)", "sent")
             var reading = Reading(spoken)
             // It ran dry at the end of a packet. A little more of it may sound before the pause, which comes behind it.
-            let dry = reading.play(paused[...]).samples / Codec.packetSamples * Codec.packetSamples
-            let dryAt = reading.position
+            let read = reading.play(paused[...]).samples
+            let dry = read / Codec.packetSamples * Codec.packetSamples
+            let dryAt = reading.position - (read - dry)
             guard reading.gap(before: sent[...], bridging: Self.littleMore) != nil else {
                 Issue.record("no announcement after \(dry) of \(paused.count); the puck said:\n\(puck.tail)")
                 return
@@ -214,7 +215,9 @@ struct AnswerCutTests {
             let goesOn = paused.count - rest
             let more = paused[min(dry, goesOn)..<goesOn]
             #expect(goesOn >= dry, "from \(goesOn) of \(paused.count), it ran dry at \(dry)")
-            #expect(between.indices.contains { between[$0...].starts(with: more) }, "\(dry)..<\(goesOn)")
+            #expect(
+                between.indices.contains { between[$0...].starts(with: more) },
+                "it ran dry at \(dry), heard up to \(read), and goes on at \(goesOn); the puck said:\n\(puck.tail)")
             #expect(spoken[reading.position..<end - rest].allSatisfy { $0 == 0 })
         }
     }
