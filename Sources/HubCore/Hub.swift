@@ -27,6 +27,8 @@ public struct Hub: Sendable {
     var arbitration = Arbitration()
     /// One a puck at most, in order of their grants.
     var conversations: [Conversation] = []
+    /// One of them has ended since the last `removeEnded`. Most events end none, and need not look at each.
+    var hasEndedConversation = false
     /// Whose loudspeaker a play is for, from its beginning to `forgetAnswer`.
     var owners: [UInt32: String] = [:]
     /// The last decisions, oldest first, to be explained.
@@ -106,13 +108,14 @@ public struct Hub: Sendable {
             soonest = nil
         case .timePassed: break
         }
-        removeEnded()
+        if hasEndedConversation { removeEnded() }
         if soonest.map({ $0 <= now }) ?? false { expire(now: now, into: &effects) }
         decideWindows(now: now, into: &effects)
         consider(arbitration.nextDeadline)
     }
 
     mutating func removeEnded() {
+        hasEndedConversation = false
         conversations.removeAll {
             counters.degraded += $0.isDegraded ? 1 : 0
             return $0.hasEnded
