@@ -33,11 +33,22 @@ struct JSONObject: ~Copyable {
     deinit { json_decref(object) }
 
     func serialized() -> [UInt8] {
-        let size = json_dumpb(object, nil, 0, Int(JSON_COMPACT))
-        return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-            buffer.withMemoryRebound(to: CChar.self) {
-                count = json_dumpb(object, $0.baseAddress, size, Int(JSON_COMPACT))
-            }
+        // Written once where it fits: numbers with fractions cost thousands of instructions each, and asking for the size
+        // first writes them for nothing.
+        let room = WireLimits.payloadBytes
+        var size = 0
+        let written = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+            size = dump(into: buffer)
+            count = min(size, room)
+        }
+        if size <= room { return written }
+        return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in count = dump(into: buffer) }
+    }
+
+    /// - Returns: how many bytes it takes; no more are written than there is room for.
+    private func dump(into buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        buffer.withMemoryRebound(to: CChar.self) {
+            json_dumpb(object, $0.baseAddress, $0.count, Int(JSON_COMPACT))
         }
     }
 

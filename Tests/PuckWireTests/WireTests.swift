@@ -99,6 +99,17 @@ struct ControlTests {
         }
     }
 
+    @Test("a control that is longer than any on the wire is written whole")
+    func longControl() throws {
+        let phrases = (0..<16).map { String(repeating: "x", count: 200 + $0) }
+        let hello = PuckControl.hello(
+            Hello(puckID: "den", room: "home", group: "home", software: "test", phrases: phrases))
+        let payload = hello.payload()
+        #expect(payload.count > WireLimits.payloadBytes)
+        let again = try payload.withUnsafeBytes { try PuckControl.parse($0) }
+        #expect(again == hello)
+    }
+
     @Test("unknown operations and unknown members are ignored, so that versions can grow")
     func growth() throws {
         #expect(try parsePuck(#"{"op":"sing"}"#) == .unknown("sing"))
