@@ -8,17 +8,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from . import contestants, measure, report, speech
+from . import contestants, hub, measure, report, speech
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="Benchmarks/run", description="Measures puckd beside its peers.")
     parser.add_argument("--quick", action="store_true", help="shorter windows: rougher figures in two minutes")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="floor, gstreamer or puckd")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="floor, gstreamer, puckd or puckhub")
     parser.add_argument("--skip", action="append", default=[], metavar="PART",
-                        help="instructions, streaming, idle, latency or starts")  # fmt: skip
+                        help="instructions, streaming, idle, latency or starts; of puckhub "
+                             "throughput, instructions, memory or storm")  # fmt: skip
     parser.add_argument("--slowness", type=int, default=3, help="device time under valgrind (default: 3 times slower)")
     parser.add_argument("--no-build", action="store_true", help="measure what .build-embedded holds")
     parser.add_argument("--programs", type=Path, help="the folder of puckd and puckhub (default: the Embedded build)")
@@ -45,6 +47,10 @@ def _build(root: Path, build: Path, build_daemons: bool) -> None:
     subprocess.run([*compiler, "-shared", "-fPIC", here / "tap.c", "-o", build / "tap.so",
                     # Named as its own needs, so that it finds them also behind a plugin that was opened privately.
                     "-Wl,--no-as-needed", "-lasound", "-lopus", "-ldl"], check=True)  # fmt: skip
+    for name, libraries in (("echo", ("libwebsockets",)), ("load", ("openssl", "opus"))):
+        subprocess.run(
+            [*compiler, "-D_GNU_SOURCE", *flags("--cflags", *libraries), here / f"{name}.c", "-o", build / name,
+             *flags("--libs", *libraries)], check=True)  # fmt: skip
 
 
 def _copy_libraries(programs: list[Path], into: Path) -> None:
@@ -89,11 +95,17 @@ def run(root: Path) -> int:
                 plugin=root / ".build-fake-alsa/libasound_module_pcm_puckfake.so",
                 folder=options.keep or Path(folder), recording=build / "speech.wav",
             )  # fmt: skip
-            programs = [build / "floor", place.embedded / "puckd", place.embedded / "puckhub"]
-            _copy_libraries(programs, build / "lib")
-            speech.make(place.recording)
             found = [contestants.floor(), contestants.gstreamer(), contestants.Puckd()]
-            results = {c.name: _measure(c, place, options) for c in found if not options.only or c.name in options.only}
+            wanted = options.only or ["puckhub", *(c.name for c in found)]
+            programs = [build / "floor", build / "echo", place.embedded / "puckhub"]
+            if wanted != ["puckhub"]:
+                programs.append(place.embedded / "puckd")
+                speech.make(place.recording)
+            _copy_libraries(programs, build / "lib")
+            results = {c.name: _measure(c, place, options) for c in found if c.name in wanted}
+            if "puckhub" in wanted:
+                there = replace(place, folder=place.folder / "puckhub", children=[])
+                results["puckhub"] = hub.measure(there, options.skip, options.quick)
     except contestants.Failure as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 2
