@@ -9,6 +9,9 @@ func debianLibrary(_ name: String, pkgConfig: String, package: String) -> Target
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
 }
 
+/// PUCK_MUTATIONS=1 builds deliberate bugs in, for the simulator to find (`make test-mutants`). Never shipped.
+let mutations: [SwiftSetting] = Context.environment["PUCK_MUTATIONS"] == "1" ? [.define("MUTATIONS")] : []
+
 let package = Package(
     name: "puck",
     products: [
@@ -16,6 +19,7 @@ let package = Package(
         .executable(name: "puckhub", targets: ["puckhub"]),
         .executable(name: "puckctl", targets: ["puckctl"]),
         .executable(name: "puckdemo", targets: ["puckdemo"]),
+        .executable(name: "pucksim", targets: ["pucksim"]),
     ],
     targets: [
         // C libraries and shims.
@@ -34,12 +38,12 @@ let package = Package(
         .target(name: "CGPIOD"),
 
         // The core: no I/O, no clock, no random source.
-        .target(name: "PuckBase", linkerSettings: [.linkedLibrary("m")]),
+        .target(name: "PuckBase", swiftSettings: mutations, linkerSettings: [.linkedLibrary("m")]),
         .target(name: "PuckWire", dependencies: ["PuckBase", "CJansson"]),
         .target(name: "AudioRing"),
         .target(name: "PuckAudio", dependencies: ["PuckBase", "AudioRing", "CMath"]),
-        .target(name: "PuckCore", dependencies: ["PuckBase", "PuckWire", "PuckAudio"]),
-        .target(name: "HubCore", dependencies: ["PuckBase", "PuckWire"]),
+        .target(name: "PuckCore", dependencies: ["PuckBase", "PuckWire", "PuckAudio"], swiftSettings: mutations),
+        .target(name: "HubCore", dependencies: ["PuckBase", "PuckWire"], swiftSettings: mutations),
 
         // File formats: bytes in, values out.
         .target(name: "WAVFile"),
@@ -73,6 +77,11 @@ let package = Package(
         // A developer's tools: ordinary Swift, Foundation allowed.
         .executableTarget(name: "puckdemo", dependencies: ["LinuxIO", "PuckBase", "WAVFile"]),
 
+        .target(
+            name: "Simulator", dependencies: ["PuckBase", "PuckWire", "PuckAudio", "PuckCore", "HubCore"],
+            swiftSettings: mutations),
+        .executableTarget(name: "pucksim", dependencies: ["Simulator", "PuckBase"], swiftSettings: mutations),
+
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
         .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux"]),
         .testTarget(
@@ -89,8 +98,12 @@ let package = Package(
             dependencies: ["puckhub", "PuckWire", "PuckBase", "OpusCodec", "WAVFile", "LinuxIO", "COpenSSL"]),
         .testTarget(
             name: "ProcessTests",
-            dependencies: ["puckd", "puckhub", "puckctl", "LinuxIO", "PuckWire", "WAVFile", "CLinux", "CWebSockets"]),
+            dependencies: [
+                "puckd", "puckhub", "puckctl", "PuckBase", "PuckAudio", "PuckWire", "LinuxIO", "OpusCodec", "WAVFile",
+                "CLinux", "CWebSockets",
+            ]),
         .testTarget(name: "PuckDemoTests", dependencies: ["puckdemo"]),
+        .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "pucksim"]),
         .testTarget(
             name: "PuckRuntimeTests",
             dependencies: [

@@ -98,7 +98,7 @@ struct Conversation: Sendable {
             try check(type, sequence, byteCount)
         case .stopping(let since):
             try check(type, sequence, byteCount)
-            guard since < HubLimits.packetsAfterStop else {
+            guard since < HubLimits.drainedPackets else {
                 throw WireError(.unexpected, "audio goes on \(since) packets after listen_stop")
             }
             state = .stopping(packetsSince: since + 1)
@@ -286,6 +286,9 @@ struct Conversation: Sendable {
         case .receiving, .stopping:
             utteranceDeadline = deadline
             deadline = now + policy.uplinkResume
+            #if MUTATIONS
+                if Mutation.is(.utteranceKeptLong) { deadline = now + .seconds(20) }
+            #endif
         case .waitingForAudio, .answering, .speaking, .ended: break
         }
     }

@@ -6,6 +6,10 @@ import PuckWire
 /// Messages are counted from 0 within an epoch without wrapping; the wire carries the low 16 bits. The stream outlives
 /// connections: what is sent while the puck is away is only logged.
 ///
+/// On a connection the stream is at most `HubLimits.streamWindow` ahead of what the puck has acknowledged; the rest waits
+/// in the log. So neither a replay nor large packets can fill the socket's queue, which would end the connection and
+/// have the same sent again, for ever.
+///
 /// Bounds of the log, all enforced here: 30 s, 512 KiB, and `HubLimits.replayMessages`, far below the 32,768 up to
 /// which RFC 1982 can compare. What the puck has acknowledged leaves at once, since no correct puck asks for it again.
 public struct DownlinkStream: Sendable {
@@ -29,6 +33,10 @@ public struct DownlinkStream: Sendable {
     /// The newest messages without a hole, oldest first.
     public private(set) var log: [Entry] = []
     public private(set) var logBytes = 0
+    /// Entries at the log's end that have not gone out on this connection.
+    private var waiting = 0
+    /// Bytes of those that have, and are not acknowledged.
+    private var bytesOut = 0
 
     public init(epoch: UInt32, connection: ConnectionID?) {
         self.epoch = epoch
@@ -41,27 +49,58 @@ public struct DownlinkStream: Sendable {
 
     mutating func send(_ control: HubControl, now: Instant, into effects: inout [HubEffect]) {
         precondition(control.isStreamed, "only operations of the downlink stream are numbered")
-        if let connection { effects.append(.send(connection, control, next)) }
-        append(.control(control), bytes: HubLimits.streamControlBytes, now: now)
+        append(.control(control), bytes: HubLimits.streamControlBytes, now: now, into: &effects)
     }
 
     mutating func sendAudio(
         playID: UInt32, packet: Int, byteCount: Int, now: Instant, into effects: inout [HubEffect]
     ) {
-        if let connection { effects.append(.sendAudio(connection, playID: playID, packet: packet, next)) }
         append(
-            .audio(playID: playID, packet: packet), bytes: WireLimits.headerBytes + byteCount, now: now)
+            .audio(playID: playID, packet: packet), bytes: WireLimits.headerBytes + byteCount, now: now, into: &effects)
     }
 
-    private mutating func append(_ content: Entry.Content, bytes: Int, now: Instant) {
+    private mutating func append(
+        _ content: Entry.Content, bytes: Int, now: Instant, into effects: inout [HubEffect]
+    ) {
         log.append(Entry(content: content, bytes: bytes, loggedAt: now))
         logBytes += bytes
         sent += 1
-        prune(now: now)
+        waiting += 1
+        flush(into: &effects)
+        prune(now: now, into: &effects)
     }
 
-    /// Drops what is over one of the bounds; replay then begins later, or not at all.
-    mutating func prune(now: Instant) {
+    /// Sends what waits, as far as the window is open.
+    mutating func flush(into effects: inout [HubEffect]) {
+        #if MUTATIONS
+            if Mutation.is(.streamWithoutWindow) { while waiting > 0, sendFirstWaiting(into: &effects) {} }
+        #endif
+        while waiting > 0, bytesOut == 0 || bytesOut + log[log.count - waiting].bytes <= HubLimits.streamWindow {
+            guard sendFirstWaiting(into: &effects) else { return }
+        }
+    }
+
+    /// - Returns: false when nobody is there.
+    private mutating func sendFirstWaiting(into effects: inout [HubEffect]) -> Bool {
+        guard let connection else { return false }
+        let entry = log[log.count - waiting]
+        let sequence = Self.serial(sent - waiting)
+        switch entry.content {
+        case .control(let control): effects.append(.send(connection, control, sequence))
+        case .audio(let playID, let packet):
+            effects.append(.sendAudio(connection, playID: playID, packet: packet, sequence))
+        }
+        waiting -= 1
+        bytesOut += entry.bytes
+        return true
+    }
+
+    /// Drops what is over one of the bounds; replay then begins later, or not at all. What still waits for a puck that
+    /// is there goes out first, window or not: the stream has no holes.
+    mutating func prune(now: Instant, into effects: inout [HubEffect]) {
+        #if MUTATIONS
+            if Mutation.is(.logWithoutBounds) { return }
+        #endif
         var count = 0
         var bytes = logBytes
         for entry in log {
@@ -72,6 +111,7 @@ public struct DownlinkStream: Sendable {
             bytes -= entry.bytes
             count += 1
         }
+        while log.count - waiting < count, sendFirstWaiting(into: &effects) {}
         drop(count)
     }
 
@@ -80,32 +120,30 @@ public struct DownlinkStream: Sendable {
     /// - Throws: UNEXPECTED for a message that was never sent.
     mutating func acknowledge(_ sequence: SerialNumber) throws(WireError) -> Int {
         let behind = sequence.distance(to: next)
-        guard behind > 0, behind <= sent else {
+        guard behind > waiting, behind <= sent else {
             throw WireError(.unexpected, "played.seq \(sequence.value) was never sent; the next will be \(next.value)")
         }
         drop(log.count - (behind - 1))
         return sent - (behind - 1)
     }
 
-    /// The entries that a puck lacks which has received everything before `sequence`; nil when some are gone, or were
-    /// never sent.
-    func missing(from sequence: SerialNumber) -> ArraySlice<Entry>? {
+    /// How many messages a puck lacks which has received everything before `sequence`; nil when some of them are gone, or
+    /// were never sent.
+    func missing(from sequence: SerialNumber) -> Int? {
         let behind = sequence.distance(to: next)
-        guard behind >= 0, behind <= log.count else { return nil }
-        return log.suffix(behind)
+        return behind >= 0 && behind <= log.count ? behind : nil
     }
 
-    /// Sends the log's last `count` entries again, under their old numbers.
-    func replay(_ count: Int, into effects: inout [HubEffect]) {
-        guard let connection else { preconditionFailure("a replay goes to a puck that is there") }
-        for (i, entry) in log.suffix(count).enumerated() {
-            let sequence = Self.serial(sent - count + i)
-            switch entry.content {
-            case .control(let control): effects.append(.send(connection, control, sequence))
-            case .audio(let playID, let packet):
-                effects.append(.sendAudio(connection, playID: playID, packet: packet, sequence))
-            }
-        }
+    /// Sends the log's last `count` entries again, under their old numbers; the puck has what lies before them.
+    mutating func replay(_ count: Int, into effects: inout [HubEffect]) {
+        precondition(connection != nil, "a replay goes to a puck that is there")
+        drop(log.count - count)
+        waiting = count
+        #if MUTATIONS
+            if Mutation.is(.replayStartsLate) { waiting = max(0, count - 1) }
+        #endif
+        bytesOut = 0
+        flush(into: &effects)
     }
 
     /// Whether the log holds audio of this play.
@@ -118,7 +156,11 @@ public struct DownlinkStream: Sendable {
 
     private mutating func drop(_ count: Int) {
         guard count > 0 else { return }
-        for entry in log.prefix(count) { logBytes -= entry.bytes }
+        for (i, entry) in log.prefix(count).enumerated() {
+            logBytes -= entry.bytes
+            if i < log.count - waiting { bytesOut -= entry.bytes }
+        }
+        waiting = min(waiting, log.count - count)
         // An idle puck's log costs nothing.
         if count >= log.count { log = [] } else { log.removeFirst(count) }
     }

@@ -36,7 +36,10 @@ extension Hub {
 
     /// Whether somebody of the group has the floor. An answer to a puck that is away does not keep others from speaking.
     private func isBusy(group: String) -> Bool {
-        conversations.contains { $0.group == group && !$0.hasEnded && ($0.isListening || !$0.isAway) }
+        #if MUTATIONS
+            if Mutation.is(.secondGrant) { return false }
+        #endif
+        return conversations.contains { $0.group == group && !$0.hasEnded && ($0.isListening || !$0.isAway) }
     }
 
     private func cancel(
@@ -117,6 +120,9 @@ extension Hub {
     private mutating func supersede(
         group: String, by winner: String, now: Instant, into effects: inout [HubEffect]
     ) {
+        #if MUTATIONS
+            if Mutation.is(.staleAnswerKept) { return }
+        #endif
         let stale = conversations.filter { $0.group == group && !$0.hasEnded && $0.puckID != winner }
         for conversation in stale { forgetPuck(conversation.puckID, now: now, into: &effects) }
     }

@@ -41,8 +41,9 @@ public enum HubLimits {
     public static let silentFor = Interval.seconds(10)
     /// A puck in good order sends about 5 control messages a second while it plays.
     public static let controlsPerSecond = 200
-    /// Audio that may still arrive after the hub has ended a conversation: 2 s, what was under way.
-    public static let drainedPackets = 100
+    /// Audio that may still arrive after the hub has ended a conversation, or said `listen_stop`: on a line that stalls
+    /// the puck may have spoken all of its 15 s before it learns of the end, and has done nothing wrong.
+    public static let drainedPackets = 800
     /// NTP's clock filter keeps eight samples (RFC 5905, 10).
     public static let clockSamples = 8
     /// A candidate this soon after a decision about its phrase and group belongs to the same wake.
@@ -53,18 +54,21 @@ public enum HubLimits {
     public static let decisionRecords = 1_000
     /// The puck keeps 50 unacknowledged packets, so an acknowledgement every 10 leaves it four to lose.
     public static let packetsPerAck = 10
-    /// After `listen_stop` the puck ends its uplink; so long, and so many packets, may still be under way.
+    /// After `listen_stop` the puck ends its uplink.
     public static let stopWithin = Interval.seconds(2)
-    public static let packetsAfterStop = 100
     /// From the end of the utterance to the first packet of the answer, and between two of its pieces.
     public static let answerWithin = Interval.seconds(15)
-    /// Added to the audio that is still to be played before the puck is given up.
-    public static let playedSlack = Interval.seconds(5)
+    /// Added to the audio that is still to be played before the play is given up. Longer than `silentFor`: a puck of which
+    /// nothing at all is heard is away, and gets the rest when it is back.
+    public static let playedSlack = silentFor + .seconds(1)
     /// What a puck may have missed is kept so long and so much (PROTOCOL.md §8), and a puck that is away is remembered
     /// as long.
     public static let replayKept = Interval.seconds(30)
     public static let replayBytes = 512 * 1024
     public static let replayMessages = 4_096
+    /// Bytes of the stream that may be on their way to a puck: three quarters of the socket's queue (LinkTransport), so
+    /// that the stream alone never fills it. Half a second of the largest packets; acknowledged every 200 ms.
+    public static let streamWindow = 48 * 1024
     /// More than any control of the stream has on the wire: ids of at most 64 bytes, and the names around them.
     public static let streamControlBytes = 512
     /// Plays that wait for one loudspeaker.

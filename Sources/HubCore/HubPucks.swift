@@ -29,9 +29,9 @@ extension Hub {
         let isKnown = pucks[puckID] != nil
         var missing = 0
         if let known = pucks[puckID]?.stream, let wanted = hello.resume, wanted.epoch == known.epoch,
-            let entries = known.missing(from: wanted.sequence)
+            let count = known.missing(from: wanted.sequence)
         {
-            missing = entries.count
+            missing = count
             welcome.resume = .replayed
             welcome.from = wanted.sequence
             counters.streamsReplayed += 1
@@ -51,6 +51,9 @@ extension Hub {
         pucks[puckID]!.forgetAt = nil
         welcome.uplinkNext = resumeUplink(hello, now: now, into: &effects)
         welcome.floor = conversations.last { $0.group == hello.group && !$0.hasEnded && $0.puckID != puckID }?.id
+        #if MUTATIONS
+            if Mutation.is(.floorNotTold) { welcome.floor = nil }
+        #endif
         effects.append(.send(id, .welcome(welcome), .zero))
         withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
             if case .replayed = welcome.resume {
@@ -123,7 +126,7 @@ extension Hub {
         guard let puck = pucks[puckID] else { return }
         if let forgetAt = puck.forgetAt, forgetAt <= now { return forgetPuck(puckID, now: now, into: &effects) }
         withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
-            puck.stream.prune(now: now)
+            puck.stream.prune(now: now, into: &effects)
             if let deadline = puck.playout.deadline, deadline <= now {
                 puck.playout.giveUp(&puck.stream, ahead: ahead, now: now, into: &effects)
             }

@@ -37,6 +37,7 @@ extension Hub {
             let puckID = sessions[id]!.live!.puckID
             let received = try pucks[puckID]!.stream.acknowledge(played.sequence)
             withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
+                puck.stream.flush(into: &effects)
                 puck.playout.report(
                     played, received: received, stream: &puck.stream, ahead: ahead, now: now, into: &effects)
             }
@@ -142,7 +143,13 @@ extension Hub {
                 LogRecord(
                     .warning, "session.peer_error",
                     about(id) + [LogField("code", error.code.name), LogField("detail", error.detail)])))
+        let puckID = sessions[id]!.live?.puckID
         close(id, reason: "the puck reported \(error.code.name)", now: now, into: &effects)
+        #if MUTATIONS
+            if Mutation.is(.errorKeepsStream) { return }
+        #endif
+        // Whatever it refused would come again with a replay.
+        if let puckID { forgetPuck(puckID, now: now, into: &effects) }
     }
 
     mutating func close(_ id: ConnectionID, reason: String, now: Instant, into effects: inout [HubEffect]) {

@@ -150,6 +150,9 @@ struct Playout: Sendable {
     ) {
         var play = play
         play.sent = play.played
+        #if MUTATIONS
+            if Mutation.is(.restartFromBeginning) { (play.sent, play.played) = (0, 0) }
+        #endif
         play.isStopSent = false
         play.startNumber = stream.sent
         let position = play.played * WireLimits.packetMilliseconds
@@ -186,10 +189,19 @@ struct Playout: Sendable {
     ) {
         let packets = report.positionMilliseconds / WireLimits.packetMilliseconds
         if var play = active, play.id == report.playID {
+            // One that was overtaken by a new start says nothing about it: the packets that it counts come again.
+            var isCurrent = received > play.startNumber
+            #if MUTATIONS
+                if Mutation.is(.staleEndAccepted) { isCurrent = true }
+            #endif
+            guard isCurrent else { return }
             let before = play.played
             play.played = max(before, min(play.sent, packets))
+            #if MUTATIONS
+                if Mutation.is(.positionIgnored) { play.played = play.sent }
+            #endif
             active = play
-            if case .ended = report.state, received > play.startNumber {
+            if case .ended = report.state {
                 active = nil
                 // The puck ended it: all was heard, or somebody said stop, or the loudspeaker is gone.
                 end(play, play.isHeard && play.isStopSent ? .done : .cancelled)
@@ -200,6 +212,7 @@ struct Playout: Sendable {
             }
             if play.played > before { advance(&stream, ahead, now, &effects) }
         } else if var play = paused, play.id == report.playID {
+            guard received > play.startNumber else { return }
             play.played = max(play.played, min(play.sent, packets))
             paused = play
             if case .ended = report.state {
@@ -284,6 +297,10 @@ struct Playout: Sendable {
         _ stream: inout DownlinkStream, _ ahead: Int, _ now: Instant, _ effects: inout [HubEffect]
     ) {
         guard var play = active else { return }
+        var ahead = ahead
+        #if MUTATIONS
+            if Mutation.is(.pacingTooFar) { ahead += 10 }
+        #endif
         while play.ahead < ahead, play.sent < play.sizes.count {
             stream.sendAudio(
                 playID: play.id, packet: play.sent, byteCount: Int(play.sizes[play.sent]), now: now, into: &effects)

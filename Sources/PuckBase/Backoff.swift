@@ -17,7 +17,12 @@ public struct Backoff: Sendable {
 
     public init() {}
 
-    public mutating func reset() { attempt = 0 }
+    public mutating func reset() {
+        #if MUTATIONS
+            if Mutation.is(.backoffNeverReset) { return }
+        #endif
+        attempt = 0
+    }
 
     /// The pause before the next attempt. Bounds: 0.9 s … 33 s.
     public mutating func nextPause(using generator: inout SeededGenerator) -> Interval {
@@ -29,6 +34,9 @@ public struct Backoff: Sendable {
 
     /// The row's value without jitter.
     public static func nominalPause(attempt: Int) -> Interval {
-        attempt >= 5 ? cap : first * (1 << max(attempt, 0))
+        #if MUTATIONS
+            if Mutation.is(.backoffWithoutCap) { return first * (1 << min(max(attempt, 0), 20)) }
+        #endif
+        return attempt >= 5 ? cap : first * (1 << max(attempt, 0))
     }
 }

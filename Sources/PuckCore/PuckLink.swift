@@ -23,6 +23,9 @@ extension Puck {
         link = .greeting
         deadlines.clear(.connecting)
         deadlines[.greeting] = now + Self.greetingTimeout
+        #if MUTATIONS
+            if Mutation.is(.greetingWithoutDeadline) { deadlines.clear(.greeting) }
+        #endif
         effects.append(
             .send(
                 .hello(
@@ -36,6 +39,9 @@ extension Puck {
     /// While an utterance can still be resumed, every tenth of a second counts.
     private func mayResumeUtterance(_ now: Instant) -> Bool {
         guard uplinkToResume != nil, window.count > 0, let lostAt else { return false }
+        #if MUTATIONS
+            if Mutation.is(.triesGoOn) { return true }
+        #endif
         return now - lostAt < Self.resumeWithin
     }
 
@@ -71,6 +77,9 @@ extension Puck {
         }
         if wasUp {
             deadlines[.offline] = now + Self.offlineAfter
+            #if MUTATIONS
+                if Mutation.is(.offlineTooEarly) { deadlines[.offline] = now + .seconds(29) }
+            #endif
             lostAt = now
         }
         let pause = mayResumeUtterance(now) ? Self.resumePause : backoff.nextPause(using: &random)
@@ -140,7 +149,11 @@ extension Puck {
             return refuse(WireError(.unexpected, "a second welcome"), now, &effects)
         }
         let isReplay = welcome.resume == .replayed
-        if isReplay, welcome.epoch != downlink.epoch || welcome.from != downlink.expected {
+        var isElsewhere = welcome.epoch != downlink.epoch || welcome.from != downlink.expected
+        #if MUTATIONS
+            if Mutation.is(.replayNotCompared) { isElsewhere = false }
+        #endif
+        if isReplay, isElsewhere {
             return refuse(
                 WireError(.unexpected, "the hub replays from another place than was asked for"), now, &effects)
         }

@@ -262,6 +262,12 @@ extension Puck {
     mutating func playbackGoesOn(_ now: Instant, _ effects: inout [PuckEffect]) {
         deadlines.clear(.lostPlay)
         for play in endings { report(play, .ended, &effects) }
+        #if MUTATIONS
+            if Mutation.is(.pausedPlayLost), paused != nil {
+                paused = nil
+                effects.append(.dropPausedPlayback)
+            }
+        #endif
         if let play = paused { report(play, .paused, &effects) }
         if active != nil || paused != nil { deadlines[.playbackStall] = now + Self.playbackStallTimeout }
         guard let play = active else { return }

@@ -41,7 +41,9 @@ extension Puck {
         utteranceHasHole = false
         utteranceEnd = nil
         unwantedConversation = nil
-        endpointer = Endpointer(parameters.endpoint, noiseDecibels: preroll ? finding.noiseDecibels : nil)
+        // Behind a button stands no measurement of the room.
+        let isMeasured = finding.noiseDecibels > Level.floorDecibels
+        endpointer = Endpointer(parameters.endpoint, noiseDecibels: isMeasured ? finding.noiseDecibels : nil)
         let candidate = WakeCandidate(
             wakeID: lastWakeID, phrase: identity.phrase, onsetMilliseconds: Double(onset.nanoseconds) / 1e6,
             snrDecibels: Double(finding.levelDecibels - finding.noiseDecibels),
@@ -73,13 +75,20 @@ extension Puck {
             let end = UplinkEnd(conversationID: conversationID, lastSequence: SerialNumber(65_535), reason: .cancelled)
             return effects.append(.send(.uplinkEnd(end)))
         }
-        turn = .listening(conversationID: conversationID)
-        deadlines.clear(.verdict)
         effects.append(
             .log(
                 LogRecord(
                     .info, "wake.granted",
                     [.init("wake_id", wakeID), .init("conversation", conversationID)])))
+        if utteranceHasHole {
+            // What was held back is no longer whole (a late verdict, a gap), and the hub takes packets from 0 on only.
+            let end = UplinkEnd(conversationID: conversationID, lastSequence: SerialNumber(65_535), reason: .gap)
+            effects.append(.send(.uplinkEnd(end)))
+            endTurn(&effects)
+            return playEarcon(.failed, &effects)
+        }
+        turn = .listening(conversationID: conversationID)
+        deadlines.clear(.verdict)
         playEarcon(.listening, &effects)
         sendPending(&effects)
     }
@@ -258,6 +267,9 @@ extension Puck {
             }
         case .thinking(let id):
             if goOn(id, welcome, &effects) {
+                #if MUTATIONS
+                    if Mutation.is(.endNotRepeated) { return }
+                #endif
                 if let utteranceEnd { effects.append(.send(.uplinkEnd(utteranceEnd))) }
             } else {
                 endTurn(&effects)

@@ -32,6 +32,8 @@ final class PlaybackLane {
     private var resumeAt: Int64 = 0
     private var skipPosition: Int64?
     private(set) var concealedBlocks = 0
+    /// The last stretch of the ring that was made up, which is no part of the play.
+    private var bridge: Range<Int64> = 0..<0
     private(set) var brokenPackets = 0
 
     init() throws(CodecError) {
@@ -60,6 +62,7 @@ final class PlaybackLane {
         resumeAt = 0
         skipPosition = nil
         concealedBlocks = 0
+        bridge = 0..<0
     }
 
     /// Whether a block can be taken now.
@@ -92,10 +95,15 @@ final class PlaybackLane {
         return block.count
     }
 
-    /// A block out of the past of the play, fading, for a ring that has run dry: not part of the play.
-    func conceal(into block: UnsafeMutableBufferPointer<Int16>) {
-        if concealedBlocks == 0 { decoder.copyState(to: concealer) }
+    /// A block out of the past of the play, fading, for a ring that has run dry: not part of the play. It goes to the
+    /// ring's `position`.
+    func conceal(into block: UnsafeMutableBufferPointer<Int16>, at position: Int64) {
+        if concealedBlocks == 0 {
+            decoder.copyState(to: concealer)
+            bridge = position..<position
+        }
         concealedBlocks += 1
+        bridge = bridge.lowerBound..<position + Int64(block.count)
         do throws(CodecError) {
             _ = try concealer.conceal(into: block)
         } catch {
@@ -107,7 +115,9 @@ final class PlaybackLane {
     /// Heard of the play, given how far the loudspeaker got in the ring.
     func heard(upTo position: Int64) -> Int64 {
         guard let start else { return resumeAt }
-        return min(max(resumeAt, position - start), cursor)
+        // `start` counts from behind the bridge.
+        let bridged = max(0, bridge.upperBound - max(position, bridge.lowerBound))
+        return min(max(resumeAt, position - start + bridged), cursor)
     }
 
     // MARK: Pause
@@ -120,11 +130,12 @@ final class PlaybackLane {
 
     /// It stopped when everything before `position` had been heard.
     func stopped(at position: Int64, skippedTo: Int64) {
-        guard let wanted = skipPosition, skippedTo >= wanted, let start else { return }
+        guard let wanted = skipPosition, skippedTo >= wanted, start != nil else { return }
         let oldest = max(0, decoded - Int64(Self.recentSamples))
-        resumeAt = max(oldest, heard(upTo: max(position, start)))
+        resumeAt = max(oldest, heard(upTo: position))
         cursor = resumeAt
-        self.start = nil
+        start = nil
+        bridge = 0..<0
         skipPosition = nil
         isCollecting = false
     }

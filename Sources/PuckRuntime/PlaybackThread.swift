@@ -168,6 +168,7 @@ private struct PlaybackLoop {
     private var isSounding = false
     /// The loop knows that the ring is empty.
     private var saidDry = false
+    private var bridged = BridgedSilence()
 
     init(
         stream: PlaybackStream, resampler: Resampler, format: NegotiatedFormat, reader: RingReader, mailbox: Mailbox,
@@ -188,6 +189,7 @@ private struct PlaybackLoop {
     }
 
     func destroy() {
+        bridged.destroy()
         samples.deallocate()
         converted.deallocate()
     }
@@ -226,7 +228,7 @@ private struct PlaybackLoop {
     @_noLocks @_noAllocation
     private mutating func silence(upTo position: Int64) -> Int32 {
         controls.servedDiscard(position)
-        let queued = isSounding ? Int64(truncatingIfNeeded: stream.queuedFrames()) &* 16_000 / rate : 0
+        let queued = isSounding ? queuedSamples() : 0
         let heard = max(0, reader.position &- queued)
         if position > reader.position { reader.seek(to: position) }
         isSounding = false
@@ -244,13 +246,13 @@ private struct PlaybackLoop {
     private mutating func write(_ count: Int) -> Int32 {
         isSounding = true
         let input = UnsafeBufferPointer(start: samples.baseAddress, count: count)
-        if resampler.isBypass { return write(input) }
+        if resampler.isBypass { return write(input, isSilence: false) }
         let produced = resampler.process(input, into: converted)
-        return write(UnsafeBufferPointer(start: converted.baseAddress, count: produced))
+        return write(UnsafeBufferPointer(start: converted.baseAddress, count: produced), isSilence: false)
     }
 
     @_noLocks @_noAllocation
-    private mutating func write(_ frames: UnsafeBufferPointer<Int16>) -> Int32 {
+    private mutating func write(_ frames: UnsafeBufferPointer<Int16>, isSilence: Bool) -> Int32 {
         guard let base = frames.baseAddress else { return 0 }
         let volume = Int32(truncatingIfNeeded: controls.words.pointee.volume.load(ordering: .relaxed))
         var written = 0
@@ -258,7 +260,9 @@ private struct PlaybackLoop {
         while written < frames.count {
             let outcome = stream.writePeriod(base + written, count: frames.count &- written, volume: volume)
             switch outcome.status {
-            case .running: written &+= outcome.frames
+            case .running:
+                written &+= outcome.frames
+                if isSilence { bridged.wroteSilence(outcome.frames) } else { bridged.wroteSound(outcome.frames) }
             case .lost: return outcome.errno
             case .timedOut:
                 silentWaits &+= 1
@@ -283,6 +287,7 @@ private struct PlaybackLoop {
             sleepMilliseconds(5)
             return 0
         }
+        publishHeard()
         if !saidDry {
             saidDry = true
             _ = mailbox.post(AudioEvent(.dry, position: reader.position))
@@ -296,7 +301,8 @@ private struct PlaybackLoop {
             base[i] = 0
             i &+= 1
         }
-        return write(Self.block)
+        // Past the resampler: silence is silence at any rate, and its filter keeps the end of the sound for what follows.
+        return write(UnsafeBufferPointer(start: base, count: Self.block), isSilence: true)
     }
 
     /// Writes what the resampler still holds of the sound, and lets it forget.
@@ -338,8 +344,14 @@ private struct PlaybackLoop {
 
     @_noLocks @_noAllocation
     private func publishHeard() {
-        let queued = Int64(truncatingIfNeeded: stream.queuedFrames()) &* 16_000 / rate
-        publish(heard: max(0, reader.position &- queued))
+        publish(heard: max(0, reader.position &- queuedSamples()))
+    }
+
+    /// Samples of the ring that the device holds and has not played.
+    @_noLocks @_noAllocation
+    private func queuedSamples() -> Int64 {
+        let frames = stream.queuedFrames()
+        return Int64(truncatingIfNeeded: frames &- bridged.count(inLast: frames)) &* 16_000 / rate
     }
 
     @_noLocks @_noAllocation

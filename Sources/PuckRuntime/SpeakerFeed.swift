@@ -169,7 +169,7 @@ final class SpeakerFeed {
             hasStarved = true
             active.isCollecting = true
         }
-        active.conceal(into: block)
+        active.conceal(into: block, at: producer.position)
         _ = producer.write(UnsafeBufferPointer(block))
         return true
     }

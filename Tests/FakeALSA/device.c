@@ -166,9 +166,9 @@ int64_t device_position(struct device *device)
         else if (position - device->done > (int64_t)device->io.buffer_size)
             return -EPIPE;
     } else if (position > device->done) {
+        device->hardware = position = device->done;
         if (device->io.state != SND_PCM_STATE_DRAINING)
             return -EPIPE;
-        position = device->done;
     }
     if (position > device->hardware)
         device->hardware = position;

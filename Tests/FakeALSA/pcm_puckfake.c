@@ -17,10 +17,17 @@ static int on_start(snd_pcm_ioplug_t *io)
     return 0;
 }
 
+// What was written and is dropped was never heard, so it leaves the recording. Where the loudspeaker got is what the
+// program was last told: a real one plays on between that question and the drop.
 static int on_stop(snd_pcm_ioplug_t *io)
 {
-    device_of(io)->running = false;
-    return 0;
+    struct device *device = device_of(io);
+    device->running = false;
+    if (device->is_capture || device->sink.fd < 0)
+        return 0;
+    int64_t unheard = device->done - device->hardware;
+    device->done = device->hardware;
+    return wav_sink_cut(&device->sink, (size_t)unheard);
 }
 
 static int on_prepare(snd_pcm_ioplug_t *io) { return device_prepare(device_of(io)); }

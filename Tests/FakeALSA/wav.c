@@ -166,19 +166,34 @@ int wav_sink_open(struct wav_sink *sink, const char *path, unsigned rate, unsign
     return 0;
 }
 
-int wav_sink_write(struct wav_sink *sink, const void *bytes, size_t count)
+static int write_sizes(const struct wav_sink *sink)
 {
     uint8_t size[4];
-    if (count > UINT32_MAX - HEADER_BYTES - sink->data_bytes)
-        return -EFBIG;
-    if (pwrite(sink->fd, bytes, count, HEADER_BYTES + (off_t)sink->data_bytes) != (ssize_t)count)
-        return -EIO;
-    sink->data_bytes += (uint32_t)count;
     put32(size, sink->data_bytes);
     if (pwrite(sink->fd, size, 4, 40) != 4)
         return -EIO;
     put32(size, sink->data_bytes + HEADER_BYTES - 8);
     return pwrite(sink->fd, size, 4, 4) == 4 ? 0 : -EIO;
+}
+
+int wav_sink_write(struct wav_sink *sink, const void *bytes, size_t count)
+{
+    if (count > UINT32_MAX - HEADER_BYTES - sink->data_bytes)
+        return -EFBIG;
+    if (pwrite(sink->fd, bytes, count, HEADER_BYTES + (off_t)sink->data_bytes) != (ssize_t)count)
+        return -EIO;
+    sink->data_bytes += (uint32_t)count;
+    return write_sizes(sink);
+}
+
+int wav_sink_cut(struct wav_sink *sink, size_t frames)
+{
+    size_t bytes = frames * sink->frame_bytes;
+    if (bytes == 0)
+        return 0;
+    sink->data_bytes -= (uint32_t)(bytes < sink->data_bytes ? bytes : sink->data_bytes);
+    int error = write_sizes(sink);
+    return error < 0 ? error : ftruncate(sink->fd, HEADER_BYTES + (off_t)sink->data_bytes) < 0 ? -EIO : 0;
 }
 
 void wav_sink_close(struct wav_sink *sink)

@@ -33,6 +33,8 @@ struct wav_sink {
 // Continues a file that this process has recorded in the same format (the device was reopened); else starts it anew.
 int wav_sink_open(struct wav_sink *sink, const char *path, unsigned rate, unsigned channels, unsigned sample_bytes);
 int wav_sink_write(struct wav_sink *sink, const void *bytes, size_t count);
+// Takes the last `frames` out again.
+int wav_sink_cut(struct wav_sink *sink, size_t frames);
 void wav_sink_close(struct wav_sink *sink);
 
 #endif

@@ -80,7 +80,7 @@ private struct Fuzzer {
         case 64..<76:
             let playID = pick(10) == 0 ? answer.playID &+ 1 : answer.playID
             bench.ready(pick(60), isComplete: pick(2) == 0, playID: playID)
-        case 76..<77:
+        case 76..<78:
             switch pick(4) {
             case 0: bench.step(.answerFailed(playID: answer.playID, reason: "fuzz"))
             case 1: bench.step(.playCancelled(playID: answer.playID))
@@ -90,7 +90,7 @@ private struct Fuzzer {
                     .playRequested(
                         request: 1, puckID: Self.names[pick(Self.names.count)], category: categories[pick(4)]))
             }
-        case 77..<88:
+        case 78..<88:
             let id = speaker()
             bench.played(
                 id, pick(40) == 0 ? pick(65_536) : lastSent[id, default: 0], heard: pick(400), playID: answer.playID,

@@ -120,6 +120,19 @@ struct ResumeTests {
         }
     }
 
+    @Test("a puck that falls silent without a word is away, and finds its answer again: it is not given up before")
+    func halfOpen() {
+        for heard in [0, 20, 99, 100] {
+            var (bench, _, _) = Self.speaking(100)
+            let resume = Self.resume(bench, 90)
+            bench.played(ConnectionID(1), 89, heard: heard)
+            bench.advance(HubLimits.silentFor)
+            #expect(bench.last.closed == [ConnectionID(1)] && bench.all.outcomes.isEmpty, "heard \(heard)")
+            _ = bench.reconnect("kitchen", resume: resume)
+            #expect(bench.last.welcomes.first?.resume == .replayed && bench.all.outcomes.isEmpty, "heard \(heard)")
+        }
+    }
+
     @Test("what was acknowledged, never sent, of another epoch or too old is not replayed: a clean start instead")
     func fresh() {
         for (name, sequence, wait) in [
@@ -246,5 +259,17 @@ struct ResumeTests {
         #expect(bench.last.log("play.end") == nil)
         bench.played(id, bench.all.stream.count - 1, heard: 50, playID: 2, state: .ended)
         #expect(bench.last.log("play.end")?.value("outcome") == "done")
+    }
+
+    @Test("a puck that refused something is not sent the same again: nothing of it is kept")
+    func refusedByThePuck() {
+        var (bench, first, _) = Self.speaking()
+        let resume = Self.resume(bench, 50)
+        bench.step(.receivedError(first, WireError(.unexpected, "downlink message 52 where 50 was next")))
+        #expect(bench.last.closed == [first])
+        #expect(bench.last.outcomes == ["degraded"] && bench.last.count(.forgetAnswer(playID: 1)) == 1)
+        _ = bench.reconnect("kitchen", resume: resume)
+        #expect(bench.last.welcomes.first?.resume == .fresh)
+        #expect(bench.last.stream.isEmpty)
     }
 }

@@ -109,6 +109,28 @@ struct PuckResumeTests {
         #expect(bench.puck.phase == .idle)
     }
 
+    @Test("who pressed the button and is asked again is heard to the end of the speech, not to the utterance's limit")
+    func interruptedAfterButton() {
+        var bench = Bench()
+        bench.connect()
+        bench.on(.talkRequested(position: 16_000))
+        _ = bench.control(.grant(wakeID: 1, conversationID: "c1"))
+        for _ in 0..<10 { bench.on(.packetEncoded(levelDecibels: -55)) }
+        _ = Self.speak(&bench, 20)
+        bench.on(.socketClosed(reason: "reset"))
+        _ = Self.speak(&bench, 60)
+        _ = bench.wait(.seconds(2))
+        bench.on(.socketOpened)
+        _ = bench.control(Self.welcome(.replayed))
+        _ = bench.control(.grant(wakeID: 2, conversationID: "c2"))
+        for level: Float in [-55, -30, -55] {
+            for _ in 0..<20 { bench.on(.packetEncoded(levelDecibels: level)) }
+        }
+        var all: [PuckEffect] = []
+        for _ in 0..<20 { all += bench.on(.packetEncoded(levelDecibels: -55)) }
+        #expect(all.sent.contains { if case .uplinkEnd(let end) = $0 { end.reason == .endpoint } else { false } })
+    }
+
     @Test("a hub that cannot go on ends the utterance, or the wait for its answer, audibly")
     func refused() {
         for isThinking in [false, true] {

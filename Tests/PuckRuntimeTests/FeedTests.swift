@@ -212,6 +212,30 @@ struct SpeakerFeedTests {
         #expect(speaker.feed.heardSamples == 2_240)
     }
 
+    @Test(
+        "a play that is paused while it is bridged goes on with the sample that is next, however much of that was heard"
+    )
+    func pausedInBridge() throws {
+        for unheard in [0, 100, 640, 960, 1_100] as [Int64] {
+            let speaker = try Speaker(playoutDelayMilliseconds: 0)
+            speaker.start(.pcm16)
+            for i in 0..<5 as Range<Int16> { speaker.receive(i) }
+            _ = speaker.feed.pump()
+            var heard = speaker.play(1_600)
+            for _ in 0..<3 { _ = speaker.feed.ranDry() }
+            _ = speaker.play(960)
+            heard.removeLast(Int(max(0, unheard - 960)))
+            speaker.feed.pause()
+            speaker.skip(unheard: unheard)
+            speaker.feed.resume()
+            #expect(speaker.feed.heardSamples == heard.count, "\(unheard)")
+            for i in 5..<8 as Range<Int16> { speaker.receive(i) }
+            speaker.feed.finish()
+            while speaker.feed.pump() || speaker.reader.fill > 0 { heard += speaker.play(777) }
+            #expect(heard == (0..<8).flatMap { [Int16](repeating: $0, count: 320) }, "\(unheard)")
+        }
+    }
+
     @Test("a second stop that comes while the first is being served is served too")
     func secondStop() throws {
         let speaker = try Speaker(playoutDelayMilliseconds: 0)
@@ -240,6 +264,28 @@ struct SpeakerFeedTests {
         _ = speaker.feed.pump()
         #expect(speaker.play(1000).count == 320)
         #expect(speaker.feed.brokenPackets == 1)
+    }
+}
+
+@Suite("Bridged silence")
+struct BridgedSilenceTests {
+    @Test("counts what lies in the last frames, in pieces, and forgets only what no device still holds")
+    func count() {
+        var silence = BridgedSilence()
+        defer { silence.destroy() }
+        #expect(silence.count(inLast: 1000) == 0)
+        silence.wroteSound(500)
+        silence.wroteSilence(100)
+        silence.wroteSilence(60)
+        silence.wroteSound(40)
+        silence.wroteSilence(10)
+        let counts = [0, 5, 10, 50, 60, 200, 210, 300, 5_000].map { silence.count(inLast: $0) }
+        #expect(counts == [0, 5, 10, 10, 20, 160, 170, 170, 170])
+        for _ in 0..<100 {
+            silence.wroteSound(320)
+            silence.wroteSilence(320)
+        }
+        #expect(silence.count(inLast: 16_000) == 8_000)
     }
 }
 

@@ -6,6 +6,8 @@ import Testing
 final class House {
     let folder: URL
     private var children: [Child] = []
+    /// Other programs that tests need; how they end says nothing.
+    private var helpers: [Child] = []
     /// Of each hub, by its name.
     private var ports: [String: Int] = [:]
     private var tokens: [String: String] = [:]
@@ -30,7 +32,7 @@ final class House {
     }
 
     private func demolish() {
-        for child in children { child.kill() }
+        for child in children + helpers { child.kill() }
         try? FileManager.default.removeItem(at: folder)
     }
 
@@ -51,11 +53,21 @@ final class House {
         return (try await child.exitStatus(), child.output)
     }
 
-    /// Starts a program that goes on running.
-    func start(_ program: String, _ arguments: [String], name: String, devices: Bool = false) throws -> Child {
+    /// Starts a program that goes on running, in a network of its own when one is given.
+    func start(
+        _ program: String, _ arguments: [String], name: String, devices: Bool = false, network: Network? = nil
+    ) throws -> Child {
+        let command = try (network?.prefix ?? []) + [Build.program(program)] + arguments
         let child = try Child(
-            Build.program(program), arguments, name: name, in: folder, devices ? deviceEnvironment : [:])
+            command[0], Array(command.dropFirst()), name: name, in: folder, devices ? deviceEnvironment : [:])
         children.append(child)
+        return child
+    }
+
+    /// Starts a command of the system's.
+    func help(_ command: [String]) throws -> Child {
+        let child = try Child(command[0], Array(command.dropFirst()), name: "helper", in: folder)
+        helpers.append(child)
         return child
     }
 
@@ -67,13 +79,15 @@ final class House {
 
     /// Writes a hub's configuration and returns its path. `extra` are further lines, sections included.
     @discardableResult
-    func configureHub(_ name: String = "hub", tls: Bool = false, port: Int = 0, extra: String = "") throws -> String {
+    func configureHub(
+        _ name: String = "hub", tls: Bool = false, address: String = "127.0.0.1", port: Int = 0, extra: String = ""
+    ) throws -> String {
         try? FileManager.default.createDirectory(at: file(name), withIntermediateDirectories: false)
         try write(
             """
             [hub]
             name = localhost
-            listen = 127.0.0.1
+            listen = \(address)
             port = \(port)
             state_dir = \(file(name).path)
             [tls]
@@ -89,14 +103,46 @@ final class House {
     }
 
     /// Starts a hub and waits until it listens; on the same port when it is started again.
-    func hub(_ name: String = "hub", tls: Bool = false, extra: String = "") async throws -> Child {
-        let path = try configureHub(name, tls: tls, port: ports[name] ?? 0, extra: extra)
-        let hub = try start("puckhub", ["--config", path], name: name)
+    func hub(
+        _ name: String = "hub", tls: Bool = false, address: String = "127.0.0.1", extra: String = "",
+        network: Network? = nil
+    ) async throws -> Child {
+        let path = try configureHub(name, tls: tls, address: address, port: ports[name] ?? 0, extra: extra)
+        let hub = try start("puckhub", ["--config", path], name: name, network: network)
         ports[name] = Int(try await hub.line("hub.listening")["port"] ?? "")
         return hub
     }
 
     func port(of hub: String = "hub") -> Int { ports[hub] ?? 1 }
+
+    /// Of `puckhub status`.
+    func count(_ name: String, hub: String = "hub") async throws -> Int {
+        let said = try await run("puckhub", ["--config", file("\(hub).conf").path, "status"]).output
+        let word = said.split { $0 == " " || $0 == "\n" }.first { $0.hasPrefix(name + "=") }
+        guard let count = word.flatMap({ Int($0.dropFirst(name.count + 1)) }) else {
+            throw Disappointment("no \(name) in: \(said)")
+        }
+        return count
+    }
+
+    /// Has a hub play a file of this house. Returns the play's number.
+    func play(_ name: String, _ category: String, on puck: String = "kitchen") async throws -> String {
+        let words = ["play", puck, file(name).path, category]
+        let said = try await run("puckhub", ["--config", file("hub.conf").path] + words).output
+        guard said.hasPrefix("play_id=") else { throw Disappointment("\(words) is answered with: \(said)") }
+        return String(said.dropFirst(8).prefix { $0.isNumber })
+    }
+
+    /// What a hub recorded of a conversation: "heard", or "sent". It is written soon after the line of the log that says
+    /// that it is over.
+    func recording(_ conversation: String, _ what: String) async throws -> [Int16] {
+        try await eventually("nothing was \(what) in \(conversation)") { hasRecording(conversation, what) }
+        return Sound.read(file("hub/\(conversation).\(what).wav"))
+    }
+
+    func hasRecording(_ conversation: String, _ what: String) -> Bool {
+        FileManager.default.fileExists(atPath: file("hub/\(conversation).\(what).wav").path)
+    }
 
     /// What a hub could have given out; for tests in which none is asked.
     static let anyToken = "a-token-that-no-hub-knows"
@@ -122,6 +168,8 @@ final class House {
         case quietAt(rate: Int)
         /// Plays once, from the moment at which `release` is called.
         case saying([Int16])
+        /// Plays once, from the moment at which the device is opened: sample n of it is number n of the capture.
+        case hearing([Int16])
     }
 
     /// Writes a puck's configuration, its devices and, unless one is given, its token. Returns the arguments that
@@ -167,11 +215,11 @@ final class House {
     /// Configures and starts a puck.
     func puck(
         _ name: String = "kitchen", hub: String = "hub", tls: Bool = false, token: String? = nil, port: Int? = nil,
-        microphone: Microphone = .talking, set: [String] = []
+        microphone: Microphone = .talking, set: [String] = [], network: Network? = nil
     ) async throws -> Child {
         let arguments = try await configurePuck(
             name, hub: hub, tls: tls, token: token, port: port, microphone: microphone, set: set)
-        return try start("puckd", arguments, name: name, devices: true)
+        return try start("puckd", arguments, name: name, devices: true, network: network)
     }
 
     private func writeDevices(_ name: String, _ microphone: Microphone) throws {
@@ -184,6 +232,9 @@ final class House {
         case .saying(let samples):
             try Sound.write(samples, to: file("\(name).wav"))
             how = "start_file \"\(file("begin").path)\""
+        case .hearing(let samples):
+            try Sound.write(samples, to: file("\(name).wav"))
+            how = ""
         }
         var text = (try? String(contentsOf: file("asound.conf"), encoding: .utf8)) ?? ""
         if text.isEmpty { text = "pcm_type.puckfake { lib \"\(try Build.plugin.get())\" }\n" }

@@ -1,0 +1,89 @@
+import PuckBase
+import PuckWire
+
+/// 2. Every candidate that the hub hears gets exactly one verdict, within the arbitration window, unless its connection
+/// ends. A grant may be taken back once (`degraded`). A puck gives up waiting only when something was wrong on the way.
+struct VerdictChecker {
+    private struct Candidate: Hashable {
+        var connection: Int
+        var wakeID: UInt32
+    }
+    private enum Verdict {
+        case awaited(since: Instant)
+        case granted
+        case cancelled
+    }
+
+    /// The longest window that can be configured, and a little for rounding.
+    private static let longest = Interval.milliseconds(125)
+
+    private var candidates: [Candidate: Verdict] = [:]
+    private var awaited: [Candidate] = []
+    private var askedAt: [Int: Instant] = [:]
+    private var hubThawedAt = Instant.zero
+
+    mutating func watch(
+        _ observation: Observation, _ moment: Moment, _ findings: Findings, _ disturbances: Disturbances
+    ) {
+        switch observation {
+        case .puckSent(let puck, _, .wakeCandidate): askedAt[puck] = moment.now
+        case .puckLogged(let puck, let record):
+            guard record.event.isNamed("wake.no_verdict"), let since = askedAt[puck] else { return }
+            if !disturbances.disturbed(puck, since: since) {
+                findings.report(.verdicts, puck, "no verdict came, and nothing was wrong on the way")
+            }
+        case .hubHeard(let connection, .wakeCandidate(let wake)):
+            let candidate = Candidate(connection: connection, wakeID: wake.wakeID)
+            if candidates[candidate] != nil {
+                findings.report(.verdicts, nil, "connection \(connection) repeats candidate \(wake.wakeID)")
+            }
+            candidates[candidate] = .awaited(since: moment.local)
+            awaited.append(candidate)
+        case .hubSent(let connection, .grant(let wakeID, _), _):
+            judged(Candidate(connection: connection, wakeID: wakeID), .granted, nil, findings)
+        case .hubSent(let connection, .cancel(let wakeID, let reason), _):
+            judged(Candidate(connection: connection, wakeID: wakeID), .cancelled, reason, findings)
+        case .connectionClosed(let connection):
+            // Few pucks, few candidates: a closed connection's are forgotten.
+            candidates = candidates.filter { $0.key.connection != connection }
+            awaited.removeAll { $0.connection == connection }
+        case .hubEnded:
+            candidates = [:]
+            awaited = []
+        case .hubThawed: hubThawedAt = moment.local
+        default: break
+        }
+    }
+
+    private mutating func judged(
+        _ candidate: Candidate, _ verdict: Verdict, _ reason: HubControl.CancelReason?, _ findings: Findings
+    ) {
+        switch candidates[candidate] {
+        case nil: findings.report(.verdicts, nil, "a verdict for candidate \(candidate.wakeID), which nobody sent")
+        case .awaited: awaited.removeAll { $0 == candidate }
+        case .granted:
+            if reason != .degraded {
+                findings.report(.verdicts, nil, "a second verdict for candidate \(candidate.wakeID), after its grant")
+            }
+        case .cancelled:
+            findings.report(.verdicts, nil, "a second verdict for candidate \(candidate.wakeID), after its cancel")
+        }
+        candidates[candidate] = verdict
+    }
+
+    mutating func steppedHub(_ local: Instant, _ findings: Findings) {
+        guard let oldest = awaited.first, case .awaited(let since)? = candidates[oldest] else { return }
+        if local - max(since, hubThawedAt) > Self.longest {
+            findings.report(.verdicts, nil, "candidate \(oldest.wakeID) waits longer than any window lasts")
+        }
+    }
+}
+
+extension StaticStringKey {
+    /// Without making strings of both.
+    func isNamed(_ name: StaticString) -> Bool {
+        guard text.utf8CodeUnitCount == name.utf8CodeUnitCount else { return false }
+        for i in 0..<name.utf8CodeUnitCount where text.utf8Start[i] != name.utf8Start[i] { return false }
+        return true
+    }
+}

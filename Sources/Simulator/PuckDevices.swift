@@ -1,0 +1,170 @@
+import PuckAudio
+import PuckBase
+import PuckCore
+
+/// What a puck's microphone hears of somebody.
+struct HeardSpeech {
+    var speech: Speech
+    /// Of the house.
+    var onset: Instant
+    var snrDecibels: Double
+    /// Where in the speech the last question was; it only moves on.
+    var cursor = 0
+
+    /// Whether somebody is speaking at that moment.
+    mutating func sounds(at time: Instant) -> Bool {
+        let offset = time - onset
+        while cursor < speech.sounds.count, speech.sounds[cursor].upperBound <= offset { cursor += 1 }
+        return cursor < speech.sounds.count && speech.sounds[cursor].lowerBound <= offset
+    }
+}
+
+// The microphone and the loudspeaker at work, and what breaks on them.
+
+extension SimulatedPuck {
+    static let noiseDecibels: Float = -62
+
+    /// A packet is whole, or the encoder's next turn has come.
+    func microphoneTurn(_ recording: Int) {
+        guard isRunning, microphone.isRunning, Int(microphone.recording) == recording else { return }
+        let lost = microphone.skipLost(localNow)
+        if lost > 0 {
+            note(.captureGap(index, lost))
+            perform(.captureGap(samples: lost))
+        }
+        var budget = Microphone.packetsPerTurn
+        while budget > 0, microphone.isRunning, Int(microphone.recording) == recording, microphone.waiting(localNow) > 0
+        {
+            budget -= 1
+            encodeOne()
+        }
+        guard microphone.isRunning, Int(microphone.recording) == recording else { return }
+        let next = microphone.waiting(localNow) > 0 ? house.now + .milliseconds(2) : clock.house(microphone.nextIsWhole)
+        house.queue.schedule(.microphone, at: max(next, house.now), subject: index, number: recording)
+    }
+
+    private func encodeOne() {
+        let began = clock.house(microphone.began(microphone.next))
+        let isSpoken = speech?.sounds(at: began) ?? false
+        let level = isSpoken ? Self.noiseDecibels + Float(speech!.snrDecibels) : Self.noiseDecibels
+        let sound = microphone.encode(into: UplinkWindow.slot(of: core.nextPacket))
+        note(.encoded(index, sound))
+        perform(.packetEncoded(levelDecibels: level))
+    }
+
+    /// Somebody's wake word was found.
+    func wakeFound(onset: Instant, snrDecibels: Double) {
+        guard isRunning, captureWorks, !core.isMuted else { return }
+        let local = clock.local(onset)
+        let finding = WakeFinding(
+            onset: Self.position(of: local), levelDecibels: Self.noiseDecibels + Float(snrDecibels),
+            noiseDecibels: Self.noiseDecibels, confidence: 0.9)
+        perform(.wakeHeard(finding, onset: local))
+    }
+
+    func buttonPressed() {
+        perform(.talkRequested(position: Self.position(of: localNow)))
+    }
+
+    func networkChanged() {
+        guard isRunning else { return }
+        note(.networkChanged(index))
+        perform(.networkChanged)
+    }
+
+    // MARK: Capture faults
+
+    func captureGap(_ length: Interval) {
+        guard isRunning, captureWorks else { return }
+        let samples = length.nanoseconds / 62_500
+        perform(.captureOverrun(missingSamples: samples))
+        guard microphone.isRunning else { return }
+        microphone.lose(packets: Int(samples / 320) + 1)
+        note(.captureGap(index, samples))
+        perform(.captureGap(samples: samples))
+    }
+
+    func captureBreaks() {
+        captureWorks = false
+        note(.captureWorks(index, false))
+        microphone.stop()
+        perform(.captureLost)
+    }
+
+    func captureReturns() {
+        captureWorks = true
+        note(.captureWorks(index, true))
+        perform(.captureRestored)
+    }
+
+    /// The process goes on after it stood for `length`.
+    func thaw(after length: Interval, as kind: FaultKind) {
+        guard isRunning else { return }
+        note(.puckThawed(index))
+        // The hardware holds 100 ms for a program that does not come; a machine that slept lost its place.
+        let held = Interval.milliseconds(100)
+        switch kind {
+        case .puckFreeze:
+            loudspeaker.delay(by: length)
+            if length > held { captureGap(length - held) }
+        case .puckSuspend: captureGap(held)
+        default: break  // the loop stood, the devices did not
+        }
+    }
+
+    // MARK: Loudspeaker
+
+    func hearWhatWasPlayed(_ now: Instant) {
+        if !playbackWorks { return }
+        while let packet = loudspeaker.takeHeard(now) { note(.played(index, packet)) }
+    }
+
+    func scheduleReport(_ now: Instant) {
+        guard playbackWorks, let at = loudspeaker.nextReport(now) else { return }
+        if let reportAt = loudspeaker.reportAt, reportAt <= at, reportAt > now { return }
+        loudspeaker.reportAt = at
+        house.queue.schedule(
+            .loudspeaker, at: max(clock.house(at), house.now), subject: index, number: loudspeaker.active.play)
+    }
+
+    /// A report is due.
+    func loudspeakerTurn(_ play: Int) {
+        func isCurrent() -> Bool { loudspeaker.isPlaying && loudspeaker.active.play == play }
+        guard isRunning, isCurrent(), playbackWorks else { return }
+        let now = localNow
+        guard let reportAt = loudspeaker.reportAt, reportAt <= now else { return }
+        loudspeaker.reportAt = nil
+        hearWhatWasPlayed(now)
+        perform(.playbackAdvanced(samples: loudspeaker.active.heardSamples(now)))
+        guard isCurrent() else { return }
+        if loudspeaker.active.isDrained {
+            loudspeaker.stop()
+            note(.playDrained(index))
+            return perform(.playbackDrained)
+        }
+        if loudspeaker.takeStarved() {
+            note(.playStarved(index))
+            perform(.playbackStarved)
+        }
+        if isCurrent() { scheduleReport(now) }
+    }
+
+    func playbackBreaks() {
+        playbackWorks = false
+        note(.playbackWorks(index, false))
+        loudspeaker.stopAll()
+        perform(.playbackLost)
+    }
+
+    func playbackReturns() {
+        playbackWorks = true
+        note(.playbackWorks(index, true))
+        perform(.playbackRestored)
+    }
+
+    func speakerHolds(for length: Interval) {
+        let now = localNow
+        hearWhatWasPlayed(now)
+        loudspeaker.delay(by: length)
+    }
+}
