@@ -19,7 +19,11 @@ from .contestants import Failure, Place, wait_for
 STORM_PUCKS = 1000
 IDLE_PUCKS = 1000
 SPEAKING_PUCKS = 100
+# Memory for one more is the slope from few to many: what is there anyway falls out.
+FEW_IDLE, FEW_SPEAKING = 100, 20
 PACKETS_A_SECOND = 50
+# How long the hub is away in the second storm: most pucks are then at 15 to 30 s between their attempts.
+AWAY_SECONDS = 20
 SETTLE_SECONDS = 1.5
 # Before everything else on the machine, server and load alike: it is the server that is measured.
 FIRST = ["chrt", "-f", "30"] if os.geteuid() == 0 else []
@@ -109,35 +113,37 @@ def _ended(place: Place):
         place.end()
 
 
-def _throughput(hub: Hub, server, kind: str, seconds: float) -> float:
+def _throughput(hub: Hub, server, kind: str, pucks: int, seconds: float) -> float:
     """Messages that the server dealt with in a second of its processor."""
     with _ended(hub.place):
         child, port = server.start(prefix=FIRST)
         prefix = "" if server is hub else "echo-"
-        load = Load(hub, port, SPEAKING_PUCKS, PACKETS_A_SECOND, prefix + kind)
+        load = Load(hub, port, pucks, PACKETS_A_SECOND, prefix + kind)
         load.send()
         time.sleep(SETTLE_SECONDS)
         before, used = load.count(), process.processor_seconds(child.pid)
         time.sleep(seconds)
         after, used = load.count(), process.processor_seconds(child.pid) - used
-        if after[1] - before[1] < 0.8 * (after[0] - before[0]):
+        if pucks == SPEAKING_PUCKS and after[1] - before[1] < 0.8 * (after[0] - before[0]):
             raise Failure(f"{server.name} did not keep up with {kind}: run again on a quieter machine")
         return (after[1] - before[1]) / used
 
 
 def throughput(hub: Hub, seconds: float, rounds: int) -> dict:
-    """In turns, so that what else runs on the machine comes and goes for both."""
+    """In turns, so that what else runs on the machine comes and goes for both. A hundred pucks leave the server time to
+    sleep between messages; a thousand bring more than it can do."""
     result = {}
-    for kind in ("ping", "pcm", "opus"):
+    loads = [(kind, kind, SPEAKING_PUCKS) for kind in ("ping", "pcm", "opus")]
+    for name, kind, pucks in [*loads, ("crowd", "ping", STORM_PUCKS)]:
         found = {"puckhub": [], "echo": []}
         for _ in range(rounds):
             for server in (hub, Echo(hub)):
-                found[server.name].append(_throughput(hub, server, kind, seconds))
-        for name, values in found.items():
-            result[f"{name}_{kind}_per_cpu_second"] = statistics.median(values)
-        result[f"{kind}_least_share_of_echo"] = statistics.median(
-            a / b for a, b in zip(found["puckhub"], found["echo"], strict=True)
-        )
+                found[server.name].append(_throughput(hub, server, kind, pucks, seconds))
+        for server, values in found.items():
+            result[f"{server}_{name}_per_cpu_second"] = statistics.median(values)
+        shares = [a / b for a, b in zip(found["puckhub"], found["echo"], strict=True)]
+        result[f"{name}_least_share_of_echo"] = statistics.median(shares)
+        result[f"{name}_shares_of_echo"] = shares
     return result
 
 
@@ -174,50 +180,67 @@ def instructions(hub: Hub, seconds: float) -> dict:
 
 
 def memory(hub: Hub, seconds: float) -> dict:
-    """Anonymous memory, which nobody shares and nothing but the connections adds to."""
+    """KiB of PSS for each connection. Nobody else maps the server's libraries (see `_copy_libraries`)."""
 
     def of(server, kind: str, pucks: int, speaking: float) -> float:
         with _ended(hub.place):
             child, port = server.start()
-            before = process.memory(child.pid, set())["anonymous_mib"]
             load = Load(hub, port, pucks, PACKETS_A_SECOND, kind)
             load.send()
             time.sleep(speaking)
-            return (process.memory(child.pid, set())["anonymous_mib"] - before) * 1024 / pucks
+            return process.memory(child.pid, set())["pss_mib"] * 1024
 
-    few, many = seconds, 3 * seconds
-    first, second = of(hub, "opus", SPEAKING_PUCKS, few), of(hub, "opus", SPEAKING_PUCKS, many)
+    def each(server, kind: str, few: int, many: int, speaking: float) -> tuple[float, float]:
+        """For one more, and for all of the many."""
+        most = of(server, kind, many, speaking)
+        return (most - of(server, kind, few, speaking)) / (many - few), most
+
+    idle, _ = each(hub, "idle", FEW_IDLE, IDLE_PUCKS, SETTLE_SECONDS)
+    echo, _ = each(Echo(hub), "echo-idle", FEW_IDLE, IDLE_PUCKS, SETTLE_SECONDS)
+    speaking, most = each(hub, "opus", FEW_SPEAKING, SPEAKING_PUCKS, seconds)
+    longer = of(hub, "opus", SPEAKING_PUCKS, 3 * seconds)
     return {
-        "idle_puck_kib": of(hub, "idle", IDLE_PUCKS, SETTLE_SECONDS),
-        "echo_idle_kib": of(Echo(hub), "echo-idle", IDLE_PUCKS, SETTLE_SECONDS),
-        "speaking_puck_kib": first,
-        "speaking_puck_seconds": few,
-        "speech_kib_per_second": (second - first) / (many - few),
+        "idle_puck_kib": idle,
+        "echo_idle_kib": echo,
+        "speaking_puck_kib": speaking,
+        "speaking_puck_seconds": seconds,
+        "speech_kib_per_second": (longer - most) / SPEAKING_PUCKS / (2 * seconds),
     }
 
 
-def storm(hub: Hub) -> dict:
-    """A hub dies under a house of pucks and is started again at once."""
+def storm(hub: Hub, name: str, away: float) -> dict:
+    """A hub dies under a house of pucks and is back at once, or after some time."""
     with _ended(hub.place):
         child, port = hub.start()
         load = Load(hub, port, STORM_PUCKS, PACKETS_A_SECOND, "idle")
         time.sleep(SETTLE_SECONDS)
-        attempts = load.count()[2]
         child.send_signal(signal.SIGKILL)
         child.wait()
-        killed = time.monotonic()
+        time.sleep(away)
+        attempts = load.count()[2]
+        began = time.monotonic()
         child, _ = hub.start(port)
-        restarted = time.monotonic()
         load.wait_until_served()
         served = time.monotonic()
         status = (Path("/proc") / str(child.pid) / "status").read_text()
         return {
-            "storm_served_s": served - restarted,
-            "storm_since_loss_s": served - killed,
-            "storm_peak_mib": int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024,
-            "storm_attempts_per_puck": (load.count()[2] - attempts) / STORM_PUCKS,
-            "storm_cpu_s": process.processor_seconds(child.pid),
+            f"{name}_served_s": served - began,
+            f"{name}_peak_mib": int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024,
+            f"{name}_attempts_per_puck": (load.count()[2] - attempts) / STORM_PUCKS,
+            f"{name}_cpu_s": process.processor_seconds(child.pid),
         }
+
+
+def simulation(root: Path) -> dict:
+    """How fast the simulator is: the houses of `make sim`, some of its seeds."""
+    said = subprocess.run(
+        [root / ".build-sim/release/pucksim", "run", "--seeds", "1-20", "--pucks", "5", "--minutes", "30"],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    found = re.search(r"([\d.]+) simulated hours a second", said)
+    if not found:
+        raise Failure(f"pucksim did not say how fast it was, but: {said}")
+    return {"simulated_hours_per_second": float(found[1])}
 
 
 def measure(place: Place, skip: list[str], quick: bool) -> dict:
@@ -227,10 +250,10 @@ def measure(place: Place, skip: list[str], quick: bool) -> dict:
     place.folder.mkdir(parents=True, exist_ok=True)
     hub = Hub(place)
     parts = {
-        "throughput": lambda: throughput(hub, 3 if quick else 8, 2 if quick else 5),
-        "instructions": lambda: instructions(hub, 4 if quick else 10),
-        "memory": lambda: memory(hub, 2 if quick else 5),
-        "storm": lambda: storm(hub),
+        "throughput": lambda: throughput(hub, 3 if quick else 4, 2 if quick else 3),
+        "instructions": lambda: instructions(hub, 4 if quick else 6),
+        "memory": lambda: memory(hub, 5),
+        "storm": lambda: storm(hub, "storm", 0) | storm(hub, "late_storm", AWAY_SECONDS),
     }
     result = {}
     for name, part in parts.items():

@@ -15,23 +15,27 @@ from . import contestants, hub, measure, report, speech
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="Benchmarks/run", description="Measures puckd beside its peers.")
+    parser = argparse.ArgumentParser(prog="Benchmarks/run", description="Measures puckd and puckhub beside their peers.")
     parser.add_argument("--quick", action="store_true", help="shorter windows: rougher figures in two minutes")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="floor, gstreamer, puckd or puckhub")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="floor, gstreamer, puckd, puckhub or pucksim")
     parser.add_argument("--skip", action="append", default=[], metavar="PART",
                         help="instructions, streaming, idle, latency or starts; of puckhub "
                              "throughput, instructions, memory or storm")  # fmt: skip
     parser.add_argument("--slowness", type=int, default=3, help="device time under valgrind (default: 3 times slower)")
-    parser.add_argument("--no-build", action="store_true", help="measure what .build-embedded holds")
+    parser.add_argument("--no-build", action="store_true", help="measure what was built before")
     parser.add_argument("--programs", type=Path, help="the folder of puckd and puckhub (default: the Embedded build)")
     parser.add_argument("--json", type=Path, help="default: .build-bench/results.json")
     parser.add_argument("--keep", type=Path, help="keep logs and traces in this folder")
     return parser.parse_args()
 
 
-def _build(root: Path, build: Path, build_daemons: bool) -> None:
-    if build_daemons:
+def _build(root: Path, build: Path, options: argparse.Namespace) -> None:
+    if not options.no_build:
         subprocess.run([root / "scripts/embedded-build", "puckd", "puckhub"], check=True)
+        if not options.only or "pucksim" in options.only:
+            subprocess.run(
+                ["swift", "build", "-c", "release", "--product", "pucksim", "--scratch-path", root / ".build-sim"],
+                cwd=root, check=True)  # fmt: skip
     build.mkdir(exist_ok=True)
     here = root / "Benchmarks"
 
@@ -88,7 +92,7 @@ def run(root: Path) -> int:
     options = _arguments()
     build = root / ".build-bench"
     try:
-        _build(root, build, not options.no_build)
+        _build(root, build, options)
         with tempfile.TemporaryDirectory(prefix="puckbench-") as folder:
             place = contestants.Place(
                 build=build, embedded=options.programs or root / ".build-embedded/release",
@@ -96,9 +100,9 @@ def run(root: Path) -> int:
                 folder=options.keep or Path(folder), recording=build / "speech.wav",
             )  # fmt: skip
             found = [contestants.floor(), contestants.gstreamer(), contestants.Puckd()]
-            wanted = options.only or ["puckhub", *(c.name for c in found)]
+            wanted = options.only or ["puckhub", "pucksim", *(c.name for c in found)]
             programs = [build / "floor", build / "echo", place.embedded / "puckhub"]
-            if wanted != ["puckhub"]:
+            if any(c.name in wanted for c in found):
                 programs.append(place.embedded / "puckd")
                 speech.make(place.recording)
             _copy_libraries(programs, build / "lib")
@@ -106,6 +110,9 @@ def run(root: Path) -> int:
             if "puckhub" in wanted:
                 there = replace(place, folder=place.folder / "puckhub", children=[])
                 results["puckhub"] = hub.measure(there, options.skip, options.quick)
+            if "pucksim" in wanted:
+                print("bench: pucksim", file=sys.stderr)
+                results["pucksim"] = hub.simulation(root)
     except contestants.Failure as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 2
