@@ -78,6 +78,9 @@ struct Conversation: Sendable {
 
     var isDegraded: Bool { state == .ended(.degraded) }
 
+    /// Whether its answer sounds, or waits for its puck.
+    var isSpeaking: Bool { state == .speaking }
+
     /// Whether the person's words are still coming in.
     var isListening: Bool {
         switch state {
@@ -255,6 +258,13 @@ struct Conversation: Sendable {
             logDeadline("played", into: &effects)
             finish(.failed, .error, puck: &puck, now: now, into: &effects)
         }
+    }
+
+    /// Somebody speaks while the answer sounds: nobody wants the rest of it.
+    mutating func talkedOver(puck: inout PuckState, now: Instant, into effects: inout [HubEffect]) {
+        guard case .speaking = state else { return }
+        stopSpeaking(.cancelled, puck: &puck, now: now, into: &effects)
+        finish(.cancelled, .idle, puck: &puck, now: now, into: &effects)
     }
 
     private mutating func stopSpeaking(

@@ -33,6 +33,8 @@ public struct Hub: Sendable {
     public internal(set) var earshot = Earshot()
     /// Conversations that ended in this step and leave somebody else to be asked.
     var failedEarly: [Conversation] = []
+    /// Groups whose conversation ended in this step.
+    var endedGroups: [String] = []
     /// Who won the last wake of each group.
     var lastWinners: [String: String] = [:]
     /// Whose loudspeaker a play is for, from its beginning to `forgetAnswer`.
@@ -112,12 +114,14 @@ public struct Hub: Sendable {
             for id in sessions.keys.sorted() { close(id, reason: "the hub is stopping", now: now, into: &effects) }
             for name in pucks.keys.sorted() { forgetPuck(name, now: now, into: &effects) }
             failedEarly = []
+            endedGroups = []
             soonest = nil
         case .timePassed: break
         }
         removeEnded()
         if soonest.map({ $0 <= now }) ?? false { expire(now: now, into: &effects) }
         askRunnersUp(now: now, into: &effects)
+        releaseGroups(now: now, into: &effects)
         decideWindows(now: now, into: &effects)
         consider(arbitration.nextDeadline)
     }
@@ -126,6 +130,7 @@ public struct Hub: Sendable {
         conversations.removeAll {
             counters.degraded += $0.isDegraded ? 1 : 0
             if $0.failedEarly { failedEarly.append($0) }
+            if $0.hasEnded { endedGroups.append($0.group) }
             return $0.hasEnded
         }
     }

@@ -55,9 +55,12 @@ extension Hub {
             wonLast: lastWinners[live.group] == live.puckID)
     }
 
-    /// Whether somebody of the group has the floor. An answer to a puck that is away does not keep others from speaking.
+    /// Whether somebody of the group has the floor. An answer that sounds can be talked over, and one to a puck that is
+    /// away keeps nobody from speaking.
     private func isBusy(group: String) -> Bool {
-        conversations.contains { $0.group == group && !$0.hasEnded && ($0.isListening || !$0.isAway) }
+        conversations.contains {
+            $0.group == group && !$0.hasEnded && !$0.isSpeaking && ($0.isListening || !$0.isAway)
+        }
     }
 
     private func cancel(
@@ -158,12 +161,39 @@ extension Hub {
         return id
     }
 
-    /// A new speaker has the floor: what a puck of the group that is away would still say is stale (FAILURES.md S13).
+    /// A new speaker has the floor: an answer that sounds is stopped, what a puck of the group that is away would still say
+    /// is stale (FAILURES.md S13), and everything else is paused until the conversation is over.
     private mutating func supersede(
         group: String, by winner: String, now: Instant, into effects: inout [HubEffect]
     ) {
-        let stale = conversations.filter { $0.group == group && !$0.hasEnded && $0.puckID != winner }
-        for conversation in stale { forgetPuck(conversation.puckID, now: now, into: &effects) }
+        for conversation in conversations where conversation.group == group && !conversation.hasEnded {
+            if conversation.isAway, conversation.puckID != winner {
+                forgetPuck(conversation.puckID, now: now, into: &effects)
+            } else {
+                inConversation(conversation.id, now: now, into: &effects) { conversation, puck, effects in
+                    conversation.talkedOver(puck: &puck, now: now, into: &effects)
+                }
+            }
+        }
+        removeEnded()
+        for puckID in pucks.keys.sorted() where pucks[puckID]!.group == group {
+            withPuck(puckID, now: now, into: &effects) { puck, _, effects in
+                puck.playout.hold(stream: &puck.stream, now: now, into: &effects)
+            }
+        }
+    }
+
+    /// No conversation of these groups goes on: their loudspeakers are free again.
+    mutating func releaseGroups(now: Instant, into effects: inout [HubEffect]) {
+        while !endedGroups.isEmpty {
+            let group = endedGroups.removeFirst()
+            if conversations.contains(where: { $0.group == group && !$0.hasEnded }) { continue }
+            for puckID in pucks.keys.sorted() where pucks[puckID]!.group == group && pucks[puckID]!.playout.isHeld {
+                withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
+                    puck.playout.release(stream: &puck.stream, ahead: ahead, now: now, into: &effects)
+                }
+            }
+        }
     }
 
     // MARK: Uplink
