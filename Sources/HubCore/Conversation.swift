@@ -307,7 +307,8 @@ struct Conversation: Sendable {
         switch state {
         case .receiving, .stopping:
             utteranceDeadline = deadline
-            let mayBeReplaced = packets < HubLimits.provenPackets && !others.isEmpty
+            let isYoung = now - grantedAt + HubLimits.runnerUpAfter <= HubLimits.standbyFor
+            let mayBeReplaced = isYoung && packets < HubLimits.provenPackets && !others.isEmpty
             deadline = now + (mayBeReplaced ? HubLimits.runnerUpAfter : policy.uplinkResume)
             #if MUTATIONS
                 if Mutation.is(.utteranceKeptLong) { deadline = now + .seconds(20) }

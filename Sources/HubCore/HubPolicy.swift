@@ -59,6 +59,8 @@ public enum HubLimits {
     public static let ownLoudspeakerDecibels = 6.0
     /// A winner that drops before it has sent so much is replaced by the runner-up (failure policy L5): 1 s.
     public static let provenPackets = 50
+    /// A loser stands by for 2 s (PROTOCOL.md §7); what is left of them here is for the way of its grant.
+    public static let standbyFor = Interval.milliseconds(1_800)
     /// A winner whose link broke has so long to come back before the runner-up is asked.
     public static let runnerUpAfter = Interval.milliseconds(300)
     /// Decisions that are remembered for `late`; the oldest is forgotten first.

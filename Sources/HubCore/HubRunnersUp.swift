@@ -9,7 +9,8 @@ extension Hub {
     mutating func askRunnersUp(now: Instant, into effects: inout [HubEffect]) {
         while !failedEarly.isEmpty {
             let failed = failedEarly.removeFirst()
-            if !failed.isRunnerUp, let next = failed.others.first(where: { stillStandsBy($0, failed) }) {
+            let isInTime = now - failed.grantedAt <= HubLimits.standbyFor
+            if !failed.isRunnerUp, isInTime, let next = failed.others.first(where: { stillStandsBy($0, failed) }) {
                 grantRunnerUp(next, failed, now: now, into: &effects)
             } else if failed.isRunnerUp {
                 giveUp(failed, now: now, into: &effects)

@@ -127,6 +127,8 @@ public struct Puck: Sendable {
     var window = UplinkWindow()
     var endpointer: Endpointer?
     var utteranceHasHole = false
+    /// The hole is in the middle: samples were lost, not just the oldest packets.
+    var hasCaptureGap = false
     /// How the utterance ended, while the hub thinks: said again when the link was lost in between.
     var utteranceEnd: UplinkEnd?
     /// An end that could not be said for want of a link.

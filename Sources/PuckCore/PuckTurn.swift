@@ -48,6 +48,7 @@ extension Puck {
         deadlines[.verdict] = now + Self.verdictTimeout
         window = UplinkWindow()
         utteranceHasHole = false
+        hasCaptureGap = false
         utteranceEnd = nil
         unwantedConversation = nil
         // Behind a button stands no measurement of the room.
@@ -120,7 +121,7 @@ extension Puck {
             .log(
                 LogRecord(
                     .info, "wake.cancelled", [.init("wake_id", wakeID), .init("reason", reason.rawValue)])))
-        guard reason == .lost else { return endTurn(&effects) }
+        guard reason == .lost, !hasCaptureGap else { return endTurn(&effects) }
         // Silent and dark, but with its ear open: the winner may fail.
         turn = .standby(wakeID: wakeID)
         deadlines.clear(.verdict)
@@ -219,6 +220,7 @@ extension Puck {
 
     mutating func captureGap(_ samples: Int64, _ now: Instant, _ effects: inout [PuckEffect]) {
         utteranceHasHole = true
+        hasCaptureGap = true
         effects.append(.log(LogRecord(.warning, "uplink.gap", [.init("samples", samples)])))
         if case .listening = turn { endUtterance(.gap, now, &effects) }
         // What is left would have a hole in the middle: of no use to anybody.
