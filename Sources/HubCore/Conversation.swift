@@ -9,7 +9,7 @@ import PuckWire
 struct Conversation: Sendable {
     enum State: Equatable, Sendable {
         /// Granted, nothing heard yet. → receiving (packet 0), ended (first-audio deadline: degraded; the puck gives up:
-        /// cancelled). The runner-up's grant of FAILURES.md L4 takes the deadline's place.
+        /// cancelled).
         case waitingForAudio
         /// → answering (endpoint), stopping (utterance limit), ended (cancelled, gap; away for too long: degraded).
         case receiving
@@ -28,7 +28,12 @@ struct Conversation: Sendable {
 
     let id: String
     let playID: UInt32
-    let group: String
+    let key: Arbitration.Key
+    var group: String { key.group }
+    /// Who may be asked instead while this one has proved nothing (FAILURES.md L4, L5), best first.
+    let others: [Candidate]
+    /// This puck was asked instead of another.
+    let isRunnerUp: Bool
     let puckID: String
     let wakeID: UInt32
     let grantedAt: Instant
@@ -40,16 +45,25 @@ struct Conversation: Sendable {
     /// The utterance's own deadline, while the puck is away in the middle of it.
     private var utteranceDeadline: Instant?
     private(set) var isAway = false
+    /// It ended before the puck had sent a second of audio, and not by the person's wish: somebody else is asked.
+    private(set) var failedEarly = false
+    /// The first packet's number: 0, but that a runner-up may have lost its beginning while it stood by.
+    private var origin = SerialNumber.zero
     private var audioType = MessageType.uplinkOpus
     private var packets = 0
     private var bytes = 0
     private var packetsSinceAck = 0
     private var uplinkEndedAt = Instant.zero
 
-    init(id: String, playID: UInt32, winner: Candidate, group: String, policy: HubPolicy, now: Instant) {
+    init(
+        id: String, playID: UInt32, winner: Candidate, others: [Candidate], key: Arbitration.Key, isRunnerUp: Bool,
+        policy: HubPolicy, now: Instant
+    ) {
         self.id = id
         self.playID = playID
-        self.group = group
+        self.others = others
+        self.key = key
+        self.isRunnerUp = isRunnerUp
         puckID = winner.puckID
         wakeID = winner.wake.wakeID
         grantedAt = now
@@ -64,6 +78,9 @@ struct Conversation: Sendable {
 
     var isDegraded: Bool { state == .ended(.degraded) }
 
+    /// Whether its answer sounds, or waits for its puck.
+    var isSpeaking: Bool { state == .speaking }
+
     /// Whether the person's words are still coming in.
     var isListening: Bool {
         switch state {
@@ -73,7 +90,9 @@ struct Conversation: Sendable {
     }
 
     /// The uplink packet that comes next.
-    var expected: SerialNumber { SerialNumber.zero.advanced(by: packets) }
+    var expected: SerialNumber { origin.advanced(by: packets) }
+    /// Nothing has come, so any packet may be the first.
+    var mayBeginAnywhere: Bool { isRunnerUp && packets == 0 }
 
     // MARK: Uplink
 
@@ -85,6 +104,7 @@ struct Conversation: Sendable {
     ) throws(WireError) {
         switch state {
         case .waitingForAudio:
+            if isRunnerUp { origin = sequence }
             try check(type, sequence, byteCount)
             audioType = type
             state = .receiving
@@ -160,7 +180,7 @@ struct Conversation: Sendable {
         case .ended: return
         }
         let isWhole = end.reason == .endpoint || end.reason == .timeout
-        if isWhole, packets > 0, end.lastSequence != SerialNumber.zero.advanced(by: packets - 1) {
+        if isWhole, packets > 0, end.lastSequence != origin.advanced(by: packets - 1) {
             throw WireError(
                 .unexpected, "up_end names packet \(end.lastSequence.value) as the last, \(packets) packets came")
         }
@@ -240,6 +260,13 @@ struct Conversation: Sendable {
         }
     }
 
+    /// Somebody speaks while the answer sounds: nobody wants the rest of it.
+    mutating func talkedOver(puck: inout PuckState, now: Instant, into effects: inout [HubEffect]) {
+        guard case .speaking = state else { return }
+        stopSpeaking(.cancelled, puck: &puck, now: now, into: &effects)
+        finish(.cancelled, .idle, puck: &puck, now: now, into: &effects)
+    }
+
     private mutating func stopSpeaking(
         _ outcome: Playout.Outcome, puck: inout PuckState, now: Instant, into effects: inout [HubEffect]
     ) {
@@ -256,6 +283,7 @@ struct Conversation: Sendable {
         switch state {
         case .waitingForAudio:
             puck.tell(.cancel(wakeID: wakeID, reason: .degraded), into: &effects)
+            failedEarly = true
             logDeadline("first_audio", into: &effects)
             finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
         case .receiving:
@@ -279,7 +307,9 @@ struct Conversation: Sendable {
         switch state {
         case .receiving, .stopping:
             utteranceDeadline = deadline
-            deadline = now + policy.uplinkResume
+            let isYoung = now - grantedAt + HubLimits.runnerUpAfter <= HubLimits.standbyFor
+            let mayBeReplaced = isYoung && packets < HubLimits.provenPackets && !others.isEmpty
+            deadline = now + (mayBeReplaced ? HubLimits.runnerUpAfter : policy.uplinkResume)
             #if MUTATIONS
                 if Mutation.is(.utteranceKeptLong) { deadline = now + .seconds(20) }
             #endif
@@ -302,6 +332,7 @@ struct Conversation: Sendable {
     /// segment is discarded (FAILURES.md L9, L10).
     mutating func endAbsent(_ why: String, now: Instant, into effects: inout [HubEffect]) {
         guard !hasEnded else { return }
+        failedEarly = isListening && packets < HubLimits.provenPackets
         effects.append(
             .log(
                 LogRecord(

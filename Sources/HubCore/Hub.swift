@@ -11,6 +11,8 @@ public struct Hub: Sendable {
     /// What happened since the start, for `puckhub status` and dashboards.
     public struct Counters: Equatable, Sendable {
         public var conversations = 0
+        /// Runners-up that were asked (L4, L5).
+        public var runnersUp = 0
         /// Conversations that a lost link ended (FAILURES.md L9).
         public var degraded = 0
         /// Utterances that went on after a lost link (L8).
@@ -27,6 +29,14 @@ public struct Hub: Sendable {
     var arbitration = Arbitration()
     /// One a puck at most, in order of their grants.
     var conversations: [Conversation] = []
+    /// Who hears whom, learned.
+    public internal(set) var earshot = Earshot()
+    /// Conversations that ended in this step and leave somebody else to be asked.
+    var failedEarly: [Conversation] = []
+    /// Groups whose conversation ended in this step.
+    var endedGroups: [String] = []
+    /// Who won the last wake of each group.
+    var lastWinners: [String: String] = [:]
     /// Whose loudspeaker a play is for, from its beginning to `forgetAnswer`.
     var owners: [UInt32: String] = [:]
     /// The last decisions, oldest first, to be explained.
@@ -103,11 +113,15 @@ public struct Hub: Sendable {
         case .stopping:
             for id in sessions.keys.sorted() { close(id, reason: "the hub is stopping", now: now, into: &effects) }
             for name in pucks.keys.sorted() { forgetPuck(name, now: now, into: &effects) }
+            failedEarly = []
+            endedGroups = []
             soonest = nil
         case .timePassed: break
         }
         removeEnded()
         if soonest.map({ $0 <= now }) ?? false { expire(now: now, into: &effects) }
+        askRunnersUp(now: now, into: &effects)
+        releaseGroups(now: now, into: &effects)
         decideWindows(now: now, into: &effects)
         consider(arbitration.nextDeadline)
     }
@@ -115,6 +129,8 @@ public struct Hub: Sendable {
     mutating func removeEnded() {
         conversations.removeAll {
             counters.degraded += $0.isDegraded ? 1 : 0
+            if $0.failedEarly { failedEarly.append($0) }
+            if $0.hasEnded { endedGroups.append($0.group) }
             return $0.hasEnded
         }
     }

@@ -77,7 +77,7 @@ extension Hub {
         }
         if let uplink = hello.uplink, uplink.conversationID == conversations[i].id {
             let expected = conversations[i].expected
-            if !expected.isBefore(uplink.first), !uplink.next.isBefore(expected) {
+            if conversations[i].mayBeginAnywhere || !expected.isBefore(uplink.first), !uplink.next.isBefore(expected) {
                 let wasListening = conversations[i].isListening
                 conversations[i].resumed(now: now, into: &effects)
                 if wasListening {
@@ -85,7 +85,7 @@ extension Hub {
                     counters.uplinksResumed += 1
                 }
                 consider(conversations[i].deadline)
-                return expected
+                return conversations[i].mayBeginAnywhere ? uplink.first : expected
             }
         }
         if conversations[i].isListening {

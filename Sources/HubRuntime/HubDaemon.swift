@@ -326,7 +326,9 @@ extension HubDaemon {
 
     static func policy(_ settings: HubSettings) -> HubPolicy {
         var policy = HubPolicy()
-        policy.arbitrationWindow = .milliseconds(settings.arbitrationWindowMilliseconds)
+        policy.arbitrationWindow = .milliseconds(settings.arbitration.windowMilliseconds)
+        policy.arbitrationPolicy = settings.arbitration.policy
+        policy.preferred = settings.arbitration.preferred
         policy.firstAudio = .milliseconds(settings.conversation.firstAudioMilliseconds)
         policy.utteranceLimit = .milliseconds(settings.conversation.limitMilliseconds)
         policy.downlinkAhead = .milliseconds(settings.downlink.aheadMilliseconds)

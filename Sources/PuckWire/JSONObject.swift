@@ -1,12 +1,12 @@
 import CJansson
 
-/// One JSON object of a control message, through libjansson. Owns its reference; the payload is at most 2,048 bytes,
-/// so nesting is bounded by that.
-struct JSONObject: ~Copyable {
+/// One JSON object, through libjansson. Owns its reference. Read from a control message of at most 2,048 bytes, so that
+/// nesting is bounded by that; written by anybody.
+public struct JSONObject: ~Copyable {
     private let object: UnsafeMutablePointer<json_t>
 
     /// An empty object to fill in.
-    init() {
+    public init() {
         guard let object = json_object() else { preconditionFailure("out of memory") }
         self.object = object
     }
@@ -32,7 +32,8 @@ struct JSONObject: ~Copyable {
 
     deinit { json_decref(object) }
 
-    func serialized() -> [UInt8] {
+    /// Compact, UTF-8.
+    public func serialized() -> [UInt8] {
         let size = json_dumpb(object, nil, 0, Int(JSON_COMPACT))
         return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
             buffer.withMemoryRebound(to: CChar.self) {
@@ -48,13 +49,13 @@ struct JSONObject: ~Copyable {
         precondition(json_object_set_new_nocheck(object, key, value) == 0, "JSON member could not be stored")
     }
 
-    func set(_ key: String, _ value: String) { set(key, json_string(value)) }
-    func set(_ key: String, _ value: Int) { set(key, json_integer(json_int_t(value))) }
+    public func set(_ key: String, _ value: String) { set(key, json_string(value)) }
+    public func set(_ key: String, _ value: Int) { set(key, json_integer(json_int_t(value))) }
     func set(_ key: String, _ value: UInt32) { set(key, Int(value)) }
-    func set(_ key: String, _ value: Bool) { set(key, value ? json_true() : json_false()) }
+    public func set(_ key: String, _ value: Bool) { set(key, value ? json_true() : json_false()) }
 
     /// Not-a-number and infinities have no JSON; they are sent as 0.
-    func set(_ key: String, _ value: Double) { set(key, json_real(value.isFinite ? value : 0)) }
+    public func set(_ key: String, _ value: Double) { set(key, json_real(value.isFinite ? value : 0)) }
 
     func set(_ key: String, _ value: [String]) {
         let array = json_array()
@@ -62,9 +63,17 @@ struct JSONObject: ~Copyable {
         set(key, array)
     }
 
-    func set(_ key: String, _ value: borrowing JSONObject) {
+    public func set(_ key: String, _ value: borrowing JSONObject) {
         json_incref(value.object)
         set(key, value.object)
+    }
+
+    /// Adds an object to the list under `key`, which is made by the first.
+    public func append(_ key: String, _ value: borrowing JSONObject) {
+        if json_object_get(object, key) == nil { set(key, json_array()) }
+        json_incref(value.object)
+        precondition(
+            json_array_append_new(json_object_get(object, key), value.object) == 0, "JSON element could not be stored")
     }
 
     // MARK: Reading

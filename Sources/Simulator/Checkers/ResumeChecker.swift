@@ -21,6 +21,10 @@ struct ResumeChecker {
         var isSuperseded = false
         var conversation: Conversation?
         var heardPackets = 0
+        /// The number of the first: a runner-up may begin anywhere.
+        var origin = SerialNumber.zero
+        var lostWake: UInt32?
+        var isRunnerUp = false
         var heardAt = Instant.zero
         var replayedAt: Instant?
         var loggedSince = Instant.zero
@@ -36,6 +40,9 @@ struct ResumeChecker {
     /// More may be over the log's bounds.
     private static let certainlyKept = 300
     private static let utteranceKept = Interval.seconds(2)
+    /// A winner that has not sent this much may be replaced by the runner-up after so long.
+    private static let proven = 50
+    private static let youngKept = Interval.milliseconds(300)
     private static let kept = Interval.seconds(30)
 
     private let groups: [String]
@@ -62,8 +69,10 @@ struct ResumeChecker {
             states[puck].asked = states[puck].conversation
         case .hubHeard(let connection, .uplinkEnd):
             if let puck = puckOf[connection] { states[puck].conversation?.isListening = false }
-        case .hubHeardAudio(let connection, _, _):
-            if let puck = puckOf[connection] { states[puck].heardPackets += 1 }
+        case .hubHeardAudio(let connection, let sequence, _):
+            guard let puck = puckOf[connection] else { return }
+            if states[puck].heardPackets == 0, states[puck].isRunnerUp { states[puck].origin = sequence }
+            states[puck].heardPackets += 1
         case .hubRefused(let connection, _), .hubHeardError(let connection, _):
             // One about a connection that never got as far as hello says nothing about the stream.
             if let puck = puckOf[connection], states[puck].connection == connection { states[puck].hasError = true }
@@ -96,9 +105,12 @@ struct ResumeChecker {
         if control.isStreamed { return numbered(puck, sequence, now) }
         switch control {
         case .welcome(let welcome): welcomed(puck, connection, welcome, now, findings)
-        case .grant(_, let id):
+        case .cancel(let wakeID, .lost): states[puck].lostWake = wakeID
+        case .grant(let wakeID, let id):
             states[puck].conversation = Conversation(id: id)
             states[puck].heardPackets = 0
+            states[puck].origin = .zero
+            states[puck].isRunnerUp = states[puck].lostWake == wakeID
             for other in states.indices where other != puck && groups[other] == groups[puck] {
                 if states[other].conversation != nil { states[other].isSuperseded = true }
             }
@@ -180,7 +192,8 @@ struct ResumeChecker {
             }
             return
         }
-        let expected = SerialNumber.zero.advanced(by: state.heardPackets)
+        let mayBeginAnywhere = state.isRunnerUp && state.heardPackets == 0
+        let expected = mayBeginAnywhere ? uplink.first : state.origin.advanced(by: state.heardPackets)
         let isHeld = !expected.isBefore(uplink.first) && !uplink.next.isBefore(expected)
         if isHeld, welcome.uplinkNext != expected {
             findings.report(.resume, puck, "\(asked.id) is not resumed, though packet \(expected.value) is held")
@@ -196,7 +209,8 @@ struct ResumeChecker {
         let state = states[puck]
         states[puck].conversation = nil
         guard let awaySince = state.awaySince, state.hello == nil, !state.hasError, state.heardPackets > 0,
-            state.conversation?.isListening == true, now - awaySince < Self.utteranceKept
+            state.conversation?.isListening == true,
+            now - awaySince < (state.heardPackets < Self.proven ? Self.youngKept : Self.utteranceKept)
         else { return }
         findings.report(.resume, puck, "\(id) is given up after \((now - awaySince).wholeMilliseconds) ms away")
     }

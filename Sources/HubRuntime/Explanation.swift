@@ -1,0 +1,114 @@
+import HubCore
+import PuckBase
+import PuckWire
+
+/// One decision in words, and as JSON: `puckhub explain`.
+struct Explanation {
+    private let decision: ArbitrationDecision
+    private let gain: (String) -> Double
+    private let age: Interval
+
+    init(_ decision: ArbitrationDecision, gain: @escaping (String) -> Double, now: Instant) {
+        self.decision = decision
+        self.gain = gain
+        age = now - decision.decidedAt
+    }
+
+    /// Of the earliest candidate: the others are told relative to it.
+    private var earliest: Double { decision.candidates.map { $0.onset.milliseconds }.min() ?? 0 }
+
+    var text: String {
+        var lines = [
+            "conversation \(decision.conversationID ?? "none"), \(age.wholeMilliseconds / 1000) s ago: "
+                + "\"\(decision.phrase)\" in \(decision.group), decided \(fixed(decision.waited.milliseconds, 0)) ms after "
+                + "the first candidate",
+            "",
+            leftAligned("puck", 17) + "  heard after        SNR     level      gain  confidence",
+        ]
+        lines += decision.candidates.map { row($0) }
+        lines += ["", Self.reason(decision)]
+        if decision.candidates.count > 1 {
+            lines.append("by the other policies: " + otherWinners.joined(separator: ", "))
+        }
+        if let right = decision.correctedTo { lines.append("corrected: it should have been \(right)") }
+        return lines.joined(separator: "\n")
+    }
+
+    private func row(_ c: Candidate) -> String {
+        let after = "\(fixed(c.onset.milliseconds - earliest, 1)) ±\(fixed(c.onset.errorMilliseconds, 1)) ms"
+        let mark = c.onset.isCorrected ? " " : "*"
+        var line =
+            leftAligned(c.puckID, 17) + "  " + leftAligned(after + mark, 16) + right(c.wake.snrDecibels, 5) + " dB "
+            + right(c.wake.levelDecibels, 6) + " dB " + right(c.gainDecibels, 6) + " dB  " + fixed(c.wake.confidence, 2)
+        if c.handicapDecibels != 0 { line += "  (was playing: SNR +\(fixed(c.handicapDecibels, 0)) dB)" }
+        if !c.onset.isCorrected { line += "  (* its clock was unknown: time of arrival)" }
+        if gain(c.puckID) != c.gainDecibels { line += "  (gain now \(fixed(gain(c.puckID), 1)) dB)" }
+        return line
+    }
+
+    private func right(_ value: Double, _ width: Int) -> String {
+        let text = fixed(value, 1)
+        return String(repeating: " ", count: max(0, width - text.utf8.count)) + text
+    }
+
+    private var otherWinners: [String] {
+        zip(ArbitrationPolicy.allCases, decision.winners).filter { $0.0 != decision.policy }
+            .map { "\($0.0.rawValue) \($0.1)" }
+    }
+
+    /// One sentence that says who answers and why.
+    static func reason(_ decision: ArbitrationDecision) -> String {
+        guard let winner = decision.winner?.puckID else {
+            return "nobody: another phrase had won the group while this one was being decided"
+        }
+        let second = decision.candidates.count > 1 ? decision.candidates[1].puckID : ""
+        let why =
+            switch decision.rule {
+            case .onlyCandidate: "nobody else heard it"
+            case .earliestOnset: "it heard the phrase first, by more than the tie band and both clocks' errors"
+            case .loudest: "it heard it louder than \(second), gains taken out"
+            case .highestSNR: "it heard it clearer than \(second), and nobody could tell who heard it first"
+            case .highestConfidence: "its detector was surer than that of \(second), all else being equal"
+            case .preferred: "it is preferred to \(second), all else being equal"
+            case .wonLast: "it had the last conversation here, all else being equal"
+            case .earlierArrival: "its message came first"
+            case .lowestPuckID: "nothing told it from \(second) but the name"
+            case .groupBusy: "the group was busy"
+            case .runnerUp: "the winner before it sent nothing, or dropped within its first second"
+            }
+        return "\(winner) answers (\(decision.rule.rawValue), policy \(decision.policy.rawValue)): \(why)"
+    }
+
+    var json: String {
+        let root = JSONObject()
+        root.set("conversation_id", decision.conversationID ?? "")
+        root.set("phrase", decision.phrase)
+        root.set("group", decision.group)
+        root.set("policy", decision.policy.rawValue)
+        root.set("rule", decision.rule.rawValue)
+        root.set("winner", decision.winner?.puckID ?? "")
+        root.set("waited_ms", decision.waited.milliseconds)
+        root.set("age_ms", age.wholeMilliseconds)
+        if let right = decision.correctedTo { root.set("corrected_to", right) }
+        for c in decision.candidates {
+            let member = JSONObject()
+            member.set("puck_id", c.puckID)
+            member.set("wake_id", Int(c.wake.wakeID))
+            member.set("onset_after_ms", c.onset.milliseconds - earliest)
+            member.set("onset_error_ms", c.onset.errorMilliseconds)
+            member.set("clock_known", c.onset.isCorrected)
+            member.set("snr_db", c.wake.snrDecibels)
+            member.set("level_db", c.wake.levelDecibels)
+            member.set("gain_db", c.gainDecibels)
+            member.set("handicap_db", c.handicapDecibels)
+            member.set("confidence", c.wake.confidence)
+            root.append("candidates", member)
+        }
+        let others = JSONObject()
+        for (policy, winner) in zip(ArbitrationPolicy.allCases, decision.winners) {
+            others.set(policy.rawValue, winner)
+        }
+        root.set("winner_by_policy", others)
+        return String(decoding: root.serialized(), as: UTF8.self)
+    }
+}
