@@ -72,6 +72,7 @@ let package = Package(
 
         // A developer's tools: ordinary Swift, Foundation allowed.
         .executableTarget(name: "puckdemo", dependencies: ["LinuxIO", "PuckBase", "WAVFile"]),
+        .executableTarget(name: "puckarbiter", dependencies: ["HubCore", "PuckAudio", "PuckBase", "PuckWire"]),
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
         .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux"]),
