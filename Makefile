@@ -49,6 +49,7 @@ test-tsan: setup fake-alsa fake-gpio ## what real threads share, with the thread
 
 bench: setup fake-alsa ## measure, and compare with the peers
 	@scripts/setup bench
+	Benchmarks/arbitrate speed
 	Benchmarks/run
 
 bench-arbitration: setup ## how often the right puck answers, in simulated rooms (BENCHFLAGS="--houses 40")

@@ -67,7 +67,7 @@ struct Explanation {
             switch decision.rule {
             case .onlyCandidate: "nobody else heard it"
             case .button: "its button was pressed"
-            case .nearest: "it heard it loudest and earliest, both taken together: \(margin(decision)) dB ahead of \(second)"
+            case .nearest: "level and onset together put it \(margin(decision)) dB ahead of \(second)"
             case .earliestOnset: "it heard the phrase first, by more than the tie band and both clocks' errors"
             case .loudest: "it heard it louder than \(second), gains taken out"
             case .highestSNR: "it heard it clearer than \(second), and nobody could tell who heard it first"

@@ -7,7 +7,8 @@ enum Command {
         switch Array(CommandLine.arguments.dropFirst()) {
         case ["detect"]: Detection.run()
         case let words where words.count == 2 && words[0] == "decide": Decisions.run(words[1])
-        default: fail("usage: puckarbiter detect <RECORDINGS | decide CASES")
+        case ["speed"]: Speed.run()
+        default: fail("usage: puckarbiter detect <RECORDINGS | decide CASES | speed")
         }
     }
 }

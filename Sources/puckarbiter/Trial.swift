@@ -50,7 +50,8 @@ struct Trial {
                 snrDecibels: heard.levelDecibels - heard.noiseDecibels, levelDecibels: heard.levelDecibels,
                 noiseDecibels: heard.noiseDecibels, confidence: heard.confidence)
             due.append(
-                (mouth.later(heard.arrival(network)), .received(Self.connection(heard.puck), .wakeCandidate(candidate))))
+                (mouth.later(heard.arrival(network)), .received(Self.connection(heard.puck), .wakeCandidate(candidate)))
+            )
         }
         advance(to: mouth + Self.conversation)
         let first = wake.heard.map { mouth.later($0.arrival(network)) }.min() ?? mouth

@@ -61,7 +61,7 @@ struct ArbitrationTests {
         }
     }
 
-    @Test("by onset, the earlier one wins once the tie band and both clocks' errors are behind it; the puck's own clock counts")
+    @Test("by onset, the earlier one wins beyond the tie band and both clocks' errors; the puck's own clock counts")
     func onsets() {
         for (gap, roundTrip, winner, rule) in [
             (19.0, 0.0, "den", "highest_snr"), (21, 0, "attic", "earliest_onset"), (29, 10, "den", "highest_snr"),
