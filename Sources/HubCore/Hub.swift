@@ -127,7 +127,9 @@ public struct Hub: Sendable {
         removeEnded()
         if soonest.map({ $0 <= now }) ?? false { expire(now: now, into: &effects) }
         askRunnersUp(now: now, into: &effects)
-        decideWindows(touched: touched, now: now, into: &effects)
+        // A hello gives its connection a group only now.
+        let group = touched ?? event.connection.flatMap { sessions[$0]?.live?.group }
+        decideWindows(touched: group, now: now, into: &effects)
     }
 
     mutating func removeEnded() {

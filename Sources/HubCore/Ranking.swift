@@ -1,3 +1,6 @@
+import PuckBase
+import PuckWire
+
 /// Puts candidates in order. A total order: it depends on the set only, never on the order of arrival (but for the
 /// policy whose point that is).
 struct Ranking: Sendable {
