@@ -26,6 +26,8 @@ public struct Candidate: Equatable, Sendable {
     public var weight: Int
     /// Won the group's last wake: the conversation is likely to go on there.
     public var wonLast: Bool
+    /// What `nearest` goes by, dB; set when the wake is decided, since it depends on the others.
+    public internal(set) var score = 0.0
 
     public init(
         connection: ConnectionID, puckID: String, wake: WakeCandidate, arrived: Instant, onset: Onset,
@@ -42,6 +44,9 @@ public struct Candidate: Equatable, Sendable {
         self.wonLast = wonLast
     }
 
+    /// A button was pressed (PROTOCOL.md, wake_candidate): no voice outranks it.
+    var isPressed: Bool { wake.snrDecibels >= 90 && wake.confidence >= 1 }
+
     // Whole decibels and twentieths, so that comparing them is an order: what is closer than that is the same.
     var snr: Int { Self.whole(wake.snrDecibels + handicapDecibels) }
     var level: Int { Self.whole(wake.levelDecibels - gainDecibels) }
@@ -55,7 +60,9 @@ public struct Candidate: Equatable, Sendable {
 
 /// By what a wake is decided.
 public enum ArbitrationPolicy: String, CaseIterable, Sendable {
-    /// The earliest onset, then the clearest: docs/ARBITRATION.md.
+    /// How loud and how early together: docs/ARBITRATION.md.
+    case nearest
+    /// The earliest onset, then the clearest.
     case onset
     /// The loudest, with the microphones' gains taken out.
     case energy
@@ -65,78 +72,12 @@ public enum ArbitrationPolicy: String, CaseIterable, Sendable {
     case first
 }
 
-/// Puts candidates in order. A total order: it depends on the set only, never on the order of arrival (but for the
-/// policy whose point that is).
-struct Ranking: Sendable {
-    /// Onsets this close are the same: sound needs 3 ms a metre, and a detector's onset is a frame of 10 ms.
-    static let tieBandMilliseconds = 20.0
-
-    let candidates: [Candidate]
-    let rule: ArbitrationDecision.Rule
-
-    init(_ candidates: [Candidate], by policy: ArbitrationPolicy) {
-        var rest = candidates.sorted { $0.puckID < $1.puckID }
-        var ranked: [Candidate] = []
-        while !rest.isEmpty { ranked.append(rest.remove(at: Self.best(of: rest, policy))) }
-        self.candidates = ranked
-        rule = ranked.count < 2 ? .onlyCandidate : Self.rule(ranked[0], over: ranked[1], among: ranked, policy)
-    }
-
-    private static func best(of candidates: [Candidate], _ policy: ArbitrationPolicy) -> Int {
-        let near: Set<String>? = policy == .onset ? Set(Self.earliest(candidates).map { $0.puckID }) : nil
-        var best: Int?
-        for i in candidates.indices where near?.contains(candidates[i].puckID) ?? true {
-            if let b = best, !precedes(candidates[i], candidates[b], policy) { continue }
-            best = i
-        }
-        return best ?? 0
-    }
-
-    /// Those that nobody can tell from the earliest: within the tie band and both clocks' errors.
-    static func earliest(_ candidates: [Candidate]) -> [Candidate] {
-        guard
-            let first = candidates.min(by: {
-                ($0.onset.milliseconds, $0.puckID) < ($1.onset.milliseconds, $1.puckID)
-            })
-        else { return [] }
-        return candidates.filter {
-            $0.onset.milliseconds - first.onset.milliseconds
-                <= tieBandMilliseconds + first.onset.errorMilliseconds + $0.onset.errorMilliseconds
-        }
-    }
-
-    private static func keys(_ c: Candidate, _ policy: ArbitrationPolicy) -> [(Int, ArbitrationDecision.Rule)] {
-        let rest: [(Int, ArbitrationDecision.Rule)] = [
-            (c.snr, .highestSNR), (c.confidence, .highestConfidence), (c.weight, .preferred),
-            (c.wonLast ? 1 : 0, .wonLast),
-        ]
-        switch policy {
-        case .onset, .snr: return rest
-        case .energy: return [(c.level, .loudest)] + rest
-        case .first: return []
-        }
-    }
-
-    private static func precedes(_ a: Candidate, _ b: Candidate, _ policy: ArbitrationPolicy) -> Bool {
-        if policy == .first, a.arrived != b.arrived { return a.arrived < b.arrived }
-        for (x, y) in zip(keys(a, policy), keys(b, policy)) where x.0 != y.0 { return x.0 > y.0 }
-        return a.puckID < b.puckID
-    }
-
-    private static func rule(
-        _ a: Candidate, over b: Candidate, among all: [Candidate], _ policy: ArbitrationPolicy
-    ) -> ArbitrationDecision.Rule {
-        if policy == .first, a.arrived != b.arrived { return .earlierArrival }
-        if policy == .onset, !earliest(all).contains(where: { $0.puckID == b.puckID }) { return .earliestOnset }
-        for (x, y) in zip(keys(a, policy), keys(b, policy)) where x.0 != y.0 { return x.1 }
-        return .lowestPuckID
-    }
-}
-
 /// The record of one decision, enough to explain it.
 public struct ArbitrationDecision: Equatable, Sendable {
     public enum Rule: String, Sendable {
         case onlyCandidate = "only_candidate"
+        case button
+        case nearest
         case earliestOnset = "earliest_onset"
         case loudest
         case highestSNR = "highest_snr"

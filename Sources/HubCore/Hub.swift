@@ -26,6 +26,8 @@ public struct Hub: Sendable {
     var generator: SeededGenerator
     var sessions: [ConnectionID: Session] = [:]
     var pucks: [String: PuckState] = [:]
+    /// The live sessions of each group, oldest first, so that a wake costs what its group has and not what the house has.
+    var members: [String: [ConnectionID]] = [:]
     var arbitration = Arbitration()
     /// One a puck at most, in order of their grants.
     var conversations: [Conversation] = []
@@ -45,8 +47,10 @@ public struct Hub: Sendable {
     /// Tells the conversations of this run from those of another.
     let runID: UInt32
     var conversationCount: UInt32 = 0
-    /// Not later than the earliest deadline of all machines in here; it is made exact when it comes. So an event costs
-    /// what it touches, not what the house has.
+    /// Whether any window may have become complete in this step; else only those of the event's own group can have.
+    var anyWindowTouched = false
+    /// Not later than the earliest deadline of all machines in here but the windows'; it is made exact when it comes. So
+    /// an event costs what it touches, not what the house has.
     private var soonest: Instant?
 
     /// - Parameter generator: the only source of chance; the daemon seeds it from the kernel.
@@ -75,9 +79,14 @@ public struct Hub: Sendable {
     }
 
     /// When `.timePassed` is wanted: never later than the first moment at which it changes something.
-    public var nextDeadline: Instant? { soonest }
+    public var nextDeadline: Instant? {
+        guard let soonest, let window = arbitration.nextDeadline else { return soonest ?? arbitration.nextDeadline }
+        return min(soonest, window)
+    }
 
     public mutating func step(_ event: HubEvent, now: Instant, into effects: inout [HubEffect]) {
+        let touched = event.connection.flatMap { sessions[$0]?.live?.group }
+        anyWindowTouched = event.touchesAnyWindow
         switch event {
         case .connectionOpened(let id, let tokenName):
             precondition(sessions[id] == nil, "a connection number is used once")
@@ -122,8 +131,9 @@ public struct Hub: Sendable {
         if soonest.map({ $0 <= now }) ?? false { expire(now: now, into: &effects) }
         askRunnersUp(now: now, into: &effects)
         releaseGroups(now: now, into: &effects)
-        decideWindows(now: now, into: &effects)
-        consider(arbitration.nextDeadline)
+        // A hello gives its connection a group only now.
+        let group = touched ?? event.connection.flatMap { sessions[$0]?.live?.group }
+        decideWindows(touched: group, now: now, into: &effects)
     }
 
     mutating func removeEnded() {
@@ -142,6 +152,7 @@ public struct Hub: Sendable {
 
     /// Does everything that is due, then finds the next deadline exactly.
     private mutating func expire(now: Instant, into effects: inout [HubEffect]) {
+        anyWindowTouched = true
         var due: [ConnectionID] = []
         for session in sessions.values {
             if let next = session.deadlines.next, next <= now { due.append(session.connection) }

@@ -78,8 +78,11 @@ extension Hub {
     }
 
     /// Decides every window that is over or complete. Each decision takes a window out, so this ends.
-    mutating func decideWindows(now: Instant, into effects: inout [HubEffect]) {
-        while let i = arbitration.windows.firstIndex(where: { $0.closesAt <= now || isComplete($0) }) {
+    /// - Parameter touched: the group whose windows may have become complete.
+    mutating func decideWindows(touched: String?, now: Instant, into effects: inout [HubEffect]) {
+        while let i = arbitration.windows.firstIndex(where: {
+            $0.closesAt <= now || ((anyWindowTouched || $0.key.group == touched) && isComplete($0))
+        }) {
             decide(arbitration.take(i, now: now), now: now, into: &effects)
         }
     }
@@ -96,9 +99,9 @@ extension Hub {
     /// The able pucks of the group that have not brought a candidate. One that plays hears mostly itself.
     private func silent(_ window: Arbitration.Window) -> [String] {
         var names: [String] = []
-        for session in sessions.values {
-            guard let live = session.live, live.isAble(phrase: window.key.phrase, group: window.key.group),
-                !window.candidates.contains(where: { $0.connection == session.connection }),
+        for id in members[window.key.group] ?? [] {
+            guard let live = sessions[id]?.live, live.isAble(phrase: window.key.phrase, group: window.key.group),
+                !window.candidates.contains(where: { $0.connection == id }),
                 pucks[live.puckID]?.playout.isIdle ?? true
             else { continue }
             names.append(live.puckID)

@@ -24,7 +24,7 @@ public struct HubPolicy: Equatable, Sendable {
 
     public init() {
         arbitrationWindow = .milliseconds(100)
-        arbitrationPolicy = .onset
+        arbitrationPolicy = .nearest
         preferred = []
         firstAudio = .milliseconds(500)
         utteranceLimit = .seconds(30)

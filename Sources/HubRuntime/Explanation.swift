@@ -23,7 +23,7 @@ struct Explanation {
                 + "\"\(decision.phrase)\" in \(decision.group), decided \(fixed(decision.waited.milliseconds, 0)) ms after "
                 + "the first candidate",
             "",
-            leftAligned("puck", 17) + "  heard after        SNR     level      gain  confidence",
+            leftAligned("puck", 17) + "  heard after        SNR     level      gain     score  confidence",
         ]
         lines += decision.candidates.map { row($0) }
         lines += ["", Self.reason(decision)]
@@ -39,8 +39,9 @@ struct Explanation {
         let mark = c.onset.isCorrected ? " " : "*"
         var line =
             leftAligned(c.puckID, 17) + "  " + leftAligned(after + mark, 16) + right(c.wake.snrDecibels, 5) + " dB "
-            + right(c.wake.levelDecibels, 6) + " dB " + right(c.gainDecibels, 6) + " dB  " + fixed(c.wake.confidence, 2)
-        if c.handicapDecibels != 0 { line += "  (was playing: SNR +\(fixed(c.handicapDecibels, 0)) dB)" }
+            + right(c.wake.levelDecibels, 6) + " dB " + right(c.gainDecibels, 6) + " dB " + right(c.score, 6) + " dB  "
+            + fixed(c.wake.confidence, 2)
+        if c.handicapDecibels != 0 { line += "  (was playing: +\(fixed(c.handicapDecibels, 0)) dB)" }
         if !c.onset.isCorrected { line += "  (* its clock was unknown: time of arrival)" }
         if gain(c.puckID) != c.gainDecibels { line += "  (gain now \(fixed(gain(c.puckID), 1)) dB)" }
         return line
@@ -65,6 +66,8 @@ struct Explanation {
         let why =
             switch decision.rule {
             case .onlyCandidate: "nobody else heard it"
+            case .button: "its button was pressed"
+            case .nearest: "level and onset together put it \(margin(decision)) dB ahead of \(second)"
             case .earliestOnset: "it heard the phrase first, by more than the tie band and both clocks' errors"
             case .loudest: "it heard it louder than \(second), gains taken out"
             case .highestSNR: "it heard it clearer than \(second), and nobody could tell who heard it first"
@@ -77,6 +80,10 @@ struct Explanation {
             case .runnerUp: "the winner before it sent nothing, or dropped within its first second"
             }
         return "\(winner) answers (\(decision.rule.rawValue), policy \(decision.policy.rawValue)): \(why)"
+    }
+
+    private static func margin(_ decision: ArbitrationDecision) -> String {
+        fixed(decision.candidates[0].score - decision.candidates[1].score, 1)
     }
 
     var json: String {
@@ -100,6 +107,7 @@ struct Explanation {
             member.set("snr_db", c.wake.snrDecibels)
             member.set("level_db", c.wake.levelDecibels)
             member.set("gain_db", c.gainDecibels)
+            member.set("score_db", c.score)
             member.set("handicap_db", c.handicapDecibels)
             member.set("confidence", c.wake.confidence)
             root.append("candidates", member)

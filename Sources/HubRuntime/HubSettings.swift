@@ -113,7 +113,7 @@ public struct ArbitrationSettings: Equatable, Sendable {
     init(_ reader: inout SettingsReader) {
         // 80…120 ms: within them a window is long enough for the slowest puck and too short to be felt.
         windowMilliseconds = reader.integer("arbitration", "window_ms", default: 100, range: 80...120, unit: "ms")
-        policy = reader.choice("arbitration", "policy", default: .onset)
+        policy = reader.choice("arbitration", "policy", default: .nearest)
         preferred = reader.hosts("arbitration", "prefer")
     }
 }

@@ -9,7 +9,10 @@ import PuckWire
 struct ResumeChecker {
     private struct Conversation {
         var id: String
+        var grantedAt: Instant
         var isListening = true
+        /// Somebody lost against this puck and stands by.
+        var hasRunnerUp = false
     }
 
     private struct State {
@@ -40,9 +43,10 @@ struct ResumeChecker {
     /// More may be over the log's bounds.
     private static let certainlyKept = 300
     private static let utteranceKept = Interval.seconds(2)
-    /// A winner that has not sent this much may be replaced by the runner-up after so long.
+    /// A winner that has not sent this much is replaced by the runner-up after so long, while that one stands by.
     private static let proven = 50
     private static let youngKept = Interval.milliseconds(300)
+    private static let standby = Interval.seconds(2)
     private static let kept = Interval.seconds(30)
 
     private let groups: [String]
@@ -105,9 +109,14 @@ struct ResumeChecker {
         if control.isStreamed { return numbered(puck, sequence, now) }
         switch control {
         case .welcome(let welcome): welcomed(puck, connection, welcome, now, findings)
-        case .cancel(let wakeID, .lost): states[puck].lostWake = wakeID
+        case .cancel(let wakeID, .lost):
+            states[puck].lostWake = wakeID
+            // Losers are told right after their winner.
+            for winner in states.indices where winner != puck && groups[winner] == groups[puck] {
+                if states[winner].conversation?.grantedAt == now { states[winner].conversation?.hasRunnerUp = true }
+            }
         case .grant(let wakeID, let id):
-            states[puck].conversation = Conversation(id: id)
+            states[puck].conversation = Conversation(id: id, grantedAt: now)
             states[puck].heardPackets = 0
             states[puck].origin = .zero
             states[puck].isRunnerUp = states[puck].lostWake == wakeID
@@ -210,9 +219,16 @@ struct ResumeChecker {
         states[puck].conversation = nil
         guard let awaySince = state.awaySince, state.hello == nil, !state.hasError, state.heardPackets > 0,
             state.conversation?.isListening == true,
-            now - awaySince < (state.heardPackets < Self.proven ? Self.youngKept : Self.utteranceKept)
+            now - awaySince < Self.wait(for: state, since: awaySince)
         else { return }
         findings.report(.resume, puck, "\(id) is given up after \((now - awaySince).wholeMilliseconds) ms away")
+    }
+
+    private static func wait(for state: State, since: Instant) -> Interval {
+        guard let conversation = state.conversation, conversation.hasRunnerUp, state.heardPackets < proven,
+            since - conversation.grantedAt + youngKept <= standby
+        else { return utteranceKept }
+        return youngKept
     }
 
     /// - Parameter isRemembered: whether the hub still has anything of this puck.
