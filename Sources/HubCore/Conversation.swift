@@ -11,7 +11,8 @@ struct Conversation: Sendable {
         /// Granted, nothing heard yet. → receiving (packet 0), ended (first-audio deadline: degraded; the puck gives up:
         /// cancelled).
         case waitingForAudio
-        /// → answering (endpoint), stopping (utterance limit), ended (cancelled, gap; away for too long: degraded).
+        /// → answering (endpoint), stopping (utterance limit), ended (cancelled, gap; away for too long, or nothing for
+        /// 500 ms of its first second while somebody stands by: degraded).
         case receiving
         /// `listen_stop` was said. → answering (endpoint), ended (cancelled, gap; deadline: degraded).
         case stopping(packetsSince: Int)
@@ -32,8 +33,9 @@ struct Conversation: Sendable {
     var group: String { key.group }
     /// Who may be asked instead while this one has proved nothing (FAILURES.md L4, L5), best first.
     let others: [Candidate]
-    /// This puck was asked instead of another.
-    let isRunnerUp: Bool
+    /// The puck that was granted first and failed; nil when this one won.
+    let inPlaceOf: String?
+    var isRunnerUp: Bool { inPlaceOf != nil }
     let puckID: String
     let wakeID: UInt32
     let grantedAt: Instant
@@ -42,6 +44,8 @@ struct Conversation: Sendable {
     private(set) var state = State.waitingForAudio
     /// Of the present state; nil when ended, and while the playout or the absent puck has it.
     private(set) var deadline: Instant?
+    /// When the utterance is long enough, from its first packet on.
+    private var limitAt = Instant.zero
     /// The utterance's own deadline, while the puck is away in the middle of it.
     private var utteranceDeadline: Instant?
     private(set) var isAway = false
@@ -56,19 +60,22 @@ struct Conversation: Sendable {
     private var uplinkEndedAt = Instant.zero
 
     init(
-        id: String, playID: UInt32, winner: Candidate, others: [Candidate], key: Arbitration.Key, isRunnerUp: Bool,
+        id: String, playID: UInt32, winner: Candidate, others: [Candidate], key: Arbitration.Key, inPlaceOf: String?,
         policy: HubPolicy, now: Instant
     ) {
         self.id = id
         self.playID = playID
         self.others = others
         self.key = key
-        self.isRunnerUp = isRunnerUp
+        self.inPlaceOf = inPlaceOf
         puckID = winner.puckID
         wakeID = winner.wake.wakeID
         grantedAt = now
         self.policy = policy
         deadline = now + policy.firstAudio
+        #if MUTATIONS
+            if Mutation.is(.runnerUpLate) { deadline = now + policy.firstAudio + .milliseconds(5) }
+        #endif
     }
 
     var hasEnded: Bool {
@@ -108,7 +115,7 @@ struct Conversation: Sendable {
             try check(type, sequence, byteCount)
             audioType = type
             state = .receiving
-            deadline = now + policy.utteranceLimit
+            limitAt = now + policy.utteranceLimit
             effects.append(
                 .log(
                     LogRecord(
@@ -130,10 +137,18 @@ struct Conversation: Sendable {
         // Only what is listened to is kept; the rest is acknowledged so that the puck can finish.
         if case .receiving = state {
             bytes += byteCount
+            deadline = isYoung(now + policy.firstAudio) ? now + policy.firstAudio : limitAt
             effects.append(.hear(conversationID: id))
         }
         if packetsSinceAck == HubLimits.packetsPerAck { acknowledge(puck, into: &effects) }
         if case .receiving = state, packets >= policy.utterancePackets { stopListening(puck, now: now, into: &effects) }
+    }
+
+    /// Whether it may still be given to somebody else at that time: a puck that stands still after a few packets has no
+    /// more heard of the person than one that said nothing.
+    private func isYoung(_ then: Instant) -> Bool {
+        let isAsked = isRunnerUp || (!others.isEmpty && then - grantedAt <= HubLimits.standbyFor)
+        return packets < HubLimits.provenPackets && isAsked
     }
 
     private func check(_ type: MessageType, _ sequence: SerialNumber, _ byteCount: Int) throws(WireError) {
@@ -281,11 +296,8 @@ struct Conversation: Sendable {
         deadline = nil
         if isAway, isListening { return endAbsent("away", now: now, into: &effects) }
         switch state {
-        case .waitingForAudio:
-            puck.tell(.cancel(wakeID: wakeID, reason: .degraded), into: &effects)
-            failedEarly = true
-            logDeadline("first_audio", into: &effects)
-            finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
+        case .waitingForAudio: giveAway("first_audio", puck: &puck, now: now, into: &effects)
+        case .receiving where now < limitAt: giveAway("audio", puck: &puck, now: now, into: &effects)
         case .receiving:
             stopListening(puck, now: now, into: &effects)
         case .stopping:
@@ -299,6 +311,16 @@ struct Conversation: Sendable {
         }
     }
 
+    /// Nothing comes from it: somebody else is asked (FAILURES.md L4).
+    private mutating func giveAway(
+        _ missing: String, puck: inout PuckState, now: Instant, into effects: inout [HubEffect]
+    ) {
+        puck.tell(.cancel(wakeID: wakeID, reason: .degraded), into: &effects)
+        failedEarly = true
+        logDeadline(missing, into: &effects)
+        finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
+    }
+
     /// The puck is away: what it said so far is kept, for a while. Who has not said a word yet has no more time than
     /// with a link.
     mutating func connectionLost(now: Instant) {
@@ -306,9 +328,8 @@ struct Conversation: Sendable {
         isAway = true
         switch state {
         case .receiving, .stopping:
-            utteranceDeadline = deadline
-            let isYoung = now - grantedAt + HubLimits.runnerUpAfter <= HubLimits.standbyFor
-            let mayBeReplaced = isYoung && packets < HubLimits.provenPackets && !others.isEmpty
+            utteranceDeadline = state == .receiving ? limitAt : deadline
+            let mayBeReplaced = !isRunnerUp && isYoung(now + HubLimits.runnerUpAfter)
             deadline = now + (mayBeReplaced ? HubLimits.runnerUpAfter : policy.uplinkResume)
             #if MUTATIONS
                 if Mutation.is(.utteranceKeptLong) { deadline = now + .seconds(20) }
@@ -324,6 +345,7 @@ struct Conversation: Sendable {
         if let utteranceDeadline { deadline = max(utteranceDeadline, now + HubLimits.stopWithin) }
         utteranceDeadline = nil
         guard isListening else { return }
+        if state == .receiving, isYoung(now + policy.firstAudio) { deadline = now + policy.firstAudio }
         effects.append(
             .log(LogRecord(.notice, "conversation.resumed", named([LogField("packets", packets)]))))
     }

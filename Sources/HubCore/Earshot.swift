@@ -1,7 +1,7 @@
 import PuckBase
 
 /// What the hub has learned about who hears whom: which pucks wake together, and how loud each hears what others hear
-/// too. Bounded, and forgotten with the hub.
+/// too. Bounded. The hub's interpreter keeps `text` over a restart.
 public struct Earshot: Sendable {
     /// Two pucks of one group, in alphabetical order, and a phrase.
     struct Pair: Hashable, Sendable {
@@ -16,7 +16,7 @@ public struct Earshot: Sendable {
         }
     }
 
-    private struct Wakes: Sendable {
+    struct Wakes: Equatable, Sendable {
         var together = 0
         var apart = 0
     }
@@ -25,6 +25,8 @@ public struct Earshot: Sendable {
     static let provenApart = 5
     /// Twelve pucks in one group are 66 pairs; more pairs than this are not learned, and waited for.
     static let mostPairs = 4_096
+    /// Pucks of which a gain is kept.
+    static let mostGains = 1_024
     /// How quickly a gain follows: an eighth of each new observation.
     static let gainStep = 0.125
     /// A microphone is not more than this off.
@@ -32,13 +34,28 @@ public struct Earshot: Sendable {
     /// What one correction by a person moves the two gains apart.
     static let correctionDecibels = 1.0
 
-    private var pairs: [Pair: Wakes] = [:]
-    private var gains: [String: Double] = [:]
+    /// Of one puck, dB.
+    struct Gain: Equatable, Sendable {
+        /// From wakes that were heard together; follows them.
+        var learned = 0.0
+        /// From people; stays, for what is learned afterwards does not contradict it.
+        var corrected = 0.0
+    }
+
+    var pairs: [Pair: Wakes] = [:]
+    var gains: [String: Gain] = [:]
+    /// Wakes and corrections that it has learned from since it began.
+    public private(set) var lessons = 0
 
     public init() {}
 
-    /// How much louder this puck hears than those that hear the same, dB.
-    public func gain(of puckID: String) -> Double { gains[puckID, default: 0] }
+    /// How much louder this puck hears than those that hear the same, and what people corrected; dB.
+    public func gain(of puckID: String) -> Double {
+        gains[puckID].map { Self.bounded($0.learned + $0.corrected) } ?? 0
+    }
+
+    /// What people corrected of it, dB.
+    public func correction(of puckID: String) -> Double { gains[puckID]?.corrected ?? 0 }
 
     /// Whether a wake at `heard` may yet bring a candidate from `other`.
     func mayHear(_ other: String, what heard: String, phrase: String) -> Bool {
@@ -48,6 +65,7 @@ public struct Earshot: Sendable {
 
     /// A wake was decided: `heard` are its candidates, `silent` the other able pucks of the group.
     mutating func learn(heard: [String], silent: [String], phrase: String) {
+        lessons += 1
         for (i, a) in heard.enumerated() {
             for b in heard[(i + 1)...] { note(Pair(phrase, a, b)) { $0.together += 1 } }
             for b in silent { note(Pair(phrase, a, b)) { $0.apart += 1 } }
@@ -70,18 +88,23 @@ public struct Earshot: Sendable {
         guard levels.count > 1 else { return }
         let mean = levels.reduce(0) { $0 + $1.decibels } / Double(levels.count)
         for (puckID, decibels) in levels where decibels.isFinite && mean.isFinite {
-            shift(puckID, by: Self.gainStep * (decibels - mean - gain(of: puckID)))
+            change(puckID) {
+                $0.learned = Self.bounded($0.learned + Self.gainStep * (decibels - mean - $0.learned))
+            }
         }
     }
 
     /// "It should have been `right`": the wrong one's gain goes up and the right one's down.
     mutating func correct(right: String, wrong: String) {
-        shift(right, by: -Self.correctionDecibels)
-        shift(wrong, by: Self.correctionDecibels)
+        lessons += 1
+        change(right) { $0.corrected = Self.bounded($0.corrected - Self.correctionDecibels) }
+        change(wrong) { $0.corrected = Self.bounded($0.corrected + Self.correctionDecibels) }
     }
 
-    private mutating func shift(_ puckID: String, by decibels: Double) {
-        let limit = Self.mostGainDecibels
-        gains[puckID] = max(-limit, min(limit, gain(of: puckID) + decibels))
+    private mutating func change(_ puckID: String, _ body: (inout Gain) -> Void) {
+        if gains[puckID] == nil, gains.count >= Self.mostGains { return }
+        body(&gains[puckID, default: Gain()])
     }
+
+    static func bounded(_ decibels: Double) -> Double { max(-mostGainDecibels, min(mostGainDecibels, decibels)) }
 }

@@ -32,7 +32,7 @@ public struct Hub: Sendable {
     /// One a puck at most, in order of their grants.
     var conversations: [Conversation] = []
     /// Who hears whom, learned.
-    public internal(set) var earshot = Earshot()
+    public internal(set) var earshot: Earshot
     /// Conversations that ended in this step and leave somebody else to be asked.
     var failedEarly: [Conversation] = []
     /// Groups whose conversation ended in this step.
@@ -43,6 +43,8 @@ public struct Hub: Sendable {
     var owners: [UInt32: String] = [:]
     /// The last decisions, oldest first, to be explained.
     public internal(set) var decisions = BoundedQueue<ArbitrationDecision>(capacity: HubLimits.decisionRecords)
+    /// Decisions since the start, those that are no longer kept too.
+    public internal(set) var decisionCount = 0
     public internal(set) var counters = Counters()
     /// Tells the conversations of this run from those of another.
     let runID: UInt32
@@ -53,9 +55,12 @@ public struct Hub: Sendable {
     /// an event costs what it touches, not what the house has.
     private var soonest: Instant?
 
-    /// - Parameter generator: the only source of chance; the daemon seeds it from the kernel.
-    public init(policy: HubPolicy = HubPolicy(), generator: SeededGenerator) {
+    /// - Parameters:
+    ///   - earshot: what an earlier run has learned.
+    ///   - generator: the only source of chance; the daemon seeds it from the kernel.
+    public init(policy: HubPolicy = HubPolicy(), earshot: Earshot = Earshot(), generator: SeededGenerator) {
         self.policy = policy
+        self.earshot = earshot
         self.generator = generator
         runID = UInt32(truncatingIfNeeded: self.generator.next())
     }

@@ -132,6 +132,7 @@ extension Hub {
 
     mutating func record(_ decision: ArbitrationDecision, into effects: inout [HubEffect]) {
         decisions.appendDroppingOldest(decision)
+        decisionCount += 1
         effects.append(
             .log(
                 LogRecord(
@@ -145,9 +146,11 @@ extension Hub {
                     ])))
     }
 
-    /// - Parameter others: who may be asked instead, best first.
+    /// - Parameters:
+    ///   - others: who may be asked instead, best first.
+    ///   - inPlaceOf: the puck that was granted first and failed; this one is its runner-up.
     mutating func grant(
-        _ winner: Candidate, others: [Candidate], key: Arbitration.Key, isRunnerUp: Bool = false, now: Instant,
+        _ winner: Candidate, others: [Candidate], key: Arbitration.Key, inPlaceOf: String? = nil, now: Instant,
         into effects: inout [HubEffect]
     ) -> String {
         let group = key.group
@@ -157,7 +160,7 @@ extension Hub {
         counters.conversations += 1
         let id = "c-\(String(runID, radix: 16))-\(conversationCount)"
         let conversation = Conversation(
-            id: id, playID: conversationCount, winner: winner, others: others, key: key, isRunnerUp: isRunnerUp,
+            id: id, playID: conversationCount, winner: winner, others: others, key: key, inPlaceOf: inPlaceOf,
             policy: policy, now: now)
         owners[conversation.playID] = winner.puckID
         consider(conversation.deadline)

@@ -56,6 +56,8 @@ extension Hub {
         #endif
         effects.append(.send(id, .welcome(welcome), .zero))
         withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
+            // Somebody speaks to another puck, since before this one was known: what it is to play waits.
+            if !isKnown, welcome.floor != nil { puck.playout.hold(stream: &puck.stream, now: now, into: &effects) }
             if case .replayed = welcome.resume {
                 puck.stream.replay(missing, into: &effects)
                 puck.playout.puckReturned(&puck.stream, ahead: ahead, now: now, into: &effects)

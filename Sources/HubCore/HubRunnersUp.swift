@@ -10,9 +10,14 @@ extension Hub {
         while !failedEarly.isEmpty {
             let failed = failedEarly.removeFirst()
             let isInTime = now - failed.grantedAt <= HubLimits.standbyFor
-            if !failed.isRunnerUp, isInTime, let next = failed.others.first(where: { stillStandsBy($0, failed) }) {
+            #if MUTATIONS
+                let others = Mutation.is(.worstAsked) ? failed.others.reversed() : failed.others
+            #else
+                let others = failed.others
+            #endif
+            if !failed.isRunnerUp, isInTime, let next = others.first(where: { stillStandsBy($0, failed) }) {
                 grantRunnerUp(next, failed, now: now, into: &effects)
-            } else if failed.isRunnerUp {
+            } else if failed.isRunnerUp || !others.isEmpty {
                 giveUp(failed, now: now, into: &effects)
             }
         }
@@ -33,14 +38,18 @@ extension Hub {
             policy: policy.arbitrationPolicy, candidates: [next], rule: .runnerUp, conversationID: nil,
             winners: ArbitrationPolicy.allCases.map { _ in next.puckID })
         decision.conversationID = grant(
-            next, others: [], key: failed.key, isRunnerUp: true, now: now, into: &effects)
+            next, others: [], key: failed.key, inPlaceOf: failed.puckID, now: now, into: &effects)
         counters.runnersUp += 1
         record(decision, into: &effects)
     }
 
-    /// Nobody could be heard: the pucks that still answer say so.
+    /// Nobody could be heard: the pucks that still answer say so. Those that failed do not count among them: what they
+    /// are sent they may say when they wake up, long after.
     private mutating func giveUp(_ failed: Conversation, now: Instant, into effects: inout [HubEffect]) {
-        for puckID in pucks.keys.sorted() where puckID != failed.puckID {
+        #if MUTATIONS
+            if Mutation.is(.failureUntold) { return }
+        #endif
+        for puckID in pucks.keys.sorted() where puckID != failed.puckID && puckID != failed.inPlaceOf {
             guard pucks[puckID]!.group == failed.group, pucks[puckID]!.connection != nil else { continue }
             withPuck(puckID, now: now, into: &effects) { puck, _, effects in
                 puck.stream.send(.earcon(name: "failed"), now: now, into: &effects)
@@ -56,15 +65,30 @@ extension Hub {
         return nil
     }
 
-    /// "It should have been that one": shifts what was learned, and notes it in the record.
+    /// Who would win the same wake with what has been learned since.
+    public func winnerNow(_ decision: ArbitrationDecision) -> String? {
+        let candidates = decision.candidates.map {
+            var candidate = $0
+            candidate.gainDecibels = earshot.gain(of: $0.puckID)
+            return candidate
+        }
+        return ArbitrationDecision.order(candidates, by: decision.policy).first?.puckID
+    }
+
+    /// "It should have been that one": shifts what was learned, and notes it in the record. The same said twice counts
+    /// once.
     /// - Returns: false when the conversation is not known, or the puck was no candidate of it.
     public mutating func correct(_ conversationID: String, to puckID: String) -> Bool {
         for i in (0..<decisions.count).reversed() where decisions[i].conversationID == conversationID {
             guard let winner = decisions[i].winner?.puckID,
                 decisions[i].candidates.contains(where: { $0.puckID == puckID })
             else { return false }
+            let before = decisions[i].correctedTo ?? winner
             decisions[i].correctedTo = puckID
-            if winner != puckID { earshot.correct(right: puckID, wrong: winner) }
+            if before == puckID { return true }
+            // Who changes their mind takes the first word back.
+            if before != winner { earshot.correct(right: winner, wrong: before) }
+            if puckID != winner { earshot.correct(right: puckID, wrong: winner) }
             return true
         }
         return false

@@ -23,6 +23,9 @@ struct Ranking: Sendable {
         var rest = Self.scored(candidates.sorted { $0.puckID < $1.puckID })
         var ranked: [Candidate] = []
         while !rest.isEmpty { ranked.append(rest.remove(at: Self.best(of: rest, policy))) }
+        #if MUTATIONS
+            if Mutation.is(.orderOfArrival) { ranked = candidates }
+        #endif
         self.candidates = ranked
         rule = ranked.count < 2 ? .onlyCandidate : Self.rule(ranked[0], over: ranked[1], among: ranked, policy)
     }
@@ -127,5 +130,12 @@ struct Ranking: Sendable {
         }
         for (x, y) in zip(keys(a, policy), keys(b, policy)) where x.0 != y.0 { return x.1 }
         return .lowestPuckID
+    }
+}
+
+extension ArbitrationDecision {
+    /// The order in which a policy puts candidates, best first, with their scores. It depends on the set only.
+    public static func order(_ candidates: [Candidate], by policy: ArbitrationPolicy) -> [Candidate] {
+        candidates.isEmpty ? [] : Ranking(candidates, by: policy).candidates
     }
 }

@@ -5,12 +5,14 @@ import PuckWire
 /// One decision in words, and as JSON: `puckhub explain`.
 struct Explanation {
     private let decision: ArbitrationDecision
-    private let gain: (String) -> Double
+    private let earshot: Earshot
+    private let winnerNow: String
     private let age: Interval
 
-    init(_ decision: ArbitrationDecision, gain: @escaping (String) -> Double, now: Instant) {
+    init(_ decision: ArbitrationDecision, in hub: Hub, now: Instant) {
         self.decision = decision
-        self.gain = gain
+        earshot = hub.earshot
+        winnerNow = hub.winnerNow(decision) ?? ""
         age = now - decision.decidedAt
     }
 
@@ -31,6 +33,9 @@ struct Explanation {
             lines.append("by the other policies: " + otherWinners.joined(separator: ", "))
         }
         if let right = decision.correctedTo { lines.append("corrected: it should have been \(right)") }
+        if let winner = decision.winner?.puckID, winnerNow != winner {
+            lines.append("with the gains as they are now \(winnerNow) would win")
+        }
         return lines.joined(separator: "\n")
     }
 
@@ -43,7 +48,12 @@ struct Explanation {
             + fixed(c.wake.confidence, 2)
         if c.handicapDecibels != 0 { line += "  (was playing: +\(fixed(c.handicapDecibels, 0)) dB)" }
         if !c.onset.isCorrected { line += "  (* its clock was unknown: time of arrival)" }
-        if gain(c.puckID) != c.gainDecibels { line += "  (gain now \(fixed(gain(c.puckID), 1)) dB)" }
+        let gain = earshot.gain(of: c.puckID)
+        if gain != c.gainDecibels {
+            let corrected = earshot.correction(of: c.puckID)
+            line += "  (gain now \(fixed(gain, 1)) dB"
+            line += corrected == 0 ? ")" : ", \(fixed(corrected, 1)) of it from corrections)"
+        }
         return line
     }
 
@@ -107,6 +117,8 @@ struct Explanation {
             member.set("snr_db", c.wake.snrDecibels)
             member.set("level_db", c.wake.levelDecibels)
             member.set("gain_db", c.gainDecibels)
+            member.set("gain_now_db", earshot.gain(of: c.puckID))
+            member.set("corrected_db", earshot.correction(of: c.puckID))
             member.set("score_db", c.score)
             member.set("handicap_db", c.handicapDecibels)
             member.set("confidence", c.wake.confidence)
@@ -117,6 +129,7 @@ struct Explanation {
             others.set(policy.rawValue, winner)
         }
         root.set("winner_by_policy", others)
+        root.set("winner_now", winnerNow)
         return String(decoding: root.serialized(), as: UTF8.self)
     }
 }

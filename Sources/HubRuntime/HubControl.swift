@@ -41,7 +41,7 @@ extension HubDaemon {
             return conversationID.map { "error: no decision about \"\($0)\" is known; the last 1,000 are kept" }
                 ?? "error: nothing has been decided yet"
         }
-        let explanation = Explanation(decision, gain: { self.hub.earshot.gain(of: $0) }, now: MonotonicClock.now())
+        let explanation = Explanation(decision, in: hub, now: MonotonicClock.now())
         return isJSON ? explanation.json : explanation.text
     }
 
@@ -51,6 +51,7 @@ extension HubDaemon {
                 + "'puckhub explain \(conversationID)' shows who was"
         }
         log.notice("arbitration.corrected", [Field("conversation", conversationID), Field("puck", puckID)])
+        learned.keep(hub.earshot, log)
         return explain(conversationID, isJSON: false)
     }
 

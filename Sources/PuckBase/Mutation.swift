@@ -13,6 +13,8 @@
         case pacingTooFar, positionIgnored, pausedPlayLost, staleEndAccepted, restartFromBeginning
         // The group.
         case secondGrant, staleAnswerKept, floorNotTold
+        // Who answers.
+        case orderOfArrival, runnerUpLate, worstAsked, failureUntold
 
         /// The one to run with. Set once, before anything runs.
         nonisolated(unsafe) public static var active: Mutation?

@@ -18,6 +18,7 @@ final class SimulatedHub {
     private var followUps = Line<HubEvent>()
     private var effects: [HubEffect] = []
     private var armed: Instant?
+    private var decisionsNoted = 0
     /// The recording's packet whose message is being handled.
     private var arrived: Sound?
     /// What somebody asks for, while the machine decides about it.
@@ -51,6 +52,7 @@ final class SimulatedHub {
         isRunning = true
         isHostDown = false
         core = Self.newCore(house.scenario.plan.seed, run: run)
+        decisionsNoted = 0
         note(.hubStarted(run))
     }
 
@@ -83,10 +85,18 @@ final class SimulatedHub {
             effects.removeAll(keepingCapacity: true)
             core.step(event, now: now, into: &effects)
             for i in effects.indices { carryOut(effects[i]) }
+            noteDecisions()
             house.steppedHub(deadline: core.nextDeadline, isTimer: event == .timePassed, now: now)
             next = followUps.popFirst()
         }
         arm()
+    }
+
+    /// What was decided since the last look. One step decides few wakes, and the record holds a thousand.
+    private func noteDecisions() {
+        let fresh = core.decisionCount - decisionsNoted
+        decisionsNoted = core.decisionCount
+        for i in (core.decisions.count - fresh)..<core.decisions.count { note(.decided(core.decisions[i])) }
     }
 
     private func arm() {

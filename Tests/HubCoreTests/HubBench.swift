@@ -12,8 +12,11 @@ struct HubBench {
     var all: [HubEffect] = []
     private var openConnections: UInt32 = 0
 
-    init(seed: UInt64 = 1, policy: HubPolicy = HubPolicy()) {
-        hub = Hub(policy: policy, generator: SeededGenerator(seed: seed))
+    /// Of pucks, by name, where a test wants to know.
+    var ids: [String: ConnectionID] = [:]
+
+    init(seed: UInt64 = 1, policy: HubPolicy = HubPolicy(), earshot: Earshot = Earshot()) {
+        hub = Hub(policy: policy, earshot: earshot, generator: SeededGenerator(seed: seed))
     }
 
     @discardableResult

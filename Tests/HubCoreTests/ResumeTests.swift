@@ -342,4 +342,18 @@ struct BargeInTests {
         bench.advance(.milliseconds(100))
         #expect(bench.all.grants.last?.to == kitchen)
     }
+
+    @Test("a puck that arrives while somebody speaks to another one plays nothing before that is over")
+    func newcomer() {
+        var bench = HubBench()
+        let (kitchen, conversation) = bench.granted()
+        let hall = bench.connect("hall")
+        #expect(bench.last.welcomes[0].floor == conversation)
+        bench.step(.playRequested(request: 0, puckID: "hall", category: .announcement))
+        bench.ready(5, isComplete: true, playID: 2)
+        #expect(bench.all.sent.allSatisfy { if case .downStart = $0.control { false } else { true } })
+        bench.end(kitchen, conversation, packets: 0, .silence)
+        #expect(bench.last.stream.contains { $0.hasSuffix(":start-2@0") })
+        #expect(bench.last.sent.last?.to == hall)
+    }
 }

@@ -59,6 +59,40 @@ struct RunnerUpTests {
         }
     }
 
+    @Test("a winner that stands still after a few packets is replaced after 500 ms; alone it is waited for")
+    func stall() {
+        var (bench, ids, _) = Self.decided()
+        for packet in 0..<20 {
+            bench.speak(ids[0], packet..<(packet + 1))
+            bench.advance(.milliseconds(20))
+        }
+        bench.advance(.milliseconds(479))
+        #expect(bench.all.grants.isEmpty)
+        bench.advance(.milliseconds(1))
+        #expect(bench.all.grants.map(\.to) == [ids[1]])
+        #expect(bench.all.cancels.map(\.reason) == [.degraded])
+        // It goes on after all: what it says then belongs to nothing.
+        bench.speak(ids[0], 20..<40)
+        #expect(bench.all.failures.isEmpty)
+
+        var alone = HubBench()
+        let (kitchen, _) = alone.granted()
+        alone.speak(kitchen, 0..<20)
+        alone.advance(.seconds(4))
+        #expect(alone.hub.conversationsInProgress == 1)
+    }
+
+    @Test("nobody is asked so late that the runner-up no longer stands by")
+    func standby() {
+        var (bench, ids, _) = Self.decided()
+        for packet in 0..<14 {
+            bench.speak(ids[0], packet..<(packet + 1))
+            bench.advance(.milliseconds(100))
+        }
+        bench.advance(.seconds(3))
+        #expect(bench.all.grants.isEmpty && bench.hub.conversationsInProgress == 1)
+    }
+
     @Test("a winner that has sent a second is not replaced")
     func proven() {
         var (bench, ids, _) = Self.decided()
@@ -77,7 +111,30 @@ struct RunnerUpTests {
         bench.advance(.milliseconds(500))
         #expect(bench.all.grants.isEmpty && bench.hub.conversationsInProgress == 0)
         let earcons = bench.all.sent.filter { $0.control == .earcon(name: "failed") }.map(\.to)
-        #expect(Set(earcons) == [ids[0], ids[2]], "the runner-up's own puck has its phase to say so")
+        #expect(earcons == [ids[2]], "those that failed may wake up long after")
+    }
+
+    @Test("when nobody stands by any more, the pucks that still answer say so at once")
+    func nobodyStandsBy() {
+        var (bench, ids, _) = Self.decided()
+        let study = bench.connect("study")
+        bench.step(.received(ids[1], HubBench.status(muted: true)))
+        bench.step(.connectionClosed(ids[2], reason: "gone"))
+        bench.all = []
+        bench.advance(.milliseconds(500))
+        #expect(bench.all.grants.isEmpty && bench.hub.conversationsInProgress == 0)
+        #expect(bench.all.sent.filter { $0.control == .earcon(name: "failed") }.map(\.to) == [ids[1], study])
+    }
+
+    @Test("a puck that only it heard, and that fails, disturbs nobody")
+    func lone() {
+        var bench = HubBench()
+        let kitchen = bench.connect("kitchen")
+        _ = bench.connect("hall")
+        bench.step(.received(kitchen, HubBench.candidate(1, snr: 20)))
+        bench.advance(.milliseconds(700))
+        #expect(bench.all.outcomes == ["degraded"])
+        #expect(!bench.all.sent.contains { $0.control == .earcon(name: "failed") })
     }
 
     @Test("a runner-up that left, was muted, or speaks elsewhere is passed over")

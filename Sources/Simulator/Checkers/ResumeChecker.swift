@@ -43,10 +43,11 @@ struct ResumeChecker {
     /// More may be over the log's bounds.
     private static let certainlyKept = 300
     private static let utteranceKept = Interval.seconds(2)
-    /// A winner that has not sent this much is replaced by the runner-up after so long, while that one stands by.
+    /// A winner that has not sent this much is replaced by the runner-up after so long, while that one stands by and the
+    /// way of its grant is not too long.
     private static let proven = 50
     private static let youngKept = Interval.milliseconds(300)
-    private static let standby = Interval.seconds(2)
+    private static let standby = Interval.milliseconds(1_800)
     private static let kept = Interval.seconds(30)
 
     private let groups: [String]

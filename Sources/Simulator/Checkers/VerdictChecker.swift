@@ -22,6 +22,9 @@ struct VerdictChecker {
 
     private var candidates: [Candidate: Verdict] = [:]
     private var awaited: [Candidate] = []
+    /// The wake that each conversation came from; the one that a puck asks to go on with, by its new connection.
+    private var wakeOf: [String: UInt32] = [:]
+    private var asked: [Int: String] = [:]
     private var askedAt: [Int: Instant] = [:]
     private var hubThawedAt = Instant.zero
 
@@ -42,7 +45,14 @@ struct VerdictChecker {
             }
             candidates[candidate] = .awaited(since: moment.local)
             awaited.append(candidate)
-        case .hubSent(let connection, .grant(let wakeID, _), _):
+        case .hubHeard(let connection, .hello(let hello)): asked[connection] = hello.uplink?.conversationID
+        case .hubSent(let connection, .welcome(let welcome), _):
+            // What goes on on another connection keeps its verdict.
+            guard welcome.uplinkNext != nil, let wakeID = asked[connection].flatMap({ wakeOf[$0] }) else { return }
+            candidates[Candidate(connection: connection, wakeID: wakeID)] = .granted
+        case .forgotten(let id): wakeOf[id] = nil
+        case .hubSent(let connection, .grant(let wakeID, let id), _):
+            wakeOf[id] = wakeID
             judged(Candidate(connection: connection, wakeID: wakeID), .granted, nil, moment.local, findings)
         case .hubSent(let connection, .cancel(let wakeID, let reason), _):
             let isLoser = reason == .lost
@@ -52,10 +62,13 @@ struct VerdictChecker {
         case .connectionClosed(let connection):
             // Few pucks, few candidates: a closed connection's are forgotten.
             candidates = candidates.filter { $0.key.connection != connection }
+            asked[connection] = nil
             awaited.removeAll { $0.connection == connection }
         case .hubEnded:
             candidates = [:]
             awaited = []
+            wakeOf = [:]
+            asked = [:]
         case .hubThawed: hubThawedAt = moment.local
         default: break
         }
