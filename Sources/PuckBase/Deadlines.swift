@@ -25,15 +25,17 @@ public struct Deadlines<Key: CaseIterable & Hashable & Sendable>: Sendable where
 
     /// Takes out one deadline that has come, the earliest first; nil when none has.
     public mutating func takeExpired(at now: Instant) -> Key? {
-        var found: Key?
+        // Over numbers, not keys: a list of all cases would be allocated for each event of every machine.
+        var found: Int?
         var earliest = now
-        for key in Key.allCases {
-            if let instant = due[key.rawValue], instant <= earliest, found == nil || instant < earliest {
-                found = key
+        for i in due.indices {
+            if let instant = due[i], instant <= earliest, found == nil || instant < earliest {
+                found = i
                 earliest = instant
             }
         }
-        if let found { due[found.rawValue] = nil }
-        return found
+        guard let found else { return nil }
+        due[found] = nil
+        return Key(rawValue: found)
     }
 }

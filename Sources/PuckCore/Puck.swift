@@ -58,8 +58,8 @@ public struct Puck: Sendable {
 
     /// One person's turn. idle → candidate (wake); candidate → listening (grant), standby (another puck won), idle (another
     /// cancel, verdict deadline) or interrupted (link lost); standby → listening (the winner failed), candidate (another
-    /// wake) or idle (deadline, link lost); listening → thinking (endpoint), idle (nobody spoke, stop, mute) or interrupted (link lost
-    /// for more than the window holds, or the hub cannot go on with it); thinking → idle (answer, error, deadline);
+    /// wake) or idle (deadline, link lost); listening → thinking (endpoint), idle (nobody spoke, stop, mute) or interrupted
+    /// (link lost for more than the window holds, or the hub cannot go on with it); thinking → idle (answer, error, deadline);
     /// interrupted → candidate (the link is back and the person still speaks) or idle (endpoint, stop, deadline).
     /// A lost link leaves listening and thinking as they are: both can be resumed.
     enum Turn: Equatable, Sendable {

@@ -110,13 +110,8 @@ extension Puck {
     mutating func cancelled(
         _ wakeID: UInt32, _ reason: HubControl.CancelReason, _ now: Instant, _ effects: inout [PuckEffect]
     ) {
-        if turn == .standby(wakeID: wakeID) {
-            // The winner failed. What is left of the second that the window holds is sent; its beginning may be gone.
-            utteranceHasHole = false
-            deadlines.clear(.standby)
-        } else if turn != .candidate(wakeID: wakeID) {
-            return
-        }
+        // After a grant the phase that goes with it ends the turn.
+        guard turn == .candidate(wakeID: wakeID) else { return }
         effects.append(
             .log(
                 LogRecord(

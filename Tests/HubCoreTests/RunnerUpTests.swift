@@ -85,7 +85,7 @@ struct RunnerUpTests {
     @Test("nobody is asked so late that the runner-up no longer stands by")
     func standby() {
         var (bench, ids, _) = Self.decided()
-        for packet in 0..<14 {
+        for packet in 0..<15 {
             bench.speak(ids[0], packet..<(packet + 1))
             bench.advance(.milliseconds(100))
         }
