@@ -50,14 +50,16 @@ test-tsan: setup fake-alsa fake-gpio ## what real threads share, with the thread
 	swift test --disable-xctest --sanitize=thread --scratch-path .build-tsan $(SANITIZE) $(SWIFTFLAGS) \
 		--filter 'AudioRingTests|PuckRuntimeTests|ProcessTests.*(Conversation|DeviceFault)'
 
+# The simulator is one thread over classes: what the run-time would check at each access is checked by the tests.
+SIMFLAGS = -Xswiftc -enforce-exclusivity=unchecked
 # The seeds that `make sim` runs.
 SEEDS ?= 1-500
 sim: setup ## five hundred houses of five pucks, half an hour each, under virtual time and with faults
-	swift build -c release --product pucksim --scratch-path .build-sim $(SWIFTFLAGS)
+	swift build -c release --product pucksim --scratch-path .build-sim $(SIMFLAGS) $(SWIFTFLAGS)
 	.build-sim/release/pucksim run --seeds $(SEEDS) --pucks 5 --minutes 30
 
 test-mutants: setup ## deliberate bugs, each of which the simulator has to catch
-	PUCK_MUTATIONS=1 swift build -c release --product pucksim --scratch-path .build-mutants $(SWIFTFLAGS)
+	PUCK_MUTATIONS=1 swift build -c release --product pucksim --scratch-path .build-mutants $(SIMFLAGS) $(SWIFTFLAGS)
 	.build-mutants/release/pucksim mutants
 
 fuzz: setup ## look for inputs that break parsers and machines, T seconds in all (60)

@@ -9,10 +9,12 @@
         case streamWithoutWindow, errorKeepsStream
         // Utterances.
         case acknowledgementAheadAccepted, windowOfSixty, resumedFromWrongPacket, endNotRepeated, utteranceKeptLong
+        // The microphone.
+        case deafAfterLoss
         // Plays.
         case pacingTooFar, positionIgnored, pausedPlayLost, staleEndAccepted, restartFromBeginning
         // The group.
-        case secondGrant, staleAnswerKept, floorNotTold
+        case secondGrant, staleAnswerKept, floorNotTold, floorIgnored
         // Who answers.
         case orderOfArrival, runnerUpLate, worstAsked, failureUntold
 

@@ -46,7 +46,7 @@ public struct Puck: Sendable {
     /// Everything that this machine can wait for, each with its exit in `deadlineCame`.
     enum Deadline: Int, CaseIterable, Sendable {
         case reconnect, connecting, greeting, ping, silence, stable, offline
-        case verdict, standby, answer, interrupted
+        case verdict, standby, listening, answer, interrupted
         case playedReport, statusReport, playbackStall, lostPlay
     }
 
@@ -58,8 +58,9 @@ public struct Puck: Sendable {
 
     /// One person's turn. idle → candidate (wake); candidate → listening (grant), standby (another puck won), idle (another
     /// cancel, verdict deadline) or interrupted (link lost); standby → listening (the winner failed), candidate (another
-    /// wake) or idle (deadline, link lost); listening → thinking (endpoint), idle (nobody spoke, stop, mute) or interrupted
-    /// (link lost for more than the window holds, or the hub cannot go on with it); thinking → idle (answer, error, deadline);
+    /// wake) or idle (deadline, link lost); listening → thinking (endpoint), idle (nobody spoke, stop, mute, deadline) or
+    /// interrupted (link lost for more than the window holds, or the hub cannot go on with it); thinking → idle (answer, error,
+    /// deadline);
     /// interrupted → candidate (the link is back and the person still speaks) or idle (endpoint, stop, deadline).
     /// A lost link leaves listening and thinking as they are: both can be resumed.
     enum Turn: Equatable, Sendable {
@@ -79,6 +80,8 @@ public struct Puck: Sendable {
     static let offlineAfter = Interval.seconds(30)  // L21
     /// Window (at most 120 ms), two network delays, and room for a slow hub.
     static let verdictTimeout = Interval.seconds(2)
+    /// The audio of an utterance may come so much later than it was spoken; without any, it is over.
+    static let listeningReserve = Interval.seconds(5)
     static let answerTimeout = Interval.seconds(30)
     /// As the hub allows a puck; a hub in good order sends about 10 a second.
     static let controlsPerSecond = 200
@@ -241,6 +244,7 @@ public struct Puck: Sendable {
         case .stable: backoff.reset()
         case .offline: wentOffline(&effects)
         case .verdict: verdictTimedOut(&effects)
+        case .listening: listeningTimedOut(now, &effects)
         case .answer: answerTimedOut(&effects)
         case .interrupted, .standby: endTurn(&effects)
         case .playedReport: reportPlayed(now, &effects)

@@ -286,6 +286,9 @@ extension Puck {
         }
         guard let play = active else { return }
         active?.isOrphan = true
+        #if MUTATIONS
+            let silenced = silenced && !Mutation.is(.floorIgnored)
+        #endif
         if silenced {
             effects.append(.stopPlayback)
             return closePlayback(now, &effects)

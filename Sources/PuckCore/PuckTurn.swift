@@ -103,6 +103,8 @@ extension Puck {
         }
         turn = .listening(conversationID: conversationID)
         deadlines.clear(.verdict)
+        let limit = Interval.milliseconds(parameters.endpoint.utteranceLimitMilliseconds)
+        deadlines[.listening] = now + limit + Self.listeningReserve
         playEarcon(.listening, &effects)
         sendPending(&effects)
     }
@@ -176,6 +178,7 @@ extension Puck {
             effects.append(.stopEncoding)
             endpointer = nil
             turn = .thinking(conversationID: conversationID)
+            deadlines.clear(.listening)
             deadlines[.answer] = now + Self.answerTimeout
         case .cancelled, .muted, .gap, .silence:
             endTurn(&effects)
@@ -238,6 +241,12 @@ extension Puck {
         stopPlayback(now, &effects)
     }
 
+    /// The end of an utterance is found by its packets; a microphone that brings none, and does not say so, ends it here.
+    mutating func listeningTimedOut(_ now: Instant, _ effects: inout [PuckEffect]) {
+        effects.append(.log(LogRecord(.warning, "uplink.no_audio")))
+        endUtterance(.gap, now, &effects)
+    }
+
     mutating func answerTimedOut(_ effects: inout [PuckEffect]) {
         guard case .thinking(let conversationID) = turn else { return }
         effects.append(.log(LogRecord(.warning, "answer.timeout", [.init("conversation", conversationID)])))
@@ -271,6 +280,7 @@ extension Puck {
         effects.append(.log(LogRecord(.warning, "uplink.interrupted")))
         turn = .interrupted
         deadlines.clear(.verdict)
+        deadlines.clear(.listening)
         deadlines[.interrupted] = now + Self.interruptedTimeout
         playEarcon(.failed, &effects)
     }
@@ -328,7 +338,7 @@ extension Puck {
         endpointer = nil
         deadlines.clear(.interrupted)
         guard isSpeaking, !muted, captureOK, !isSounding, var finding = lastFinding else { return }
-        // As far back as the ring reaches: the runtime bounds it.
+        // The wake is long over: recording begins with the pre-roll before this moment.
         finding.onset = .max
         becomeCandidate(finding, now, preroll: true, now, &effects)
     }
@@ -344,6 +354,7 @@ extension Puck {
         deadlines.clear(.interrupted)
         deadlines.clear(.standby)
         deadlines.clear(.verdict)
+        deadlines.clear(.listening)
         deadlines.clear(.answer)
     }
 
@@ -381,6 +392,9 @@ extension Puck {
 
     mutating func setCapture(ok: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
         if ok == captureOK { return }
+        #if MUTATIONS
+            if Mutation.is(.deafAfterLoss), ok { return }
+        #endif
         captureOK = ok
         if !ok {
             switch turn {

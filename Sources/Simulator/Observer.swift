@@ -147,6 +147,7 @@ final class Observer {
         deadlines.stepped(puck, phase, deadline, local, findings)
         offline.stepped(puck, local, findings)
         backoff.stepped(puck, phase)
+        conformance.stepped(puck, phase, findings)
     }
 
     func steppedHub(deadline: Instant?, isTimer: Bool, local: Instant, now: Instant) {

@@ -16,9 +16,8 @@ struct UplinkCutTests {
             let puck = try await house.puck(
                 tls: true, port: proxy.port, microphone: .hearing(Self.said), set: ["endpoint.utterance_limit_ms=4000"])
             try await puck.line("link.up")
+            proxy.interrupt(milliseconds: 400, after: Self.secondOfSpeech, more: .towardsHub)
             let conversation = try await house.wake(puck)
-            try await proxy.relayed(Self.secondOfSpeech, more: .towardsHub)
-            proxy.interrupt(milliseconds: 400)
             try await puck.line("link.disconnected")
             try await puck.line("uplink.resumed", ["conversation": conversation])
             try await puck.line("uplink.end", ["conversation": conversation, "reason": "timeout"])
@@ -45,9 +44,8 @@ struct UplinkCutTests {
                 tls: true, port: proxy.port, microphone: .hearing(Self.said), set: ["endpoint.utterance_limit_ms=15000"]
             )
             try await puck.line("link.up")
+            proxy.interrupt(milliseconds: 5000, after: Self.secondOfSpeech, more: .towardsHub)
             let first = try await house.wake(puck)
-            try await proxy.relayed(Self.secondOfSpeech, more: .towardsHub)
-            proxy.interrupt(milliseconds: 5000)
             try await puck.line("link.disconnected")
             try await puck.line("uplink.interrupted")
             try await hub.line("session.degraded", ["conversation": first])

@@ -133,6 +133,29 @@ struct TurnTests {
         #expect(bench.puck.phase == .idle)
     }
 
+    @Test("a microphone that brings nothing and does not say so ends the turn 5 s after the longest utterance")
+    func noAudioAtAll() {
+        var bench = Bench()
+        bench.listen()
+        bench.on(.packetEncoded(levelDecibels: -30))
+        func keepAlive() {
+            for _ in 0..<10 {
+                _ = bench.wait(.milliseconds(1_999))
+                _ = bench.control(.ping(Ping(t0: 0)))
+            }
+        }
+        keepAlive()
+        #expect(bench.puck.phase == .listening)
+        let effects = bench.wait(.milliseconds(10))
+        #expect(effects.logged("uplink.no_audio"))
+        #expect(effects.contains(.stopEncoding))
+        #expect(effects.contains(.playEarcon(.failed)))
+        #expect(
+            effects.sent.contains(
+                .uplinkEnd(UplinkEnd(conversationID: "c1", lastSequence: SerialNumber(0), reason: .gap))))
+        #expect(bench.puck.phase == .idle)
+    }
+
     @Test("muted: nothing wakes, a running utterance ends, and the light says so")
     func mute() {
         var bench = Bench()

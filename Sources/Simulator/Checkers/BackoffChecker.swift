@@ -77,9 +77,9 @@ struct BackoffChecker {
         let pause = now - lostAt
         // A puck that stood still when its time came tries as soon as it goes on.
         let isDelayed = state.thawedAt > lostAt && now - state.thawedAt < .milliseconds(100)
-        let isSoon =
-            state.hadTurn && pause >= Self.resumePause
-            && state.downSince.map { lostAt - $0 < Self.resumeWithin } ?? false
+        // A network change can cut one of the quick pauses short as well.
+        let mayBeSoon = state.hadTurn && state.downSince.map { lostAt - $0 < Self.resumeWithin } ?? false
+        let isSoon = mayBeSoon && pause >= Self.resumePause
         if isSoon, pause < Self.resumePause + .milliseconds(1) { return }
         let sinceChange = state.networkChangedAt.map { now - $0 } ?? .seconds(1_000)
         let isHurried = sinceChange <= Self.networkSettles + .milliseconds(1) || isDelayed && sinceChange < pause
@@ -93,6 +93,8 @@ struct BackoffChecker {
                 .backoff, puck,
                 "attempt \(state.attempts) after \(pause.wholeMilliseconds) ms, which is not on the schedule")
         }
-        states[puck].attempts = fitting.map { $0 + 1 } + (isSoon && isDelayed ? state.attempts : [])
+        // Outside the row, or in it: what follows tells.
+        let mayBeOutside = isSoon && isDelayed || mayBeSoon && isHurried && pause < Self.resumePause
+        states[puck].attempts = fitting.map { $0 + 1 } + (mayBeOutside ? state.attempts : [])
     }
 }

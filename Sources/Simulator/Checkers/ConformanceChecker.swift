@@ -1,4 +1,5 @@
 import PuckBase
+import PuckCore
 import PuckWire
 
 /// 10. Two peers of this project never break the protocol between them: what each sends is allowed where it sends it,
@@ -33,6 +34,8 @@ struct ConformanceChecker {
         var lostWake: UInt32?
         var isRunnerUp = false
         var hasEndedUplink = false
+        /// The connection on which it was welcomed, while it has it.
+        var isWelcome = false
     }
 
     /// What the hub keeps of a puck from one connection to the next.
@@ -79,6 +82,7 @@ struct ConformanceChecker {
             hubs[puck].heardPackets = isFirst ? Int(sequence.value) + 1 : hubs[puck].heardPackets + 1
         case .hubSent(let connection, let control, let sequence): hubSent(connection, control, sequence, findings)
         case .hubSentAudio(let connection, let sequence, _): streamed(connection, sequence, findings)
+        case .socketLost(let puck, _), .socketDropped(let puck): pucks[puck].isWelcome = false
         case .puckRefused(let puck, let connection, let error):
             refused("the puck", puck, connection, error, findings, disturbances)
         case .hubRefused(let connection, let error):
@@ -96,6 +100,14 @@ struct ConformanceChecker {
         // A hello may be late on a bad line; that is the only refusal that a correct peer can earn.
         if !dialogue.saidWelcome, disturbances.disturbed(dialogue.puck, since: dialogue.openedAt) { return }
         findings.report(.conformance, puck, "\(who) refuses: \(error.code.name) \(error.detail)")
+    }
+
+    /// Who waits for an answer has said that the utterance is over, and says it again when the hub takes up the
+    /// conversation: the first time may have been lost with the link.
+    func stepped(_ puck: Int, _ phase: Phase, _ findings: Findings) {
+        let side = pucks[puck]
+        guard phase == .thinking, side.isWelcome, side.granted != nil, !side.hasEndedUplink else { return }
+        findings.report(.conformance, puck, "thinks about \(side.granted!), and has not said that it is over")
     }
 
     // MARK: What a puck says
@@ -174,6 +186,7 @@ struct ConformanceChecker {
     private mutating func welcomeHeard(_ puck: Int, _ connection: Int, _ welcome: Welcome) {
         guard let dialogue = dialogues[connection], !dialogue.heardWelcome, !dialogue.isForged else { return }
         dialogues[connection]!.heardWelcome = true
+        pucks[puck].isWelcome = true
         if welcome.resume != .replayed {
             pucks[puck].epoch = welcome.epoch
             pucks[puck].nextHeard = welcome.from

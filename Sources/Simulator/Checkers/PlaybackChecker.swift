@@ -21,6 +21,8 @@ struct PlaybackChecker {
         var answer: Int
         var next: Int32
         var isWhole = false
+        /// The puck was told that somebody else has the floor, and that nothing more comes of this.
+        var silencedAt: Instant?
     }
     /// Play ids begin anew with each life of the hub.
     private struct Key: Hashable {
@@ -35,6 +37,8 @@ struct PlaybackChecker {
     private var numbers: [Key: Int] = [:]
     private var active: [Play?]
     private var paused: [Play?]
+    /// The last that a puck heard is that its stream goes on: no reason to give up what is paused.
+    private var goesOn: [Bool]
     private var life = 0
     /// When the last welcome without a replay was sent: what starts at that instant starts again.
     private var restartsAt: Instant?
@@ -45,6 +49,7 @@ struct PlaybackChecker {
     init(pucks: Int) {
         active = [Play?](repeating: nil, count: pucks)
         paused = active
+        goesOn = [Bool](repeating: false, count: pucks)
         heardLives = [Int](repeating: 0, count: pucks)
     }
 
@@ -75,9 +80,8 @@ struct PlaybackChecker {
         case .hubSentAudio(let connection, _, let packet): paced(connection, packet, findings)
         case .puckHeardAudio(let puck, _, _, let packet): queued(puck, packet, findings)
         case .playStarted(let puck, let start): started(puck, start, findings)
-        case .played(let puck, let packet): played(puck, packet, findings)
-        case .puckHeard(let puck, _, .downStop(let playID, .done), _):
-            if active[puck]?.playID == playID { active[puck]?.isWhole = true }
+        case .played(let puck, let packet): played(puck, packet, moment.now, findings)
+        case .puckHeard(let puck, _, let control, _): heard(puck, control, moment.now)
         case .playPaused(let puck):
             paused[puck] = active[puck]
             active[puck] = nil
@@ -85,12 +89,27 @@ struct PlaybackChecker {
             if paused[puck] == nil { findings.report(.playback, puck, "goes on with a play that is not paused") }
             active[puck] = paused[puck]
             paused[puck] = nil
-        case .pausedPlayDropped(let puck): paused[puck] = nil
+        case .pausedPlayDropped(let puck):
+            if goesOn[puck] { findings.report(.playback, puck, "drops what is paused when its stream goes on") }
+            paused[puck] = nil
+        case .personActed, .playbackWorks: for puck in goesOn.indices { goesOn[puck] = false }
+        case .socketLost(let puck, _), .socketDropped(let puck): goesOn[puck] = false
         case .playDrained(let puck): drained(puck, findings)
         case .playStopped(let puck): active[puck] = nil
         case .puckEnded(let puck):
             active[puck] = nil
             paused[puck] = nil
+        default: break
+        }
+    }
+
+    private mutating func heard(_ puck: Int, _ control: HubControl, _ now: Instant) {
+        goesOn[puck] = false
+        switch control {
+        case .downStop(let playID, .done): if active[puck]?.playID == playID { active[puck]?.isWhole = true }
+        case .welcome(let welcome):
+            goesOn[puck] = welcome.resume == .replayed
+            if welcome.resume != .replayed, welcome.floor != nil { active[puck]?.silencedAt = now }
         default: break
         }
     }
@@ -158,7 +177,7 @@ struct PlaybackChecker {
         active[puck] = Play(playID: start.playID, answer: number, next: Int32(first))
     }
 
-    private mutating func played(_ puck: Int, _ packet: AnswerPacket, _ findings: Findings) {
+    private mutating func played(_ puck: Int, _ packet: AnswerPacket, _ now: Instant, _ findings: Findings) {
         guard var play = active[puck] else {
             return findings.report(.playback, puck, "packet \(packet.index) of answer \(packet.answer) in no play")
         }
@@ -169,6 +188,11 @@ struct PlaybackChecker {
             findings.report(
                 .playback, puck, "packet \(packet.index) of answer \(packet.answer) is heard where \(play.next) is next"
             )
+        }
+        // What had sounded by then is counted when it stops.
+        if let silencedAt = play.silencedAt, silencedAt < now {
+            findings.report(
+                .playback, puck, "packet \(packet.index) of answer \(packet.answer) is heard over somebody else")
         }
         guard let answer = answers[play.answer] else { return }
         if Int(packet.index) >= answer.produced {

@@ -34,9 +34,14 @@ struct ResumeChecker {
         var hello: Hello?
         /// The conversation when the hello came.
         var asked: Conversation?
-        /// When the newest messages of the stream were first sent, by number in the stream; only the last 1,024.
-        var sentAt = [Instant?](repeating: nil, count: ResumeChecker.remembered)
+        /// Since when the newest messages of the stream may have been in the hub's log, by number; only the last 1,024.
+        var loggedAt = [Instant?](repeating: nil, count: ResumeChecker.remembered)
+        var bytes = [Int](repeating: 0, count: ResumeChecker.remembered)
         var next = SerialNumber.zero
+        var acknowledged = SerialNumber.zero
+        var bytesOut = 0
+        /// Since when so much is unacknowledged that messages may be waiting in the log for a place in the window.
+        var crowdedSince: Instant?
     }
 
     private static let remembered = 1_024
@@ -49,6 +54,10 @@ struct ResumeChecker {
     private static let youngKept = Interval.milliseconds(300)
     private static let standby = Interval.milliseconds(1_800)
     private static let kept = Interval.seconds(30)
+    /// The window of 48 KiB, less a little more than the largest message.
+    private static let crowded = 46 * 1024
+    private static let controlBytes = 512
+    private static let headerBytes = 9
 
     private let groups: [String]
     private var states: [State]
@@ -64,8 +73,8 @@ struct ResumeChecker {
         case .hubEnded: states = groups.map { _ in State() }
         case .connectionOpened(let connection, let puck): puckOf[connection] = puck
         case .connectionClosed(let connection): closed(connection, moment.local)
-        case .hubHeard(let connection, .played):
-            if let puck = puckOf[connection] { states[puck].heardAt = moment.local }
+        case .hubHeard(let connection, .played(let played)):
+            if let puck = puckOf[connection] { acknowledged(&states[puck], played.sequence, moment.local) }
         case .hubHeard(let connection, .ping):
             if let puck = puckOf[connection] { states[puck].heardAt = moment.local }
         case .hubHeard(let connection, .hello(let hello)):
@@ -84,8 +93,9 @@ struct ResumeChecker {
         case .hubSent(let connection, let control, let sequence):
             guard let puck = puckOf[connection] else { return }
             sent(puck, connection, control, sequence, moment.local, findings)
-        case .hubSentAudio(let connection, let sequence, _):
-            if let puck = puckOf[connection] { numbered(puck, sequence, moment.local) }
+        case .hubSentAudio(let connection, let sequence, let packet):
+            guard let puck = puckOf[connection] else { return }
+            numbered(&states[puck], sequence, bytes: Self.headerBytes + Int(packet.bytes), moment.local)
         case .hubLogged(let record):
             // It says so when it forgets all of a puck, for a new speaker, say.
             guard record.event.isNamed("session.degraded"), record.value("reason") == "the puck stayed away",
@@ -107,7 +117,7 @@ struct ResumeChecker {
         _ puck: Int, _ connection: Int, _ control: HubControl, _ sequence: SerialNumber, _ now: Instant,
         _ findings: Findings
     ) {
-        if control.isStreamed { return numbered(puck, sequence, now) }
+        if control.isStreamed { return numbered(&states[puck], sequence, bytes: Self.controlBytes, now) }
         switch control {
         case .welcome(let welcome): welcomed(puck, connection, welcome, now, findings)
         case .cancel(let wakeID, .lost):
@@ -128,12 +138,26 @@ struct ResumeChecker {
         }
     }
 
-    private mutating func numbered(_ puck: Int, _ sequence: SerialNumber, _ now: Instant) {
-        if sequence.isBefore(states[puck].next) { return }
-        states[puck].next = sequence.next
+    private func acknowledged(_ state: inout State, _ sequence: SerialNumber, _ now: Instant) {
+        state.heardAt = now
+        // Whatever was let out by the acknowledgement before this one did not fill the window: nothing waits.
+        if state.bytesOut < Self.crowded { state.crowdedSince = nil }
+        while !sequence.isBefore(state.acknowledged), state.acknowledged != state.next {
+            state.bytesOut -= state.bytes[Int(state.acknowledged.value) % Self.remembered]
+            state.acknowledged = state.acknowledged.next
+        }
+    }
+
+    private func numbered(_ state: inout State, _ sequence: SerialNumber, bytes: Int, _ now: Instant) {
+        if sequence.isBefore(state.next) { return }
+        state.next = sequence.next
         // What a replay brings was logged at any time of the outage, or waited before it.
-        let isReplay = states[puck].replayedAt.map { now - $0 < .seconds(15) } ?? false
-        states[puck].sentAt[Int(sequence.value) % Self.remembered] = isReplay ? states[puck].loggedSince : now
+        let isReplay = state.replayedAt.map { now - $0 < .seconds(15) } ?? false
+        state.bytesOut += bytes
+        if state.bytesOut >= Self.crowded { state.crowdedSince = state.crowdedSince ?? now }
+        let slot = Int(sequence.value) % Self.remembered
+        state.bytes[slot] = bytes
+        state.loggedAt[slot] = isReplay ? state.loggedSince : state.crowdedSince ?? now
     }
 
     private mutating func welcomed(
@@ -161,7 +185,10 @@ struct ResumeChecker {
         if welcome.resume != .replayed {
             states[puck].epoch = welcome.epoch
             states[puck].next = welcome.from
-            states[puck].sentAt = [Instant?](repeating: nil, count: Self.remembered)
+            states[puck].acknowledged = welcome.from
+            states[puck].bytesOut = 0
+            states[puck].crowdedSince = nil
+            states[puck].loggedAt = [Instant?](repeating: nil, count: Self.remembered)
         }
     }
 
@@ -187,7 +214,7 @@ struct ResumeChecker {
         if welcome.epoch == wanted.epoch { findings.report(.conformance, puck, "gets a new stream of the old epoch") }
         let missing = wanted.sequence.distance(to: state.next)
         guard isKnown, missing >= 0, missing < Self.certainlyKept else { return }
-        let oldest = missing == 0 ? nil : state.sentAt[Int(wanted.sequence.value) % Self.remembered]
+        let oldest = missing == 0 ? nil : state.loggedAt[Int(wanted.sequence.value) % Self.remembered]
         // What was not sent may have waited for acknowledgements since the puck was last heard, and a little longer.
         if now - (oldest ?? state.heardAt - .seconds(5)) < Self.kept - .milliseconds(10) {
             findings.report(

@@ -36,23 +36,20 @@ final class FaultProxy: Sendable {
     func accept() { ask { $0.accept() } }
 
     /// Cuts, and refuses what comes within so many milliseconds, measured by the relay itself.
-    func interrupt(milliseconds: Int) {
-        ask {
-            $0.cut()
-            $0.refuse()
-            $0.acceptsAt = RelayLoop.now() + Int64(milliseconds) * 1_000_000
-        }
+    func interrupt(milliseconds: Int) { ask { $0.interrupt(milliseconds) } }
+
+    /// The same by itself as soon as `count` more bytes have gone in `direction`: at the right moment, however busy the
+    /// machine is.
+    func interrupt(milliseconds: Int, after count: Int, more direction: Direction) {
+        ask { $0.plan(direction, count) { $0.interrupt(milliseconds) } }
     }
 
     /// Nothing more passes in these directions, on old and on new connections, and nobody is told.
     func hold(_ directions: [Direction] = Direction.allCases) { ask { $0.held = Set(directions) } }
 
-    /// Holds by itself as soon as `count` more bytes have gone in `direction`: at the right moment, however busy the
-    /// machine is.
+    /// Holds by itself as soon as `count` more bytes have gone in `direction`.
     func hold(_ directions: [Direction], after count: Int, more direction: Direction) {
-        ask {
-            $0.holdsAt = (direction, ($0.relayed[direction] ?? 0) + count, Set(directions))
-        }
+        ask { $0.plan(direction, count) { $0.held = Set(directions) } }
     }
 
     /// What was held passes after all.
@@ -125,8 +122,8 @@ private final class RelayLoop: @unchecked Sendable {  // Sound: its thread alone
     private var pairs: [Pair] = []
     private var chunk = [UInt8](repeating: 0, count: 16_384)
     var held: Set<FaultProxy.Direction> = []
-    /// What is to be held once so much has gone in one direction.
-    var holdsAt: (direction: FaultProxy.Direction, count: Int, directions: Set<FaultProxy.Direction>)?
+    /// What is to be done once so much has gone in one direction.
+    private var planned: (direction: FaultProxy.Direction, count: Int, fault: (RelayLoop) -> Void)?
     var relayed: [FaultProxy.Direction: Int] = [:]
     /// Nanoseconds of the monotonic clock.
     var acceptsAt: Int64?
@@ -178,6 +175,16 @@ private final class RelayLoop: @unchecked Sendable {  // Sound: its thread alone
     func cut() {
         for pair in pairs { pair.reset() }
         pairs = []
+    }
+
+    func interrupt(_ milliseconds: Int) {
+        cut()
+        refuse()
+        acceptsAt = Self.now() + Int64(milliseconds) * 1_000_000
+    }
+
+    func plan(_ direction: FaultProxy.Direction, _ more: Int, _ fault: @escaping (RelayLoop) -> Void) {
+        planned = (direction, (relayed[direction] ?? 0) + more, fault)
     }
 
     func abandon() { for pair in pairs { pair.isAbandoned = true } }
@@ -266,9 +273,10 @@ private final class RelayLoop: @unchecked Sendable {  // Sound: its thread alone
             if count > 0 {
                 pair.buffers[direction]! += chunk[..<count]
                 relayed[direction, default: 0] += count
-                if let planned = holdsAt, planned.direction == direction, relayed[direction]! >= planned.count {
-                    held = planned.directions
-                    holdsAt = nil
+                if let planned, planned.direction == direction, relayed[direction]! >= planned.count {
+                    self.planned = nil
+                    planned.fault(self)
+                    if pair.isOver { return }
                 }
             } else if count == 0 {
                 pair.ended.insert(direction)

@@ -57,14 +57,16 @@ struct Reading {
     }
 
     /// Goes past what is no part of any play, up to where `sound` begins; nil, and nothing read, when it does not.
-    mutating func gap(before sound: ArraySlice<Int16>, at number: Int = 0) -> Gap? {
+    mutating func gap(
+        before sound: ArraySlice<Int16>, at number: Int = 0, bridging most: Int = Self.mostBridged
+    ) -> Gap? {
         position -= doubtful
         doubtful = 0
         let start = sound.prefix(Self.block)
         guard let place = (position..<spoken.count).first(where: { begins(start, at: $0) }) else { return nil }
         let silent = Self.silence(spoken[position..<place])
         let bridged = place - position - silent
-        guard bridged <= Self.mostBridged else { return nil }
+        guard bridged <= most else { return nil }
         position = place
         return Gap(position: number, bridged: bridged, silent: silent)
     }
