@@ -28,6 +28,8 @@ public struct Hub: Sendable {
     var pucks: [String: PuckState] = [:]
     /// The live sessions of each group, oldest first, so that a wake costs what its group has and not what the house has.
     var members: [String: [ConnectionID]] = [:]
+    /// The pucks of each group that are remembered, those that are away too, in alphabetical order.
+    var residents: [String: [String]] = [:]
     var arbitration = Arbitration()
     /// One a puck at most, in order of their grants.
     var conversations: [Conversation] = []

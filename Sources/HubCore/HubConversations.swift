@@ -188,7 +188,7 @@ extension Hub {
             }
         }
         removeEnded()
-        for puckID in pucks.keys.sorted() where pucks[puckID]!.group == group {
+        for puckID in residents[group] ?? [] {
             withPuck(puckID, now: now, into: &effects) { puck, _, effects in
                 puck.playout.hold(stream: &puck.stream, now: now, into: &effects)
             }
@@ -200,7 +200,7 @@ extension Hub {
         while !endedGroups.isEmpty {
             let group = endedGroups.removeFirst()
             if conversations.contains(where: { $0.group == group && !$0.hasEnded }) { continue }
-            for puckID in pucks.keys.sorted() where pucks[puckID]!.group == group && pucks[puckID]!.playout.isHeld {
+            for puckID in residents[group] ?? [] where pucks[puckID]!.playout.isHeld {
                 withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
                     puck.playout.release(stream: &puck.stream, ahead: ahead, now: now, into: &effects)
                 }

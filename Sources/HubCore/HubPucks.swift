@@ -41,6 +41,7 @@ extension Hub {
                 pucks[puckID]!.stream = fresh
             } else {
                 pucks[puckID] = PuckState(puckID: puckID, group: hello.group, stream: fresh)
+                residents[hello.group] = ((residents[hello.group] ?? []) + [puckID]).sorted()
             }
             welcome.resume = hello.resume == nil ? .none : .fresh
             welcome.from = fresh.next
@@ -121,6 +122,9 @@ extension Hub {
         _ = pucks[puckID]!.playout.takeEndings()
         pucks[puckID]!.stream = DownlinkStream(epoch: 0, connection: nil)
         releaseAudio(puckID, into: &effects)
+        let group = pucks[puckID]!.group
+        residents[group]?.removeAll { $0 == puckID }
+        if residents[group]?.isEmpty ?? false { residents[group] = nil }
         pucks[puckID] = nil
     }
 

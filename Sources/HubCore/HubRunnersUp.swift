@@ -49,8 +49,8 @@ extension Hub {
         #if MUTATIONS
             if Mutation.is(.failureUntold) { return }
         #endif
-        for puckID in pucks.keys.sorted() where puckID != failed.puckID && puckID != failed.inPlaceOf {
-            guard pucks[puckID]!.group == failed.group, pucks[puckID]!.connection != nil else { continue }
+        for puckID in residents[failed.group] ?? [] where puckID != failed.puckID && puckID != failed.inPlaceOf {
+            guard pucks[puckID]!.connection != nil else { continue }
             withPuck(puckID, now: now, into: &effects) { puck, _, effects in
                 puck.stream.send(.earcon(name: "failed"), now: now, into: &effects)
             }
