@@ -1,3 +1,4 @@
+import PuckAudio
 import PuckBase
 import PuckWire
 
