@@ -19,6 +19,7 @@ public final class HubDaemon {
     var log: Log
     private let makeLog: (LogLevel) -> Log
     var hub: Hub
+    let learned: LearnedFile
     var settings: HubSettings
     var responder: Responder
     let tokens: TokenStore
@@ -105,7 +106,10 @@ public final class HubDaemon {
         } catch {
             throw HubStartError(error.message)
         }
-        hub = Hub(policy: Self.policy(settings), generator: SeededGenerator(seed: Self.kernelSeed()))
+        learned = LearnedFile(folder: settings.service.stateFolder)
+        hub = Hub(
+            policy: Self.policy(settings), earshot: learned.read(log),
+            generator: SeededGenerator(seed: Self.kernelSeed()))
         do throws(SystemError) {
             encodingWork = try EventDescriptor()
             let path = settings.controlSocket
@@ -136,7 +140,10 @@ public final class HubDaemon {
     }
 
     /// Serves until `stop` or SIGTERM.
-    public func run() { loop.run() }
+    public func run() {
+        loop.run()
+        learned.keep(hub.earshot, log)
+    }
 
     /// Says goodbye to every puck and ends `run`, within `stopWithin`.
     public func beginStop() {
@@ -221,6 +228,7 @@ public final class HubDaemon {
             for effect in effects { run(effect, now: now) }
             next = followUps.isEmpty ? nil : followUps.removeFirst()
         }
+        learned.keepNowAndThen(hub.earshot, log)
         arm()
     }
 
@@ -326,7 +334,9 @@ extension HubDaemon {
 
     static func policy(_ settings: HubSettings) -> HubPolicy {
         var policy = HubPolicy()
-        policy.arbitrationWindow = .milliseconds(settings.arbitrationWindowMilliseconds)
+        policy.arbitrationWindow = .milliseconds(settings.arbitration.windowMilliseconds)
+        policy.arbitrationPolicy = settings.arbitration.policy
+        policy.preferred = settings.arbitration.preferred
         policy.firstAudio = .milliseconds(settings.conversation.firstAudioMilliseconds)
         policy.utteranceLimit = .milliseconds(settings.conversation.limitMilliseconds)
         policy.downlinkAhead = .milliseconds(settings.downlink.aheadMilliseconds)
