@@ -9,6 +9,8 @@
         case streamWithoutWindow, errorKeepsStream
         // Utterances.
         case acknowledgementAheadAccepted, windowOfSixty, resumedFromWrongPacket, endNotRepeated, utteranceKeptLong
+        // The microphone.
+        case deafAfterLoss
         // Plays.
         case pacingTooFar, positionIgnored, pausedPlayLost, staleEndAccepted, restartFromBeginning
         // The group.

@@ -375,6 +375,9 @@ extension Puck {
 
     mutating func setCapture(ok: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
         if ok == captureOK { return }
+        #if MUTATIONS
+            if Mutation.is(.deafAfterLoss), ok { return }
+        #endif
         captureOK = ok
         if !ok {
             if case .candidate = turn { endTurn(&effects) }
