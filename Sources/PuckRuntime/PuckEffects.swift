@@ -55,14 +55,17 @@ extension PuckDaemon {
         case .playEarcon(let earcon):
             speaker.play(earcon: earcon.samples(levelDecibels: Float(settings.earcons.levelDecibels)))
             feedSpeaker()
-        case .setVolume(let percent): playback.setVolume(percent: percent)
+        case .setVolume(let percent):
+            playback.setVolume(percent: percent)
+            lights?.setVolume(percent: percent)
         case .setMuted(let on):
             let words = capture.controls.words
             if !on { words.pointee.unmutedAt.store(MonotonicClock.now().nanoseconds, ordering: .relaxed) }
             words.pointee.muted.store(on, ordering: .releasing)
         case .showLights(let lights):
             log.info("lights", [Field("state", lights.rawValue)])
-            lightsRenderer?.show(lights)
+            terminalLights?.show(lights)
+            self.lights?.show(lights)
         case .log(let record): log.write(record)
         }
     }
