@@ -21,9 +21,10 @@ struct PuckCheck {
         let speaker = checkSpeaker()
         let button = checkLine("button", settings.gpio.button)
         let mute = checkLine("mute switch", settings.gpio.mute)
+        let lights = checkLights()
         let hub = checkHub()
         let control = checkControlSocket()
-        return microphone && speaker && button && mute && hub && control ? 0 : 1
+        return microphone && speaker && button && mute && lights && hub && control ? 0 : 1
     }
 
     /// Takes the line and gives it back. One that a running puckd holds is fine.
@@ -42,6 +43,23 @@ struct PuckCheck {
                 return true
             }
             report(what, .bad, error.message)
+            return false
+        }
+    }
+
+    /// Opens the lights. Lines that a running puckd holds are fine.
+    private func checkLights() -> Bool {
+        guard let wiring = settings.lights.wiring(chipLabels: settings.gpio.chipLabels) else { return true }
+        do throws(LineError) {
+            let output = try LightOutput.open(wiring)
+            report("lights", .good, "\(output.place): \(output.pixelCount); 'puckd --show all' shows them")
+            return true
+        } catch {
+            if error.code == .busy, error.holder == "puckd" {
+                report("lights", .doubtful, "\(error.context): a puckd is running here")
+                return true
+            }
+            report("lights", .bad, error.message)
             return false
         }
     }

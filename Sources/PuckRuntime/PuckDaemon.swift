@@ -1,5 +1,6 @@
 import ALSADevice
 import AudioRing
+import BoardIO
 import LinkTransport
 import LinuxIO
 import OpusCodec
@@ -25,7 +26,8 @@ final class PuckDaemon {
     let speaker: SpeakerFeed
     /// The audio threads' one way to wake the loop.
     let audioEvent: EventDescriptor
-    let lightsRenderer: TerminalLights?
+    let terminalLights: TerminalLights?
+    let lights: LightShow?
     private let signals: SignalDescriptor
     let control: ControlSocket?
     /// Nil where the kernel has none: the pauses between attempts are then never cut short.
@@ -78,7 +80,10 @@ final class PuckDaemon {
         puck = Puck(
             identity: settings.coreIdentity, parameters: settings.coreParameters,
             random: SeededGenerator(name: settings.identity.id))
-        lightsRenderer = settings.lights.renderer == .terminal ? TerminalLights() : nil
+        terminalLights = settings.lights.output == .terminal ? TerminalLights() : nil
+        lights = settings.lights.wiring(chipLabels: settings.gpio.chipLabels).map {
+            LightShow($0, settings.lights, log: log)
+        }
         do throws(TransportError) {
             loop = try EventLoop { level, text in log.transport(level, text) }
             link = try ClientLink(on: loop, configuration: settings.linkConfiguration)
@@ -102,11 +107,14 @@ final class PuckDaemon {
         link.onClosed = { [unowned(unsafe) self] failure in closed(failure) }
         loop.onDeadline = { [unowned(unsafe) self] in
             inputs?.timePassed()
+            lights?.timePassed()
             perform(.timePassed)
         }
         inputs = BoardInputs(
             settings.gpio, loop: loop, log: log, ring: capture.ring,
-            onDeadlineMoved: { [unowned(unsafe) self] in rearm() }
+            onDeadlineMoved: { [unowned(unsafe) self] in
+                perform(.degradedChanged(inputs?.isDegraded ?? false))
+            }
         ) { [unowned(unsafe) self] event in perform(event) }
         try loop.adopt(fileDescriptor: audioEvent.descriptor) { [unowned(unsafe) self] _ in audioHappened() }
         try loop.adopt(fileDescriptor: signals.descriptor) { [unowned(unsafe) self] _ in signalled() }
@@ -131,12 +139,14 @@ final class PuckDaemon {
                 Field("hub", "\(settings.hub.host):\(settings.hub.port)"), Field("board", settings.identity.board),
             ])
         for warning in settings.warnings { log.warning("config.warning", [Field("detail", warning)]) }
+        lights?.start()
         perform(.started)
         inputs?.start()
         loop.run()
         microphone.stop()
         threads.stop()
-        lightsRenderer?.clear()
+        lights?.stop()
+        terminalLights?.clear()
         log.notice("puckd.stop")
     }
 
@@ -159,7 +169,9 @@ final class PuckDaemon {
         rearm()
     }
 
-    private func rearm() { loop.setDeadline(earliest(puck.nextDeadline, inputs?.nextDeadline)?.nanoseconds) }
+    func rearm() {
+        loop.setDeadline(earliest(puck.nextDeadline, earliest(inputs?.nextDeadline, lights?.nextDeadline))?.nanoseconds)
+    }
 
     private func received(_ message: UnsafeRawBufferPointer) {
         do throws(WireError) {

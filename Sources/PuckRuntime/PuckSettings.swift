@@ -49,6 +49,7 @@ public struct PuckSettings: Sendable {
             gpio: GPIOSettings(&reader), logLevel: reader.choice("log", "level", default: LogLevel.info),
             controlSocketPath: reader.path("control", "socket", default: "/run/puckd/control", mayBeEmpty: true),
             warnings: [])
+        settings.lights.check(against: settings.gpio, &reader)
         try reader.finish()
         settings.warnings = reader.warnings
         return settings
