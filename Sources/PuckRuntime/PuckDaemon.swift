@@ -26,6 +26,9 @@ final class PuckDaemon {
     /// The audio threads' one way to wake the loop.
     let audioEvent: EventDescriptor
     let lightsRenderer: TerminalLights?
+    let mixer: SoundMixer
+    let kept: KeptState
+    private let outputs: BoardOutputs?
     private let signals: SignalDescriptor
     let control: ControlSocket?
     /// Nil where the kernel has none: the pauses between attempts are then never cut short.
@@ -66,6 +69,15 @@ final class PuckDaemon {
         self.signals = signals
         reread = options.reread
         talkAtOnce = options.talkAtOnce
+        outputs = BoardOutputs(settings.gpio, log: log)
+        if let outputs {
+            outputs.powerUp()
+            let pause = settings.gpio.powerSettleMilliseconds
+            if pause > 0 && !settings.gpio.power.isEmpty { sleepMilliseconds(pause) }
+        }
+        mixer = SoundMixer(settings: settings, log: log)
+        mixer.apply()
+        kept = KeptState(folder: settings.identity.stateFolder, log: log)
         // The microphone first: it needs 20 ms for its first period, and TLS can be set up meanwhile.
         do throws(SystemError) { threads = try AudioThreads(settings: settings) } catch { throw .system(error) }
         capture = threads.capture
@@ -102,6 +114,8 @@ final class PuckDaemon {
         link.onClosed = { [unowned(unsafe) self] failure in closed(failure) }
         loop.onDeadline = { [unowned(unsafe) self] in
             inputs?.timePassed()
+            outputs?.timePassed()
+            kept.timePassed()
             perform(.timePassed)
         }
         inputs = BoardInputs(
@@ -132,12 +146,26 @@ final class PuckDaemon {
             ])
         for warning in settings.warnings { log.warning("config.warning", [Field("detail", warning)]) }
         perform(.started)
+        restore()
+        outputs?.amplifierOn()
         inputs?.start()
+        rearm()
         loop.run()
+        outputs?.amplifierOff()
         microphone.stop()
         threads.stop()
+        outputs?.powerDown()
+        kept.save()
         lightsRenderer?.clear()
         log.notice("puckd.stop")
+    }
+
+    /// What people had set when the daemon ended.
+    private func restore() {
+        kept.load()
+        if let volume = kept.volumePercent { perform(.volumeRequested(volume)) }
+        if kept.isMuted { perform(.muteRequested(true)) }
+        kept.begin(volumePercent: puck.currentVolume)
     }
 
     // MARK: Events in
@@ -159,7 +187,15 @@ final class PuckDaemon {
         rearm()
     }
 
-    private func rearm() { loop.setDeadline(earliest(puck.nextDeadline, inputs?.nextDeadline)?.nanoseconds) }
+    private func rearm() {
+        let people = earliest(puck.nextDeadline, inputs?.nextDeadline)
+        loop.setDeadline(earliest(people, earliest(outputs?.nextDeadline, kept.nextDeadline))?.nanoseconds)
+    }
+
+    /// A card that came back has forgotten its mixer.
+    private func soundCameBack() {
+        if let percent = mixer.soundCameBack() { playback.setVolume(percent: percent) }
+    }
 
     private func received(_ message: UnsafeRawBufferPointer) {
         do throws(WireError) {
@@ -238,12 +274,14 @@ final class PuckDaemon {
             if microphone.isRunning { perform(.captureGap(samples: event.count)) }
         case .deviceOpened:
             if let format = capture.format.take() { log.notice("capture.open", [Field("format", format)]) }
+            soundCameBack()
             perform(.captureRestored)
         case .deviceLost:
             if let error = capture.errors.take() {
                 log.error(
                     "capture.failed", [Field("detail", error.context), Field("advice", error.advice)])
             }
+            mixer.soundLost()
             perform(.captureLost)
         case .played, .skipped, .dry: break
         }
@@ -257,12 +295,14 @@ final class PuckDaemon {
         case .xrun: log.warning("playback.underrun", [Field("position", event.position)])
         case .deviceOpened:
             if let format = playback.format.take() { log.notice("playback.open", [Field("format", format)]) }
+            soundCameBack()
             perform(.playbackRestored)
         case .deviceLost:
             if let error = playback.errors.take() {
                 log.error(
                     "playback.failed", [Field("detail", error.context), Field("advice", error.advice)])
             }
+            mixer.soundLost()
             perform(.playbackLost)
         case .skipped:
             speaker.stopped(at: event.position, skippedTo: event.count)

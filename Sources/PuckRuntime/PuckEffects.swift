@@ -55,11 +55,15 @@ extension PuckDaemon {
         case .playEarcon(let earcon):
             speaker.play(earcon: earcon.samples(levelDecibels: Float(settings.earcons.levelDecibels)))
             feedSpeaker()
-        case .setVolume(let percent): playback.setVolume(percent: percent)
+        case .setVolume(let percent):
+            playback.setVolume(percent: mixer.setVolume(percent: percent))
+            kept.noteVolume(percent)
         case .setMuted(let on):
             let words = capture.controls.words
             if !on { words.pointee.unmutedAt.store(MonotonicClock.now().nanoseconds, ordering: .relaxed) }
             words.pointee.muted.store(on, ordering: .releasing)
+            // The hub's mute ends with the hub, the switch's with the switch.
+            kept.noteMute(on && puck.isMutedByPerson && inputs?.unmuteRefusal == nil)
         case .showLights(let lights):
             log.info("lights", [Field("state", lights.rawValue)])
             lightsRenderer?.show(lights)

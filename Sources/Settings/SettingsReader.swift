@@ -21,6 +21,8 @@ public struct SettingsReader {
     private let mainName: String
     private var problems: [SettingsProblem] = []
     public private(set) var schema: [SchemaEntry] = []
+    /// Sections whose keys are the user's own.
+    private var openSections: [String] = []
     /// What the daemon should log at its start, though it runs.
     public private(set) var warnings: [String] = []
 
@@ -65,6 +67,23 @@ public struct SettingsReader {
         if let value = parse(text) { return value }
         refuseValue(section, key, text, allowed)
         return placeholder
+    }
+
+    /// All keys of a section whose keys are not this program's but name something of the user's, such as a card's
+    /// controls. In the order of the lowest layer, with the values of the topmost; an empty value takes a key out.
+    public mutating func openSection(_ section: String) -> [SettingsEntry] {
+        openSections.append(section)
+        var found: [SettingsEntry] = []
+        for document in layers {
+            for entry in document.entries where entry.section == section {
+                if let known = found.firstIndex(where: { $0.key == entry.key }) {
+                    found[known] = entry
+                } else {
+                    found.append(entry)
+                }
+            }
+        }
+        return found.filter { !$0.value.isEmpty }
     }
 
     // Not inlined: `value` is compiled anew for each type, and these parts of it need not be.
@@ -136,7 +155,7 @@ public struct SettingsReader {
     private func unknown(in document: SettingsDocument) -> [SettingsProblem] {
         var found: [SettingsProblem] = []
         var reported: [String] = []
-        for entry in document.entries {
+        for entry in document.entries where !openSections.contains(entry.section) {
             let siblings = schema.filter { $0.section == entry.section }
             if siblings.contains(where: { $0.key == entry.key }) { continue }
             if siblings.isEmpty, reported.contains(entry.section) { continue }
@@ -151,7 +170,7 @@ public struct SettingsReader {
     }
 
     private func strangeSection(_ entry: SettingsEntry) -> String {
-        var sections: [String] = []
+        var sections = openSections
         for known in schema where !sections.contains(known.section) { sections.append(known.section) }
         if entry.section.isEmpty { return "\(entry.key) stands before the first [section]; move it into one" }
         if let near = nearest(to: entry.section, in: sections) { return "unknown section; did you mean [\(near)]?" }
