@@ -65,9 +65,9 @@ test-mutants: setup ## deliberate bugs, each of which the simulator has to catch
 fuzz: setup ## look for inputs that break parsers and machines, T seconds in all (60)
 	scripts/fuzz $(or $(T),60)
 
-bench: setup fake-alsa ## measure, and compare with the peers
+bench: setup fake-alsa ## measure, and compare with the peers; PART="puckhub pucksim" measures these only
 	@scripts/setup bench
-	Benchmarks/run
+	Benchmarks/run $(PART:%=--only %)
 
 format: setup ## format all Swift sources
 	swift format format -i -p -r Sources Tests Fuzz Package.swift

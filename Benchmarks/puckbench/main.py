@@ -8,28 +8,34 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from . import contestants, measure, report, speech
+from . import contestants, hub, measure, report, speech
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="Benchmarks/run", description="Measures puckd beside its peers.")
+    parser = argparse.ArgumentParser(prog="Benchmarks/run", description="Measures puckd and puckhub beside their peers.")
     parser.add_argument("--quick", action="store_true", help="shorter windows: rougher figures in two minutes")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="floor, gstreamer or puckd")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="floor, gstreamer, puckd, puckhub or pucksim")
     parser.add_argument("--skip", action="append", default=[], metavar="PART",
-                        help="instructions, streaming, idle, latency or starts")  # fmt: skip
+                        help="instructions, streaming, idle, latency or starts; of puckhub "
+                             "throughput, instructions, memory or storm")  # fmt: skip
     parser.add_argument("--slowness", type=int, default=3, help="device time under valgrind (default: 3 times slower)")
-    parser.add_argument("--no-build", action="store_true", help="measure what .build-embedded holds")
+    parser.add_argument("--no-build", action="store_true", help="measure what was built before")
     parser.add_argument("--programs", type=Path, help="the folder of puckd and puckhub (default: the Embedded build)")
     parser.add_argument("--json", type=Path, help="default: .build-bench/results.json")
     parser.add_argument("--keep", type=Path, help="keep logs and traces in this folder")
     return parser.parse_args()
 
 
-def _build(root: Path, build: Path, build_daemons: bool) -> None:
-    if build_daemons:
+def _build(root: Path, build: Path, options: argparse.Namespace) -> None:
+    if not options.no_build:
         subprocess.run([root / "scripts/embedded-build", "puckd", "puckhub"], check=True)
+        if not options.only or "pucksim" in options.only:
+            subprocess.run(
+                ["swift", "build", "-c", "release", "--product", "pucksim", "--scratch-path", root / ".build-sim"],
+                cwd=root, check=True)  # fmt: skip
     build.mkdir(exist_ok=True)
     here = root / "Benchmarks"
 
@@ -45,6 +51,10 @@ def _build(root: Path, build: Path, build_daemons: bool) -> None:
     subprocess.run([*compiler, "-shared", "-fPIC", here / "tap.c", "-o", build / "tap.so",
                     # Named as its own needs, so that it finds them also behind a plugin that was opened privately.
                     "-Wl,--no-as-needed", "-lasound", "-lopus", "-ldl"], check=True)  # fmt: skip
+    for name, libraries in (("echo", ("libwebsockets",)), ("load", ("openssl", "opus"))):
+        subprocess.run(
+            [*compiler, "-D_GNU_SOURCE", *flags("--cflags", *libraries), here / f"{name}.c", "-o", build / name,
+             *flags("--libs", *libraries)], check=True)  # fmt: skip
 
 
 def _copy_libraries(programs: list[Path], into: Path) -> None:
@@ -82,18 +92,27 @@ def run(root: Path) -> int:
     options = _arguments()
     build = root / ".build-bench"
     try:
-        _build(root, build, not options.no_build)
+        _build(root, build, options)
         with tempfile.TemporaryDirectory(prefix="puckbench-") as folder:
             place = contestants.Place(
                 build=build, embedded=options.programs or root / ".build-embedded/release",
                 plugin=root / ".build-fake-alsa/libasound_module_pcm_puckfake.so",
                 folder=options.keep or Path(folder), recording=build / "speech.wav",
             )  # fmt: skip
-            programs = [build / "floor", place.embedded / "puckd", place.embedded / "puckhub"]
-            _copy_libraries(programs, build / "lib")
-            speech.make(place.recording)
             found = [contestants.floor(), contestants.gstreamer(), contestants.Puckd()]
-            results = {c.name: _measure(c, place, options) for c in found if not options.only or c.name in options.only}
+            wanted = options.only or ["puckhub", "pucksim", *(c.name for c in found)]
+            programs = [build / "floor", build / "echo", place.embedded / "puckhub"]
+            if any(c.name in wanted for c in found):
+                programs.append(place.embedded / "puckd")
+                speech.make(place.recording)
+            _copy_libraries(programs, build / "lib")
+            results = {c.name: _measure(c, place, options) for c in found if c.name in wanted}
+            if "puckhub" in wanted:
+                there = replace(place, folder=place.folder / "puckhub", children=[])
+                results["puckhub"] = hub.measure(there, options.skip, options.quick)
+            if "pucksim" in wanted:
+                print("bench: pucksim", file=sys.stderr)
+                results["pucksim"] = hub.simulation(root)
     except contestants.Failure as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 2

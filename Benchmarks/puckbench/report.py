@@ -37,9 +37,54 @@ def derive(results: dict) -> None:
             result["library_allocations_per_packet"] = (sum(calls.values()) - own) / result["allocation_window_packets"]
 
 
+HUB_ROWS = (
+    ("messages / CPU second: ping and pong", "ping_per_cpu_second", "{:,.0f}"),
+    ("  PCM, 640 bytes", "pcm_per_cpu_second", "{:,.0f}"),
+    ("  Opus, which puckhub decodes", "opus_per_cpu_second", "{:,.0f}"),
+    ("  ping and pong of 1,000 pucks, never idle", "crowd_per_cpu_second", "{:,.0f}"),
+    ("instructions / message: ping and pong", "ping_instructions", "{:,.0f}"),
+    ("  PCM", "pcm_instructions", "{:,.0f}"),
+    ("  Opus", "opus_instructions", "{:,.0f}"),
+)
+HUB_FIGURES = (
+    ("PSS of one more idle puck", "idle_puck_kib", "{:.1f} KiB"),
+    ("  of an idle connection of the echo server", "echo_idle_kib", "{:.1f} KiB"),
+    ("  of one more that has spoken for 5 s", "speaking_puck_kib", "{:.0f} KiB"),
+    ("  of each further second of its speech", "speech_kib_per_second", "{:.1f} KiB"),
+    ("1,000 pucks, hub restarted at once: all served after", "storm_served_s", "{:.1f} s"),
+    ("  attempts of each puck", "storm_attempts_per_puck", "{:.3f}"),
+    ("  processor time", "storm_cpu_s", "{:.2f} s"),
+    ("  peak memory (RSS)", "storm_peak_mib", "{:.1f} MiB"),
+    ("1,000 pucks, hub away for 20 s: all served after", "late_storm_served_s", "{:.1f} s"),
+    ("  attempts of each puck", "late_storm_attempts_per_puck", "{:.3f}"),
+    ("  processor time", "late_storm_cpu_s", "{:.2f} s"),
+    ("  peak memory (RSS)", "late_storm_peak_mib", "{:.1f} MiB"),
+)
+
+
+def hub_table(result: dict) -> None:
+    print(f"\n{'':52}{'echo':>14}{'puckhub':>14}{'ratio':>8}")
+    for title, key, shape in HUB_ROWS:
+        both = result.get(f"echo_{key}"), result.get(f"puckhub_{key}")
+        if None not in both:
+            # Of neighbouring rounds where there were any: what else runs on the machine falls out.
+            ratio = result.get(key.replace("per_cpu_second", "least_share_of_echo"), both[1] / both[0])
+            print(f"{title:52}" + "".join(f"{shape.format(value):>14}" for value in both) + f"{ratio:8.2f}")
+    for title, key, shape in HUB_FIGURES:
+        if key in result:
+            print(f"{title:52}{'':14}{shape.format(result[key]):>14}")
+
+
 def table(results: dict) -> None:
     derive(results)
+    if "puckhub" in results:
+        hub_table(results["puckhub"])
+    if "pucksim" in results:
+        print(f"\n{'simulated hours / second of wall clock':66}{results['pucksim']['simulated_hours_per_second']:14.2f}")
+    results = {name: result for name, result in results.items() if name not in ("puckhub", "pucksim")}
     names = list(results)
+    if not names:
+        return
     print(f"{'':28}" + "".join(f"{name:>14}" for name in names))
     for title, key, shape in ROWS:
         cells = (results[name].get(key) for name in names)
@@ -53,12 +98,15 @@ def table(results: dict) -> None:
 
 
 def compare(results: dict, thresholds: dict) -> int:
-    """Prints how puckd stands to its thresholds. Returns the exit status."""
+    """Prints how puckd and puckhub stand to their thresholds, which are the most that a figure may be; in one whose
+    name says so, the least. Returns the exit status."""
     exceeded = 0
     print()
-    for key, limit in thresholds["puckd"].items():
-        value = results.get("puckd", {}).get(key)
-        if value is not None:
-            exceeded += value > limit
-            print(f"{'over ' if value > limit else 'ok   '}{key:34}{value:10.3f}   threshold {limit}")
+    for name, limits in thresholds.items():
+        for key, limit in limits.items():
+            value = results.get(name, {}).get(key)
+            if value is not None:
+                is_over = value < limit if "_least_" in key else value > limit
+                exceeded += is_over
+                print(f"{'over ' if is_over else 'ok   '}{name + ' ' + key:42}{value:10.3f}   threshold {limit}")
     return 1 if exceeded else 0

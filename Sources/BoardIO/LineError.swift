@@ -76,7 +76,7 @@ extension LineError {
         LineError(
             .noSuchLine, errno: EINVAL,
             context: "GPIO chip '\(chip)' has no line \(offset): it has \(lineCount), 0 to \(lineCount - 1)",
-            advice: "Correct the number in [gpio]; 'gpioinfo' lists the lines with their names.")
+            advice: "Correct the number in [gpio] or [lights]; 'gpioinfo' lists the lines with their names.")
     }
 
     /// What a refused request means.

@@ -28,7 +28,7 @@ public struct ClockEstimate: Equatable, Sendable {
 
     /// The ping to send now. One is outstanding at a time; an answer to an earlier one no longer counts.
     public mutating func ping(now: Instant) -> Ping {
-        let t0 = Double(now.nanoseconds) / 1e6
+        let t0 = now.clockMilliseconds
         pingedAtMilliseconds = t0
         return Ping(t0: t0)
     }

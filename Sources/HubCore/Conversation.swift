@@ -80,7 +80,7 @@ struct Conversation: Sendable {
     /// - Throws: UNEXPECTED when the packet is not the next one, changes the codec, or comes after the end; BAD_LEN for
     ///   a size that no packet has.
     mutating func receivedAudio(
-        _ type: MessageType, _ sequence: SerialNumber, byteCount: Int, puck: PuckState, now: Instant,
+        _ type: MessageType, _ sequence: SerialNumber, byteCount: Int, from connection: ConnectionID, now: Instant,
         into effects: inout [HubEffect]
     ) throws(WireError) {
         switch state {
@@ -112,8 +112,10 @@ struct Conversation: Sendable {
             bytes += byteCount
             effects.append(.hear(conversationID: id))
         }
-        if packetsSinceAck == HubLimits.packetsPerAck { acknowledge(puck, into: &effects) }
-        if case .receiving = state, packets >= policy.utterancePackets { stopListening(puck, now: now, into: &effects) }
+        if packetsSinceAck == HubLimits.packetsPerAck { acknowledge(to: connection, into: &effects) }
+        if case .receiving = state, packets >= policy.utterancePackets {
+            stopListening(connection, now: now, into: &effects)
+        }
     }
 
     private func check(_ type: MessageType, _ sequence: SerialNumber, _ byteCount: Int) throws(WireError) {
@@ -133,15 +135,19 @@ struct Conversation: Sendable {
         }
     }
 
-    private mutating func acknowledge(_ puck: PuckState, into effects: inout [HubEffect]) {
+    private mutating func acknowledge(to connection: ConnectionID, into effects: inout [HubEffect]) {
         packetsSinceAck = 0
-        puck.tell(.uplinkAck(conversationID: id, next: expected), into: &effects)
+        effects.append(.send(connection, .uplinkAck(conversationID: id, next: expected), .zero))
     }
 
-    private mutating func stopListening(_ puck: PuckState, now: Instant, into effects: inout [HubEffect]) {
+    private mutating func stopListening(
+        _ connection: ConnectionID?, now: Instant, into effects: inout [HubEffect]
+    ) {
         state = .stopping(packetsSince: 0)
         deadline = now + HubLimits.stopWithin
-        puck.tell(.listenStop(conversationID: id, reason: "limit"), into: &effects)
+        if let connection {
+            effects.append(.send(connection, .listenStop(conversationID: id, reason: "limit"), .zero))
+        }
         effects.append(
             .log(LogRecord(.notice, "uplink.limit", named([LogField("limit_ms", policy.utteranceLimit)]))))
     }
@@ -165,7 +171,7 @@ struct Conversation: Sendable {
                 .unexpected, "up_end names packet \(end.lastSequence.value) as the last, \(packets) packets came")
         }
         uplinkEndedAt = now
-        acknowledge(puck, into: &effects)
+        if let connection = puck.connection { acknowledge(to: connection, into: &effects) }
         effects.append(
             .log(
                 LogRecord(
@@ -259,7 +265,7 @@ struct Conversation: Sendable {
             logDeadline("first_audio", into: &effects)
             finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
         case .receiving:
-            stopListening(puck, now: now, into: &effects)
+            stopListening(puck.connection, now: now, into: &effects)
         case .stopping:
             logDeadline("up_end", into: &effects)
             finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)

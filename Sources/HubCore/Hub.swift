@@ -27,6 +27,8 @@ public struct Hub: Sendable {
     var arbitration = Arbitration()
     /// One a puck at most, in order of their grants.
     var conversations: [Conversation] = []
+    /// One of them has ended since the last `removeEnded`. Most events end none, and need not look at each.
+    var hasEndedConversation = false
     /// Whose loudspeaker a play is for, from its beginning to `forgetAnswer`.
     var owners: [UInt32: String] = [:]
     /// The last decisions, oldest first, to be explained.
@@ -106,13 +108,14 @@ public struct Hub: Sendable {
             soonest = nil
         case .timePassed: break
         }
-        removeEnded()
+        if hasEndedConversation { removeEnded() }
         if soonest.map({ $0 <= now }) ?? false { expire(now: now, into: &effects) }
         decideWindows(now: now, into: &effects)
         consider(arbitration.nextDeadline)
     }
 
     mutating func removeEnded() {
+        hasEndedConversation = false
         conversations.removeAll {
             counters.degraded += $0.isDegraded ? 1 : 0
             return $0.hasEnded
@@ -127,8 +130,9 @@ public struct Hub: Sendable {
     /// Does everything that is due, then finds the next deadline exactly.
     private mutating func expire(now: Instant, into effects: inout [HubEffect]) {
         var due: [ConnectionID] = []
-        for session in sessions.values {
-            if let next = session.deadlines.next, next <= now { due.append(session.connection) }
+        // By position, here and below: a thousand sessions and pucks are not copied to look at their deadlines.
+        for i in sessions.indices {
+            if let next = sessions.values[i].deadlines.next, next <= now { due.append(sessions.keys[i]) }
         }
         for id in due.sorted() { expireSession(id, now: now, into: &effects) }
         for id in conversations.filter({ $0.deadline.map { $0 <= now } ?? false }).map({ $0.id }) {
@@ -137,14 +141,14 @@ public struct Hub: Sendable {
             }
         }
         var names: [String] = []
-        for puck in pucks.values {
-            if let next = puck.deadline, next <= now { names.append(puck.puckID) }
+        for i in pucks.indices {
+            if let next = pucks.values[i].deadline, next <= now { names.append(pucks.keys[i]) }
         }
         for name in names.sorted() { expirePuck(name, now: now, into: &effects) }
         removeEnded()
         soonest = nil
-        for session in sessions.values { consider(session.deadlines.next) }
+        for i in sessions.indices { consider(sessions.values[i].deadlines.next) }
         for conversation in conversations { consider(conversation.deadline) }
-        for puck in pucks.values { consider(puck.deadline) }
+        for i in pucks.indices { consider(pucks.values[i].deadline) }
     }
 }

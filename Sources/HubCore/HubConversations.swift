@@ -152,7 +152,7 @@ extension Hub {
             preconditionFailure("an open uplink has its conversation")
         }
         try conversations[i].receivedAudio(
-            type, sequence, byteCount: byteCount, puck: pucks[puckID]!, now: now, into: &effects)
+            type, sequence, byteCount: byteCount, from: id, now: now, into: &effects)
         consider(conversations[i].deadline)
     }
 
@@ -170,6 +170,7 @@ extension Hub {
         }
         pucks[puckID]!.uplink = .closed
         try conversations[i].uplinkEnded(end, puck: &pucks[puckID]!, now: now, into: &effects)
+        noteIfEnded(i)
         touched(puckID, now: now, into: &effects)
         if conversations.indices.contains(i) { consider(conversations[i].deadline) }
     }
@@ -183,14 +184,16 @@ extension Hub {
         let puckID = conversations[i].puckID
         guard pucks[puckID] != nil else { preconditionFailure("a conversation ends with its puck") }
         body(&conversations[i], &pucks[puckID]!, &effects)
-        drainIfEnded(i)
+        noteIfEnded(i)
         consider(conversations[i].deadline)
         touched(puckID, now: now, into: &effects)
     }
 
-    private mutating func drainIfEnded(_ i: Int) {
+    private mutating func noteIfEnded(_ i: Int) {
+        guard conversations[i].hasEnded else { return }
+        hasEndedConversation = true
         let puckID = conversations[i].puckID
-        if conversations[i].hasEnded, pucks[puckID]!.uplink == .open {
+        if pucks[puckID]!.uplink == .open {
             pucks[puckID]!.uplink = .draining(packets: HubLimits.drainedPackets)
         }
     }

@@ -46,7 +46,7 @@ extension Hub {
             sessions[id]!.live!.status = status
         case .ping(let ping):
             try sessions[id]!.requireLive("ping")
-            let milliseconds = Double(now.nanoseconds) / 1e6
+            let milliseconds = now.clockMilliseconds
             effects.append(.send(id, .pong(Pong(t0: ping.t0, t1: milliseconds, t2: milliseconds)), .zero))
         case .pong(let pong):
             try sessions[id]!.requireLive("pong")

@@ -38,8 +38,12 @@ final class Turn {
             throw WireError(.rateLimit, "\(packets) packets of \(id) within \((now - first).wholeMilliseconds) ms")
         }
         if type == .uplinkPCM {
-            for offset in stride(from: 0, to: packet.count - 1, by: 2) {
-                heard.append(Int16(littleEndian: packet.loadUnaligned(fromByteOffset: offset, as: Int16.self)))
+            let old = heard.count
+            heard.append(contentsOf: repeatElement(0, count: packet.count / 2))
+            heard.withUnsafeMutableBufferPointer { heard in
+                for i in 0..<packet.count / 2 {
+                    heard[old + i] = Int16(littleEndian: packet.loadUnaligned(fromByteOffset: 2 * i, as: Int16.self))
+                }
             }
             return
         }

@@ -43,8 +43,9 @@ public final class ServerLink {
         }
     }
 
-    /// Accepted in one round of the loop; more wait for the next.
-    static let acceptsPerRound = 16
+    /// Accepted in one round of the loop; more wait for the next. A handshake costs a millisecond and takes three rounds or
+    /// more, so few enough that those who speak need not wait and that those who came before make room meanwhile.
+    static let acceptsPerRound = 4
     /// How long accepting rests when the process has no descriptor left, in nanoseconds.
     static let acceptPauseNanoseconds: Int64 = 1_000_000_000
 

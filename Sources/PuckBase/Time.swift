@@ -10,6 +10,9 @@ public struct Instant: Comparable, Hashable, Sendable {
     /// Milliseconds since the clock's origin, truncated to 32 bits as the wire's `ts_ms` wants it (it wraps).
     public var wireMilliseconds: UInt32 { UInt32(truncatingIfNeeded: nanoseconds / 1_000_000) }
 
+    /// As pings and pongs tell the time: to the microsecond, more digits would only cost.
+    public var clockMilliseconds: Double { Double(nanoseconds / 1000) / 1e3 }
+
     public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
     public static func + (a: Instant, b: Interval) -> Instant { Instant(nanoseconds: a.nanoseconds + b.nanoseconds) }
     public static func - (a: Instant, b: Interval) -> Instant { Instant(nanoseconds: a.nanoseconds - b.nanoseconds) }

@@ -47,7 +47,7 @@ public struct Puck: Sendable {
     enum Deadline: Int, CaseIterable, Sendable {
         case reconnect, connecting, greeting, ping, silence, stable, offline
         case verdict, listening, answer, interrupted
-        case playedReport, statusReport, playbackStall, lostPlay
+        case playedReport, statusReport, playbackStall, lostPlay, volumeShown
     }
 
     /// The transport. `down` → connecting (deadline reconnect); connecting → greeting (socketOpened) or down;
@@ -103,6 +103,9 @@ public struct Puck: Sendable {
     /// The longest time for which a cut-off speaker is waited for.
     static let interruptedTimeout = Interval.seconds(15)
 
+    /// The lights show a new volume for so long: long enough to turn it on, short enough not to hide much.
+    static let volumeShownFor = Interval.seconds(2)
+
     let identity: Identity
     var parameters: Parameters
     var random: SeededGenerator
@@ -147,6 +150,10 @@ public struct Puck: Sendable {
     var volume: Int
     var captureOK = true
     var playbackOK = true
+    var isDegraded = false
+    var isPairing = false
+    /// Until then the loudspeaker plays a sound of its own.
+    var earconUntil = Instant.zero
     var xruns = 0
     var gapSamples: Int64 = 0
     private var shownLights: Lights?
@@ -216,7 +223,10 @@ public struct Puck: Sendable {
         case .talkRequested(let position): talkRequested(position, now, &effects)
         case .stopRequested: stopRequested(now, &effects)
         case .muteRequested(let on): setMuted(on, now, &effects)
-        case .volumeRequested(let volume): setVolume(volume, &effects)
+        case .volumeRequested(let volume): changeVolume(volume, now, &effects)
+        case .pairingChanged(let isOn): isPairing = isOn
+        case .degradedChanged(let isOn): isDegraded = isOn
+        case .earconStarted(let until): earconUntil = until
         case .playbackAdvanced(let samples): playbackAdvanced(samples, now, &effects)
         case .playbackStarved: playbackStarved(now, &effects)
         case .playbackDrained: playbackEnded(now, &effects)
@@ -245,13 +255,16 @@ public struct Puck: Sendable {
         case .statusReport: reportStatus(now, &effects)
         case .playbackStall: playbackStalled(now, &effects)
         case .lostPlay: playbackGivenUp(now, &effects)
+        case .volumeShown: break  // the lights are derived anew
         }
     }
 
     private mutating func showLights(_ effects: inout [PuckEffect]) {
         let linkView: LinkView = link == .up ? .up : isOffline ? .offline : everConnected ? .reconnecting : .starting
         let next = lights(
-            for: StatusView(phase: phase, link: linkView, muted: muted, fault: !captureOK || !playbackOK))
+            for: StatusView(
+                phase: phase, link: linkView, muted: muted, fault: !captureOK || !playbackOK, degraded: isDegraded,
+                volumeChanged: deadlines[.volumeShown] != nil, pairing: isPairing))
         if next != shownLights {
             shownLights = next
             effects.append(.showLights(next))

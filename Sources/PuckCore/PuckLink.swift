@@ -130,10 +130,10 @@ extension Puck {
         case .uplinkAck(let conversationID, let next): acknowledged(conversationID, next, now, &effects)
         case .listenStop(let conversationID, _): listenStopped(conversationID, now, &effects)
         case .set(let volume, let muted):
-            if let volume { setVolume(volume, &effects) }
+            if let volume { changeVolume(volume, now, &effects) }
             if let muted { mutedByTheHub(muted, now, &effects) }
         case .ping(let ping):
-            let t = Double(now.nanoseconds) / 1e6
+            let t = now.clockMilliseconds
             effects.append(.send(.pong(Pong(t0: ping.t0, t1: t, t2: t))))
         case .pong(let pong):
             let roundTrip = Double(now.nanoseconds) / 1e6 - pong.t0 - (pong.t2 - pong.t1)
@@ -193,7 +193,7 @@ extension Puck {
 
     mutating func sendPing(_ now: Instant, _ effects: inout [PuckEffect]) {
         deadlines[.ping] = now + pingEvery
-        effects.append(.send(.ping(Ping(t0: Double(now.nanoseconds) / 1e6))))
+        effects.append(.send(.ping(Ping(t0: now.clockMilliseconds))))
     }
 
     mutating func wentOffline(_ effects: inout [PuckEffect]) {

@@ -13,6 +13,8 @@ extension Puck {
         guard turn == .idle else { return }
         // While the loudspeaker talks, a detector without echo cancellation hears mostly itself.
         guard !isSounding else { return logIgnored("busy", &effects) }
+        // An earcon is as loud as a voice.
+        guard now >= earconUntil else { return logIgnored("earcon", &effects) }
         guard link == .up else { return logIgnored("no-hub", &effects) }
         becomeCandidate(finding, onset, preroll: true, now, &effects)
     }
@@ -357,6 +359,13 @@ extension Puck {
         }
         playEarcon(on ? .muted : .unmuted, &effects)
         reportStatus(now, &effects)
+    }
+
+    /// Somebody wants another volume: it is shown, and heard unless something else is, or somebody speaks.
+    mutating func changeVolume(_ requested: Int, _ now: Instant, _ effects: inout [PuckEffect]) {
+        setVolume(requested, &effects)
+        deadlines[.volumeShown] = now + Self.volumeShownFor
+        if turn == .idle, !isSounding { playEarcon(.volume, &effects) }
     }
 
     mutating func setVolume(_ requested: Int, _ effects: inout [PuckEffect]) {

@@ -80,6 +80,9 @@ final class BoardInputs {
         return muteState.isReadable ? "the mute switch is on" : "the mute switch cannot be read: the log says why"
     }
 
+    /// Whether the puck serves without something that it should have. A lost mute switch is more than that: it mutes.
+    var isDegraded: Bool { button.map { !$0.isOpen } ?? false }
+
     /// For `puckctl status`.
     var summary: String {
         (button.map { " button=" + ($0.isOpen ? "ok" : "failed") } ?? "")

@@ -26,9 +26,10 @@ struct PuckCheck {
         var driven = true
         for output in outputs where !checkOutput(output.name, output.request) { driven = false }
         checkMixer()
+        let lights = checkLights()
         let hub = checkHub()
         let control = checkControlSocket()
-        return microphone && speaker && button && mute && driven && hub && control ? 0 : 1
+        return microphone && speaker && button && mute && driven && lights && hub && control ? 0 : 1
     }
 
     /// Takes the line and gives it back. One that a running puckd holds is fine.
@@ -63,6 +64,23 @@ struct PuckCheck {
                 return true
             }
             report(what, .bad, error.message)
+            return false
+        }
+    }
+
+    /// Opens the lights. Lines that a running puckd holds are fine.
+    private func checkLights() -> Bool {
+        guard let wiring = settings.lights.wiring(chipLabels: settings.gpio.chipLabels) else { return true }
+        do throws(LineError) {
+            let output = try LightOutput.open(wiring)
+            report("lights", .good, "\(output.place): \(output.pixelCount); 'puckd --show all' shows them")
+            return true
+        } catch {
+            if error.code == .busy, error.holder == "puckd" {
+                report("lights", .doubtful, "\(error.context): a puckd is running here")
+                return true
+            }
+            report("lights", .bad, error.message)
             return false
         }
     }

@@ -41,8 +41,12 @@ public enum PuckCommand {
                 help: "Show the microphone's level, the noise floor and the signal-to-noise ratio, live, until "
                     + "interrupted. Speak: the ratio should pass [wake] threshold_db."),
             .init(
-                "lights", value: "RENDERER",
-                help: "Where the lights are shown: none or terminal; overrides [lights] renderer."),
+                "lights", value: "OUTPUT",
+                help: "Where the lights are shown, such as none or terminal; overrides [lights] output."),
+            .init(
+                "show", value: "STATE",
+                help: "Show what the lights look like in a state, until interrupted, or in all of them one after the "
+                    + "other: \(ShowLights.names). With --lights=terminal no configuration is needed."),
             .init(
                 "talk",
                 help: "Start listening as soon as the hub is reached, as if the button had been pressed."),
@@ -75,8 +79,18 @@ public enum PuckCommand {
                 configuration: arguments.value("config") ?? defaultConfiguration, overrides: arguments.values("set"),
                 root: arguments.value("system-root") ?? "")
         }
+        var show: ShowLights?
+        if let state = arguments.value("show") {
+            show = ShowLights(state)
+            guard let show else {
+                return fail(
+                    "puckd: there are no lights called \"\(state)\"; there are \(ShowLights.names)", ExitStatus.usage)
+            }
+            if arguments.value("lights") == "terminal" { return show.onTerminal() }
+        }
         do throws(SettingsErrors) {
             let settings = try load(arguments)
+            if let show { return settings.lights.output == .terminal ? show.onTerminal() : show.onBoard(settings) }
             if arguments.isSet("check") { return PuckCheck(settings).run() }
             if arguments.isSet("meter") { return Meter(settings).run() }
             return serve(settings, arguments)
@@ -91,7 +105,7 @@ public enum PuckCommand {
 
     private static func load(_ arguments: CommandLineArguments) throws(SettingsErrors) -> PuckSettings {
         var overrides = arguments.values("set")
-        if let renderer = arguments.value("lights") { overrides.append("lights.renderer=\(renderer)") }
+        if let output = arguments.value("lights") { overrides.append("lights.output=\(output)") }
         if let board = arguments.value("board") { overrides += boardOverrides(board) }
         var settings = try PuckSettings.load(
             path: arguments.value("config") ?? defaultConfiguration, overrides: overrides, hostName: hostName())
@@ -132,8 +146,8 @@ public enum PuckCommand {
         return 0
     }
 
-    static func say(_ text: String) -> Int32 {
-        var line = text + "\n"
+    static func say(_ text: String, end: String = "\n") -> Int32 {
+        var line = text + end
         line.withUTF8 { bytes in _ = write(1, bytes.baseAddress, bytes.count) }
         return 0
     }

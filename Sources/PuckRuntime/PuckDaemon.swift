@@ -25,7 +25,8 @@ final class PuckDaemon {
     let speaker: SpeakerFeed
     /// The audio threads' one way to wake the loop.
     let audioEvent: EventDescriptor
-    let lightsRenderer: TerminalLights?
+    let terminalLights: TerminalLights?
+    let lights: LightShow?
     let mixer: SoundMixer
     let kept: KeptState
     private let outputs: BoardOutputs?
@@ -90,7 +91,10 @@ final class PuckDaemon {
         puck = Puck(
             identity: settings.coreIdentity, parameters: settings.coreParameters,
             random: SeededGenerator(name: settings.identity.id))
-        lightsRenderer = settings.lights.renderer == .terminal ? TerminalLights() : nil
+        terminalLights = settings.lights.output == .terminal ? TerminalLights() : nil
+        lights = settings.lights.wiring(chipLabels: settings.gpio.chipLabels).map {
+            LightShow($0, settings.lights, log: log)
+        }
         do throws(TransportError) {
             loop = try EventLoop { level, text in log.transport(level, text) }
             link = try ClientLink(on: loop, configuration: settings.linkConfiguration)
@@ -116,11 +120,14 @@ final class PuckDaemon {
             inputs?.timePassed()
             outputs?.timePassed()
             kept.timePassed()
+            lights?.timePassed()
             perform(.timePassed)
         }
         inputs = BoardInputs(
             settings.gpio, loop: loop, log: log, ring: capture.ring,
-            onDeadlineMoved: { [unowned(unsafe) self] in rearm() }
+            onDeadlineMoved: { [unowned(unsafe) self] in
+                perform(.degradedChanged(inputs?.isDegraded ?? false))
+            }
         ) { [unowned(unsafe) self] event in perform(event) }
         try loop.adopt(fileDescriptor: audioEvent.descriptor) { [unowned(unsafe) self] _ in audioHappened() }
         try loop.adopt(fileDescriptor: signals.descriptor) { [unowned(unsafe) self] _ in signalled() }
@@ -145,6 +152,7 @@ final class PuckDaemon {
                 Field("hub", "\(settings.hub.host):\(settings.hub.port)"), Field("board", settings.identity.board),
             ])
         for warning in settings.warnings { log.warning("config.warning", [Field("detail", warning)]) }
+        lights?.start()
         perform(.started)
         restore()
         outputs?.amplifierOn()
@@ -154,9 +162,10 @@ final class PuckDaemon {
         outputs?.amplifierOff()
         microphone.stop()
         threads.stop()
+        lights?.stop()
+        terminalLights?.clear()
         outputs?.powerDown()
         kept.save()
-        lightsRenderer?.clear()
         log.notice("puckd.stop")
     }
 
@@ -187,9 +196,10 @@ final class PuckDaemon {
         rearm()
     }
 
-    private func rearm() {
-        let people = earliest(puck.nextDeadline, inputs?.nextDeadline)
-        loop.setDeadline(earliest(people, earliest(outputs?.nextDeadline, kept.nextDeadline))?.nanoseconds)
+    func rearm() {
+        var next = earliest(puck.nextDeadline, inputs?.nextDeadline)
+        for due in [lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline] { next = earliest(next, due) }
+        loop.setDeadline(next?.nanoseconds)
     }
 
     /// A card that came back has forgotten its mixer.

@@ -58,6 +58,7 @@ extension PuckDaemon {
         case .setVolume(let percent):
             playback.setVolume(percent: mixer.setVolume(percent: percent))
             kept.noteVolume(percent)
+            lights?.setVolume(percent: percent)
         case .setMuted(let on):
             let words = capture.controls.words
             if !on { words.pointee.unmutedAt.store(MonotonicClock.now().nanoseconds, ordering: .relaxed) }
@@ -66,7 +67,8 @@ extension PuckDaemon {
             kept.noteMute(on && puck.isMutedByPerson && inputs?.unmuteRefusal == nil)
         case .showLights(let lights):
             log.info("lights", [Field("state", lights.rawValue)])
-            lightsRenderer?.show(lights)
+            terminalLights?.show(lights)
+            self.lights?.show(lights)
         case .log(let record): log.write(record)
         }
     }

@@ -83,6 +83,7 @@ struct HardwareSettings {
 
     /// What does not go together, across sections.
     func check(board: BoardDescription, _ reader: inout SettingsReader) {
+        lights.check(against: gpio, &reader)
         // Nobody knows what $CARD is when the board does not say it.
         if !board.cards.isEmpty || !board.usb.isEmpty { return }
         for (section, key, name) in [

@@ -146,21 +146,3 @@ public struct EarconSettings: Equatable, Sendable {
         levelDecibels = reader.decimal("earcons", "level_db", default: -12, range: -60...0, unit: "dBFS")
     }
 }
-
-/// `[lights]`: how the puck shows its state.
-public struct LightSettings: Equatable, Sendable {
-    public enum Renderer: String, CaseIterable, Sendable {
-        case none
-        /// A line on the terminal, for development.
-        case terminal
-    }
-
-    public var renderer: Renderer
-    /// 0…100.
-    public var brightnessPercent: Int
-
-    init(_ reader: inout SettingsReader) {
-        renderer = reader.choice("lights", "renderer", default: .none)
-        brightnessPercent = reader.integer("lights", "brightness", default: 100, range: 0...100, unit: "%")
-    }
-}

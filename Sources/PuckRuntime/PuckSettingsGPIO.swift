@@ -56,13 +56,19 @@ public struct GPIOSettings: Equatable, Sendable {
         check(&reader)
     }
 
-    /// Every line has one use, and none goes without a chip.
-    private func check(_ reader: inout SettingsReader) {
+    /// Which key has which line.
+    var uses: [(key: String, offset: Int)] {
         var uses: [(key: String, offset: Int)] = []
         for (key, offset) in [("button", button.offset), ("mute", mute.offset), ("amplifier", amplifier)] {
             if let offset { uses.append((key, offset)) }
         }
         for offset in power { uses.append(("power", offset)) }
+        return uses
+    }
+
+    /// Every line has one use, and none goes without a chip.
+    private func check(_ reader: inout SettingsReader) {
+        let uses = uses
         for (i, use) in uses.enumerated() {
             if chipLabels.isEmpty {
                 reader.refuse(

@@ -104,9 +104,9 @@ public struct DownStart: Equatable, Sendable {
 
 extension HubControl {
     public func payload() -> [UInt8] {
-        let json = JSONObject()
+        var json = JSONWriter()
         switch self {
-        case .welcome(let m): m.write(to: json)
+        case .welcome(let m): m.write(to: &json)
         case .grant(let wakeID, let conversationID):
             json.set("op", "arb_grant")
             json.set("wake_id", wakeID)
@@ -127,13 +127,13 @@ extension HubControl {
             json.set("op", "set")
             if let volume { json.set("volume", volume) }
             if let muted { json.set("muted", muted) }
-        case .ping(let m): m.write(to: json)
-        case .pong(let m): m.write(to: json)
+        case .ping(let m): m.write(to: &json)
+        case .pong(let m): m.write(to: &json)
         case .phase(let conversationID, let phase):
             json.set("op", "phase")
             json.set("conversation_id", conversationID)
             json.set("phase", phase.rawValue)
-        case .downStart(let m): m.write(to: json)
+        case .downStart(let m): m.write(to: &json)
         case .downStop(let playID, let reason):
             json.set("op", "down_stop")
             json.set("play_id", playID)
@@ -211,7 +211,7 @@ extension HubControl {
 }
 
 extension Welcome {
-    func write(to json: borrowing JSONObject) {
+    func write(to json: inout JSONWriter) {
         json.set("op", "welcome")
         json.set("proto", WireLimits.protocolVersion)
         json.set("session", session)
@@ -241,7 +241,7 @@ extension Welcome {
 }
 
 extension DownStart {
-    func write(to json: borrowing JSONObject) {
+    func write(to json: inout JSONWriter) {
         json.set("op", "down_start")
         json.set("play_id", playID)
         json.set("conversation_id", conversationID)

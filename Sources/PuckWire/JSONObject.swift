@@ -1,15 +1,9 @@
 import CJansson
 
-/// One JSON object of a control message, through libjansson. Owns its reference; the payload is at most 2,048 bytes,
-/// so nesting is bounded by that.
+/// One JSON object of a control message that came in, through libjansson. Owns its reference; the payload is at most
+/// 2,048 bytes, so nesting is bounded by that.
 struct JSONObject: ~Copyable {
     private let object: UnsafeMutablePointer<json_t>
-
-    /// An empty object to fill in.
-    init() {
-        guard let object = json_object() else { preconditionFailure("out of memory") }
-        self.object = object
-    }
 
     init(parsing bytes: UnsafeRawBufferPointer) throws(WireError) {
         var error = json_error_t()
@@ -32,68 +26,31 @@ struct JSONObject: ~Copyable {
 
     deinit { json_decref(object) }
 
-    func serialized() -> [UInt8] {
-        let size = json_dumpb(object, nil, 0, Int(JSON_COMPACT))
-        return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-            buffer.withMemoryRebound(to: CChar.self) {
-                count = json_dumpb(object, $0.baseAddress, size, Int(JSON_COMPACT))
-            }
-        }
-    }
-
-    // MARK: Writing
-
-    private func set(_ key: String, _ value: UnsafeMutablePointer<json_t>?) {
-        // A nil value means text that is not UTF-8, which Swift strings cannot be, or no memory.
-        precondition(json_object_set_new_nocheck(object, key, value) == 0, "JSON member could not be stored")
-    }
-
-    func set(_ key: String, _ value: String) { set(key, json_string(value)) }
-    func set(_ key: String, _ value: Int) { set(key, json_integer(json_int_t(value))) }
-    func set(_ key: String, _ value: UInt32) { set(key, Int(value)) }
-    func set(_ key: String, _ value: Bool) { set(key, value ? json_true() : json_false()) }
-
-    /// Not-a-number and infinities have no JSON; they are sent as 0.
-    func set(_ key: String, _ value: Double) { set(key, json_real(value.isFinite ? value : 0)) }
-
-    func set(_ key: String, _ value: [String]) {
-        let array = json_array()
-        for element in value { json_array_append_new(array, json_string(element)) }
-        set(key, array)
-    }
-
-    func set(_ key: String, _ value: borrowing JSONObject) {
-        json_incref(value.object)
-        set(key, value.object)
-    }
-
-    // MARK: Reading
-
-    private func member(_ key: String) -> UnsafeMutablePointer<json_t>? {
-        guard let value = json_object_get(object, key), value.pointee.type != JSON_NULL else { return nil }
+    private func member(_ key: StaticString) -> UnsafeMutablePointer<json_t>? {
+        guard let value = json_object_get(object, key.cString), value.pointee.type != JSON_NULL else { return nil }
         return value
     }
 
-    private func required(_ key: String) throws(WireError) -> UnsafeMutablePointer<json_t> {
-        guard let value = member(key) else { throw WireError(.badControl, "member \"\(key)\" is missing") }
+    private func required(_ key: StaticString) throws(WireError) -> UnsafeMutablePointer<json_t> {
+        guard let value = member(key) else { throw WireError(.badControl, "member \"\(key.description)\" is missing") }
         return value
     }
 
-    private func wrong(_ key: String, _ expected: String) -> WireError {
-        WireError(.badControl, "member \"\(key)\" must be \(expected)")
+    private func wrong(_ key: StaticString, _ expected: String) -> WireError {
+        WireError(.badControl, "member \"\(key.description)\" must be \(expected)")
     }
 
-    func has(_ key: String) -> Bool { member(key) != nil }
+    func has(_ key: StaticString) -> Bool { member(key) != nil }
 
     /// - Parameter limit: longest text in bytes.
-    func string(_ key: String, limit: Int = 64) throws(WireError) -> String {
+    func string(_ key: StaticString, limit: Int = 64) throws(WireError) -> String {
         let value = try required(key)
         guard let text = json_string_value(value) else { throw wrong(key, "text") }
         guard json_string_length(value) <= limit else { throw wrong(key, "at most \(limit) bytes long") }
         return String(cString: text)
     }
 
-    func integer(_ key: String, _ range: ClosedRange<Int>) throws(WireError) -> Int {
+    func integer(_ key: StaticString, _ range: ClosedRange<Int>) throws(WireError) -> Int {
         let value = try required(key)
         guard value.pointee.type == JSON_INTEGER else { throw wrong(key, "a whole number") }
         guard let number = Int(exactly: json_integer_value(value)), range.contains(number) else {
@@ -102,7 +59,7 @@ struct JSONObject: ~Copyable {
         return number
     }
 
-    func unsigned(_ key: String) throws(WireError) -> UInt32 {
+    func unsigned(_ key: StaticString) throws(WireError) -> UInt32 {
         let value = try required(key)
         guard value.pointee.type == JSON_INTEGER, let number = UInt32(exactly: json_integer_value(value)) else {
             throw wrong(key, "a whole number from 0 to 4294967295")
@@ -110,9 +67,9 @@ struct JSONObject: ~Copyable {
         return number
     }
 
-    func sequence(_ key: String) throws(WireError) -> UInt16 { UInt16(try integer(key, 0...65_535)) }
+    func sequence(_ key: StaticString) throws(WireError) -> UInt16 { UInt16(try integer(key, 0...65_535)) }
 
-    func number(_ key: String) throws(WireError) -> Double {
+    func number(_ key: StaticString) throws(WireError) -> Double {
         let value = try required(key)
         guard value.pointee.type == JSON_REAL || value.pointee.type == JSON_INTEGER else {
             throw wrong(key, "a number")
@@ -120,7 +77,7 @@ struct JSONObject: ~Copyable {
         return json_number_value(value)
     }
 
-    func boolean(_ key: String) throws(WireError) -> Bool {
+    func boolean(_ key: StaticString) throws(WireError) -> Bool {
         let value = try required(key)
         guard value.pointee.type == JSON_TRUE || value.pointee.type == JSON_FALSE else {
             throw wrong(key, "true or false")
@@ -129,7 +86,7 @@ struct JSONObject: ~Copyable {
     }
 
     /// - Parameter limit: the most elements.
-    func strings(_ key: String, limit: Int = 16) throws(WireError) -> [String] {
+    func strings(_ key: StaticString, limit: Int = 16) throws(WireError) -> [String] {
         let array = try required(key)
         guard array.pointee.type == JSON_ARRAY, json_array_size(array) <= limit else {
             throw wrong(key, "a list of at most \(limit) texts")
@@ -142,9 +99,16 @@ struct JSONObject: ~Copyable {
         return result
     }
 
-    func object(_ key: String) throws(WireError) -> JSONObject {
+    func object(_ key: StaticString) throws(WireError) -> JSONObject {
         let value = try required(key)
         guard value.pointee.type == JSON_OBJECT else { throw wrong(key, "an object") }
         return JSONObject(retaining: value)
+    }
+}
+
+extension StaticString {
+    /// Literals end with a zero; so naming a member allocates nothing.
+    fileprivate var cString: UnsafePointer<CChar> {
+        UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self)
     }
 }

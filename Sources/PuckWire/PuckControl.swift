@@ -192,10 +192,10 @@ public struct Pong: Equatable, Sendable {
 
 extension PuckControl {
     public func payload() -> [UInt8] {
-        let json = JSONObject()
+        var json = JSONWriter()
         switch self {
-        case .hello(let m): m.write(to: json)
-        case .wakeCandidate(let m): m.write(to: json)
+        case .hello(let m): m.write(to: &json)
+        case .wakeCandidate(let m): m.write(to: &json)
         case .uplinkEnd(let m):
             json.set("op", "up_end")
             json.set("conversation_id", m.conversationID)
@@ -208,9 +208,9 @@ extension PuckControl {
             json.set("position_ms", m.positionMilliseconds)
             json.set("buffered_ms", m.bufferedMilliseconds)
             json.set("state", m.state.rawValue)
-        case .status(let m): m.write(to: json)
-        case .ping(let m): m.write(to: json)
-        case .pong(let m): m.write(to: json)
+        case .status(let m): m.write(to: &json)
+        case .ping(let m): m.write(to: &json)
+        case .pong(let m): m.write(to: &json)
         case .unknown(let op): json.set("op", op)
         }
         return json.serialized()
@@ -250,7 +250,7 @@ extension PuckControl {
 }
 
 extension Hello {
-    func write(to json: borrowing JSONObject) {
+    func write(to json: inout JSONWriter) {
         json.set("op", "hello")
         json.set("proto", version)
         json.set("puck_id", puckID)
@@ -261,13 +261,13 @@ extension Hello {
         json.set("phrases", phrases)
         if isProbe { json.set("probe", true) }
         if let resume {
-            let member = JSONObject()
+            var member = JSONWriter()
             member.set("epoch", resume.epoch)
             member.set("resume_seq", Int(resume.sequence.value))
             json.set("resume", member)
         }
         if let uplink {
-            let member = JSONObject()
+            var member = JSONWriter()
             member.set("conversation_id", uplink.conversationID)
             member.set("first_seq", Int(uplink.first.value))
             member.set("next_seq", Int(uplink.next.value))
@@ -320,7 +320,7 @@ extension Hello {
 }
 
 extension WakeCandidate {
-    func write(to json: borrowing JSONObject) {
+    func write(to json: inout JSONWriter) {
         json.set("op", "wake_candidate")
         json.set("wake_id", wakeID)
         json.set("phrase", phrase)
@@ -346,7 +346,7 @@ extension WakeCandidate {
 }
 
 extension PuckStatus {
-    func write(to json: borrowing JSONObject) {
+    func write(to json: inout JSONWriter) {
         json.set("op", "status")
         json.set("phase", phase)
         json.set("muted", muted)
@@ -369,14 +369,14 @@ extension PuckStatus {
 }
 
 extension Ping {
-    func write(to json: borrowing JSONObject) {
+    func write(to json: inout JSONWriter) {
         json.set("op", "ping")
         json.set("t0", t0)
     }
 }
 
 extension Pong {
-    func write(to json: borrowing JSONObject) {
+    func write(to json: inout JSONWriter) {
         json.set("op", "pong")
         json.set("t0", t0)
         json.set("t1", t1)

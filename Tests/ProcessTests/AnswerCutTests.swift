@@ -41,8 +41,11 @@ struct AnswerCutTests {
             let sent = try await house.recording(conversation, "sent")
             #expect(sent.count == 8 * Sound.rate)
             let gaps = Sound.expectWhole(Sound.read(house.speaker()), sent, puck.tail)
-            // Two seconds are there already: 400 ms and the first pause of one second cost nothing.
-            #expect(gaps.isEmpty == (milliseconds == 400), "\(gaps); the puck said:\n\(puck.tail)")
+            // Two seconds are there already: 400 ms and the first pause of one second cost nothing, on a machine that
+            // keeps up.
+            #expect(
+                gaps.isEmpty == (milliseconds == 400 && !puck.hasLogged("play.starved")),
+                "\(gaps); the puck said:\n\(puck.tail)")
             #expect(try await house.count("streams_replayed_total") == 1)
             #expect(try await house.count("degraded_total") == 0)
         }
@@ -137,7 +140,8 @@ struct AnswerCutTests {
             let proxy = try FaultProxy(to: house.port())
             let puck = try await house.puck(tls: true, port: proxy.port)
             try await puck.line("link.up")
-            for (number, seconds) in [6.0, 3, 1].enumerated() {
+            // The second is so long that it is not all there when the link breaks.
+            for (number, seconds) in [6.0, 7, 1].enumerated() {
                 let sound = Sound.speech(seconds: seconds, seed: UInt32(10 + number))
                 try Sound.write(sound, to: house.file("play-\(number).wav"))
             }

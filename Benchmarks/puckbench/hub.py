@@ -1,0 +1,263 @@
+"""puckhub under load, beside a bare libwebsockets echo server under the same load in the same run."""
+
+import contextlib
+import hashlib
+import os
+import re
+import resource
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from . import callgrind, process
+from .contestants import Failure, Place, wait_for
+
+# The most devices that a hub can list are 1,024.
+STORM_PUCKS = 1000
+IDLE_PUCKS = 1000
+SPEAKING_PUCKS = 100
+# Memory for one more is the slope from few to many: what is there anyway falls out.
+FEW_IDLE, FEW_SPEAKING = 100, 20
+PACKETS_A_SECOND = 50
+# How long the hub is away in the second storm: most pucks are then at 15 to 30 s between their attempts.
+AWAY_SECONDS = 20
+SETTLE_SECONDS = 1.5
+# Before everything else on the machine, server and load alike: it is the server that is measured.
+FIRST = ["chrt", "-f", "30"] if os.geteuid() == 0 else []
+
+
+class Hub:
+    """`puckhub` with a token for every puck of the load. Its state outlives it, as on a disk."""
+
+    name = "puckhub"
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.state = place.folder / "state"
+        self.state.mkdir(exist_ok=True)
+        devices = [(f"puck-{i}", f"token-{i:037d}") for i in range(max(STORM_PUCKS, IDLE_PUCKS))]
+        self.tokens = place.folder / "load.tokens"
+        self.tokens.write_text("".join(f"{name} {token}\n" for name, token in devices))
+        store = self.state / "tokens"
+        hashes = [(name, hashlib.sha256(token.encode()).hexdigest()) for name, token in devices]
+        store.write_text("".join(f"{name} {hash} 1700000000\n" for name, hash in hashes))
+        store.chmod(0o600)
+
+    def start(self, port: int = 0, prefix=(), program: Path | None = None) -> tuple[subprocess.Popen, int]:
+        configuration = self.place.folder / "puckhub.conf"
+        configuration.write_text(
+            f"[hub]\nname = localhost\nlisten = 127.0.0.1\nport = {port}\nstate_dir = {self.state}\n"
+            "connections = 1024\n[responder]\nkind = none\n[log]\nlevel = notice\n"
+            "[conversation]\nfirst_audio_ms = 5000\nlimit_ms = 600000\n"
+        )
+        words = [program or self.place.embedded / "puckhub", "--config", configuration]
+        child = self.place.start("puckhub", words, dict(os.environ), list(prefix))
+        listening = re.compile(r"hub\.listening.*? port=(\d+)")
+        wait_for("puckhub listening", 60, lambda: listening.search(self.place.log("puckhub")))
+        return child, int(listening.search(self.place.log("puckhub"))[1])
+
+
+class Echo:
+    """`echo`, with the hub's certificate."""
+
+    name = "echo"
+
+    def __init__(self, hub: Hub) -> None:
+        self.place, self.state = hub.place, hub.state
+
+    def start(self, prefix=()) -> tuple[subprocess.Popen, int]:
+        words = [self.place.build / "echo", 0, self.state / "hub.crt", self.state / "hub.key"]
+        child = self.place.start("echo", words, dict(os.environ), list(prefix))
+        wait_for("the echo server's port", 60, lambda: "port " in self.place.log("echo"))
+        return child, int(re.search(r"port (\d+)", self.place.log("echo"))[1])
+
+
+class Load:
+    """`load`: many pucks in one process."""
+
+    def __init__(self, hub: Hub, port: int, pucks: int, rate: int, kind: str) -> None:
+        words = [*FIRST, hub.place.build / "load", port, pucks, rate, kind, hub.tokens]
+        self.child = subprocess.Popen(
+            [*map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        hub.place.children.append(self.child)
+        self.wait_until_served()
+
+    def wait_until_served(self) -> float:
+        """Milliseconds since the last time that none was."""
+        return self._answer("served")[0]
+
+    def send(self) -> None:
+        self.child.stdin.write("send\n")
+
+    def count(self) -> tuple[int, int, int]:
+        self.child.stdin.write("count\n")
+        sent, handled, attempts = self._answer("count")
+        return int(sent), int(handled), int(attempts)
+
+    def _answer(self, what: str) -> list[float]:
+        words = self.child.stdout.readline().split()
+        if not words or words[0] != what:
+            raise Failure(f"the load ended, or said {words}: look at puckhub's log (--keep DIR)")
+        return [float(word) for word in words[1:]]
+
+
+@contextlib.contextmanager
+def _ended(place: Place):
+    try:
+        yield
+    finally:
+        place.end()
+
+
+def _throughput(hub: Hub, server, kind: str, pucks: int, seconds: float) -> float:
+    """Messages that the server dealt with in a second of its processor."""
+    with _ended(hub.place):
+        child, port = server.start(prefix=FIRST)
+        prefix = "" if server is hub else "echo-"
+        load = Load(hub, port, pucks, PACKETS_A_SECOND, prefix + kind)
+        load.send()
+        time.sleep(SETTLE_SECONDS)
+        before, used = load.count(), process.processor_seconds(child.pid)
+        time.sleep(seconds)
+        after, used = load.count(), process.processor_seconds(child.pid) - used
+        if pucks == SPEAKING_PUCKS and after[1] - before[1] < 0.8 * (after[0] - before[0]):
+            raise Failure(f"{server.name} did not keep up with {kind}: run again on a quieter machine")
+        return (after[1] - before[1]) / used
+
+
+def throughput(hub: Hub, seconds: float, rounds: int) -> dict:
+    """In turns, so that what else runs on the machine comes and goes for both. A hundred pucks leave the server time to
+    sleep between messages; a thousand bring more than it can do."""
+    result = {}
+    loads = [(kind, kind, SPEAKING_PUCKS) for kind in ("ping", "pcm", "opus")]
+    for name, kind, pucks in [*loads, ("crowd", "ping", STORM_PUCKS)]:
+        found = {"puckhub": [], "echo": []}
+        for _ in range(rounds):
+            for server in (hub, Echo(hub)):
+                found[server.name].append(_throughput(hub, server, kind, pucks, seconds))
+        for server, values in found.items():
+            result[f"{server}_{name}_per_cpu_second"] = statistics.median(values)
+        shares = [a / b for a, b in zip(found["puckhub"], found["echo"], strict=True)]
+        result[f"{name}_least_share_of_echo"] = statistics.median(shares)
+        result[f"{name}_shares_of_echo"] = shares
+    return result
+
+
+def _instructions(hub: Hub, server, kind: str, seconds: float) -> float:
+    """User-mode instructions for each message."""
+    output = hub.place.folder / f"callgrind.{server.name}.{kind}"
+    output.unlink(missing_ok=True)
+    with _ended(hub.place):
+        prefix = callgrind.command(output)
+        if server is hub:
+            named = hub.place.folder / "puckhub"
+            whole = hub.place.embedded / "puckhub.debug"
+            subprocess.run(["strip", "--strip-debug", "-o", named, whole], check=True)
+            child, port = server.start(0, prefix, named)
+        else:
+            child, port = server.start(prefix)
+        # A tenth of real time's rate: valgrind must keep up without messages lying behind each other.
+        load = Load(hub, port, SPEAKING_PUCKS, PACKETS_A_SECOND // 10, ("" if server is hub else "echo-") + kind)
+        load.send()
+        time.sleep(SETTLE_SECONDS)
+        before = load.count()
+        _, by_object = callgrind.count(child.pid, output, seconds)
+        return sum(by_object.values()) / (load.count()[1] - before[1])
+
+
+def instructions(hub: Hub, seconds: float) -> dict:
+    result = {}
+    for kind in ("ping", "pcm", "opus"):
+        cost = {server.name: _instructions(hub, server, kind, seconds) for server in (hub, Echo(hub))}
+        for name, value in cost.items():
+            result[f"{name}_{kind}_instructions"] = value
+        result[f"{kind}_instructions_to_echo"] = cost["puckhub"] / cost["echo"]
+    return result
+
+
+def memory(hub: Hub, seconds: float) -> dict:
+    """KiB of PSS for each connection. Nobody else maps the server's libraries (see `_copy_libraries`)."""
+
+    def of(server, kind: str, pucks: int, speaking: float) -> float:
+        with _ended(hub.place):
+            child, port = server.start()
+            load = Load(hub, port, pucks, PACKETS_A_SECOND, kind)
+            load.send()
+            time.sleep(speaking)
+            return process.memory(child.pid, set())["pss_mib"] * 1024
+
+    def each(server, kind: str, few: int, many: int, speaking: float) -> tuple[float, float]:
+        """For one more, and for all of the many."""
+        most = of(server, kind, many, speaking)
+        return (most - of(server, kind, few, speaking)) / (many - few), most
+
+    idle, _ = each(hub, "idle", FEW_IDLE, IDLE_PUCKS, SETTLE_SECONDS)
+    echo, _ = each(Echo(hub), "echo-idle", FEW_IDLE, IDLE_PUCKS, SETTLE_SECONDS)
+    speaking, most = each(hub, "opus", FEW_SPEAKING, SPEAKING_PUCKS, seconds)
+    longer = of(hub, "opus", SPEAKING_PUCKS, 3 * seconds)
+    return {
+        "idle_puck_kib": idle,
+        "echo_idle_kib": echo,
+        "speaking_puck_kib": speaking,
+        "speaking_puck_seconds": seconds,
+        "speech_kib_per_second": (longer - most) / SPEAKING_PUCKS / (2 * seconds),
+    }
+
+
+def storm(hub: Hub, name: str, away: float) -> dict:
+    """A hub dies under a house of pucks and is back at once, or after some time."""
+    with _ended(hub.place):
+        child, port = hub.start()
+        load = Load(hub, port, STORM_PUCKS, PACKETS_A_SECOND, "idle")
+        time.sleep(SETTLE_SECONDS)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        time.sleep(away)
+        attempts = load.count()[2]
+        began = time.monotonic()
+        child, _ = hub.start(port)
+        load.wait_until_served()
+        served = time.monotonic()
+        status = (Path("/proc") / str(child.pid) / "status").read_text()
+        return {
+            f"{name}_served_s": served - began,
+            f"{name}_peak_mib": int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024,
+            f"{name}_attempts_per_puck": (load.count()[2] - attempts) / STORM_PUCKS,
+            f"{name}_cpu_s": process.processor_seconds(child.pid),
+        }
+
+
+def simulation(root: Path) -> dict:
+    """How fast the simulator is: the houses of `make sim`, some of its seeds."""
+    said = subprocess.run(
+        [root / ".build-sim/release/pucksim", "run", "--seeds", "1-20", "--pucks", "5", "--minutes", "30"],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    found = re.search(r"([\d.]+) simulated hours a second", said)
+    if not found:
+        raise Failure(f"pucksim did not say how fast it was, but: {said}")
+    return {"simulated_hours_per_second": float(found[1])}
+
+
+def measure(place: Place, skip: list[str], quick: bool) -> dict:
+    # Both ends of a thousand connections, of which the load has one.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 8192), most))
+    place.folder.mkdir(parents=True, exist_ok=True)
+    hub = Hub(place)
+    parts = {
+        "throughput": lambda: throughput(hub, 3 if quick else 4, 2 if quick else 3),
+        "instructions": lambda: instructions(hub, 4 if quick else 6),
+        "memory": lambda: memory(hub, 5),
+        "storm": lambda: storm(hub, "storm", 0) | storm(hub, "late_storm", AWAY_SECONDS),
+    }
+    result = {}
+    for name, part in parts.items():
+        if name not in skip:
+            print(f"bench: puckhub: {name}", file=sys.stderr)
+            result.update(part())
+    return result
