@@ -85,19 +85,22 @@ public struct Mixer: ~Copyable {
     /// A control that was looked up, with the memory that libasound wants for it.
     private final class Element {
         let name: String
-        var id: OpaquePointer?
-        var info: OpaquePointer?
-        var value: OpaquePointer?
+        let id: OpaquePointer
+        let info: OpaquePointer
+        let value: OpaquePointer
 
+        /// Room for a control; `find` fills it.
         init(_ name: String) {
             self.name = name
+            var id: OpaquePointer?
+            var info: OpaquePointer?
+            var value: OpaquePointer?
             guard snd_ctl_elem_id_malloc(&id) == 0, snd_ctl_elem_info_malloc(&info) == 0,
-                snd_ctl_elem_value_malloc(&value) == 0
+                snd_ctl_elem_value_malloc(&value) == 0, let id, let info, let value
             else { preconditionFailure("no memory for three small objects") }
-            snd_ctl_elem_id_set_interface(id, SND_CTL_ELEM_IFACE_MIXER)
-            snd_ctl_elem_id_set_name(id, name)
-            snd_ctl_elem_info_set_id(info, id)
-            snd_ctl_elem_value_set_id(value, id)
+            self.id = id
+            self.info = info
+            self.value = value
         }
 
         deinit {
@@ -120,12 +123,38 @@ public struct Mixer: ~Copyable {
         }
     }
 
+    /// Looks a control up in the card's list: with the number that it has there, which plugins want beside the name for
+    /// their scales of decibels (libasound 1.2.8).
     private func element(_ name: String) throws(DeviceError) -> Element {
-        let element = Element(name)
-        let result = snd_ctl_elem_info(controls, element.info)
-        if result == -ENOENT || result == -ENXIO { throw missing(name) }
-        if result < 0 { throw .mixing(device, "control '\(name)'", result) }
-        return element
+        var list: OpaquePointer?
+        guard snd_ctl_elem_list_malloc(&list) == 0, let list else { preconditionFailure("no memory for a list") }
+        defer {
+            snd_ctl_elem_list_free_space(list)
+            snd_ctl_elem_list_free(list)
+        }
+        var result = snd_ctl_elem_list(controls, list)
+        if result >= 0 { result = snd_ctl_elem_list_alloc_space(list, snd_ctl_elem_list_get_count(list)) }
+        if result >= 0 { result = snd_ctl_elem_list(controls, list) }
+        if result < 0 { throw .mixing(device, "its controls cannot be listed", result) }
+        var names: [String] = []
+        for i in 0..<snd_ctl_elem_list_get_used(list)
+        where snd_ctl_elem_list_get_interface(list, i) == SND_CTL_ELEM_IFACE_MIXER {
+            let known = String(cString: snd_ctl_elem_list_get_name(list, i))
+            if known == name {
+                let element = Element(name)
+                snd_ctl_elem_list_get_id(list, i, element.id)
+                snd_ctl_elem_info_set_id(element.info, element.id)
+                snd_ctl_elem_value_set_id(element.value, element.id)
+                let result = snd_ctl_elem_info(controls, element.info)
+                if result < 0 { throw .mixing(device, "control '\(name)'", result) }
+                return element
+            }
+            names.append(known)
+        }
+        let near = nearest(to: name, in: names).map { "Did you mean '\($0)'? " } ?? ""
+        throw DeviceError(
+            .noSuchControl, errno: ENOENT, context: "card '\(device)' has no control '\(name)'",
+            advice: near + "'amixer -D \(device) controls' lists what it has; its driver may have another version.")
     }
 
     /// The number that the card takes for a value.
@@ -193,25 +222,6 @@ public struct Mixer: ~Copyable {
         if result < 0 { throw .mixing(device, "control '\(element.name)' cannot be set", result) }
     }
 
-    private func missing(_ name: String) -> DeviceError {
-        var names: [String] = []
-        var list: OpaquePointer?
-        if snd_ctl_elem_list_malloc(&list) == 0, snd_ctl_elem_list(controls, list) == 0,
-            snd_ctl_elem_list_alloc_space(list, snd_ctl_elem_list_get_count(list)) == 0,
-            snd_ctl_elem_list(controls, list) == 0
-        {
-            for i in 0..<snd_ctl_elem_list_get_used(list) {
-                names.append(String(cString: snd_ctl_elem_list_get_name(list, i)))
-            }
-        }
-        snd_ctl_elem_list_free_space(list)
-        snd_ctl_elem_list_free(list)
-        let near = nearest(to: name, in: names).map { "Did you mean '\($0)'? " } ?? ""
-        return DeviceError(
-            .noSuchControl, errno: ENOENT, context: "card '\(device)' has no control '\(name)'",
-            advice: near + "'amixer -D \(device) controls' lists what it has; its driver may have another version.")
-    }
-
     private func unfit(_ element: Element, _ value: String, allowed: String = "") -> DeviceError {
         let range = element.range
         var words = allowed
@@ -233,7 +243,8 @@ extension DeviceError {
         case ENOENT, ENODEV, ENXIO, EBADFD:
             return DeviceError(
                 .lost, errno: number, context: context,
-                advice: "Check that the card is there ('cat /proc/asound/cards'); it is tried again when its sound starts.")
+                advice:
+                    "Check that the card is there ('cat /proc/asound/cards'); it is tried again when its sound starts.")
         case EACCES, EPERM:
             return DeviceError(
                 .permissionDenied, errno: number, context: context,

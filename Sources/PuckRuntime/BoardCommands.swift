@@ -98,7 +98,8 @@ enum BoardCommands {
             notes.append("sound goes where ALSA's 'default' does; with [board] card, 'device = hw:CARD=$CARD' is exact")
         }
         if !hardware.playback.volumeControl.isEmpty, hardware.mixer.value(of: hardware.playback.volumeControl) == nil {
-            notes.append("[mixer] does not set '\(hardware.playback.volumeControl)': 100 % is then the control's loudest")
+            notes.append(
+                "[mixer] does not set '\(hardware.playback.volumeControl)': 100 % is then the control's loudest")
         }
         return notes
     }

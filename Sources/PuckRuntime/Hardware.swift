@@ -33,7 +33,9 @@ struct Hardware: Equatable, Sendable {
         for device in folderEntries(root + "/sys/bus/usb/devices") {
             let vendor = text(root + "/sys/bus/usb/devices/" + device + "/idVendor")
             // A device's interfaces lie beside it and have none.
-            if !vendor.isEmpty { usb.append(vendor + ":" + text(root + "/sys/bus/usb/devices/" + device + "/idProduct")) }
+            if !vendor.isEmpty {
+                usb.append(vendor + ":" + text(root + "/sys/bus/usb/devices/" + device + "/idProduct"))
+            }
         }
         hat = text(root + "/proc/device-tree/hat/product")
         for path in ["/boot/firmware/config.txt", "/boot/config.txt"] where overlays.isEmpty {

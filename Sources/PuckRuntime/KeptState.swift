@@ -91,7 +91,8 @@ final class KeptState {
                         Field("detail", error.description),
                         Field(
                             "advice",
-                            "Make the folder for puckd's user (systemd does, by StateDirectory=), or set [puck] state_dir."),
+                            "Make the folder for puckd's user (systemd does, by StateDirectory=), or set [puck] state_dir."
+                        ),
                     ])
             }
             hasFailed = true

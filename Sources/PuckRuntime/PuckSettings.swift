@@ -142,7 +142,8 @@ public struct IdentitySettings: Equatable, Sendable {
                 var list = ""
                 for folder in boardFolders { list += (list.isEmpty ? "" : " or ") + folder }
                 reader.refuse(
-                    "puck", "board", "no \(board).conf in \(list); 'puckd --detect' names this machine's, or set board_dir")
+                    "puck", "board",
+                    "no \(board).conf in \(list); 'puckd --detect' names this machine's, or set board_dir")
             }
             return BoardDescription(name: board)
         }

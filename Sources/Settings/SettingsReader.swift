@@ -35,11 +35,13 @@ public struct SettingsReader {
     /// Puts a document under all others.
     /// - Parameter sections: the only ones that it may set.
     public mutating func insertLowest(_ document: SettingsDocument, sections: [String]) {
-        layers.insert(document, at: 0)
         let names = joined(sections.map { "[" + $0 + "]" })
+        var rest = document
         for entry in document.entries where !sections.contains(entry.section) {
             refuse(document, entry, "not in this file; allowed here: \(names)")
+            _ = rest.removeSection(entry.section)
         }
+        layers.insert(rest, at: 0)
     }
 
     /// The value of a key in the topmost layer that sets it, through `parse`, which returns nil for a value that is

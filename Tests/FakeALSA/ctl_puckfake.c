@@ -151,11 +151,13 @@ static int read_event(snd_ctl_ext_t *ext, snd_ctl_elem_id_t *id, unsigned *mask)
     return -EAGAIN;
 }
 
-static void on_close(snd_ctl_ext_t *ext)
+static void card_free(struct card *card)
 {
-    free(card_of(ext)->log);
-    free(card_of(ext));
+    free(card->log);
+    free(card);
 }
+
+static void on_close(snd_ctl_ext_t *ext) { card_free(card_of(ext)); }
 
 static const snd_ctl_ext_callback_t callbacks = {
     .close = on_close,
@@ -253,7 +255,7 @@ __attribute__((visibility("default"))) SND_CTL_PLUGIN_DEFINE_FUNC(puckfake)
         error = snd_ctl_ext_create(&card->ext, name, mode);
     }
     if (error < 0) {
-        on_close(&card->ext);
+        card_free(card);
         return error;
     }
     *handlep = card->ext.handle;
