@@ -105,8 +105,8 @@ extension DeviceTests {
                 (name: "PCM Playback Volume", percent: 50, top: .decibels(-6), expected: "91 91"),
                 (name: "PCM Playback Volume", percent: 100, top: .percent(50), expected: "64 64"),
                 (name: "HP Playback Volume", percent: 50, top: nil, expected: "4"),
-                // Below the scale is the least.
-                (name: "HP DAC Playback Volume", percent: 1, top: nil, expected: "0 0"),
+                // Below the scale is the lowest step that is heard: the least is silence.
+                (name: "HP DAC Playback Volume", percent: 1, top: nil, expected: "1 1"),
             ])
         func volume(_ name: String, _ percent: Int, _ top: MixerValue?, _ expected: String) throws {
             let bench = try bench()
