@@ -23,19 +23,15 @@ struct Hardware: Equatable, Sendable {
     /// Reads the machine that lies under `root`: "" for this one. What cannot be read is not there.
     init(root: String) {
         cards = Self.cards(root)
-        for device in folderEntries(root + "/sys/bus/i2c/devices") {
+        for (device, folder) in entries(root + "/sys/bus/i2c/devices") {
             // "1-001a": bus and address. The buses themselves are "i2c-1".
-            let name = text(root + "/sys/bus/i2c/devices/" + device + "/name")
-            if let dash = device.utf8.firstIndex(of: UInt8(ascii: "-")), !device.hasPrefix("i2c"), !name.isEmpty {
-                chips.append(name + "@" + device[dash...].dropFirst().suffix(2))
-            }
+            let name = text(folder + "/name")
+            if !name.isEmpty, !device.hasPrefix("i2c") { chips.append(name + "@" + device.suffix(2)) }
         }
-        for device in folderEntries(root + "/sys/bus/usb/devices") {
-            let vendor = text(root + "/sys/bus/usb/devices/" + device + "/idVendor")
+        for (_, folder) in entries(root + "/sys/bus/usb/devices") {
+            let vendor = text(folder + "/idVendor")
             // A device's interfaces lie beside it and have none.
-            if !vendor.isEmpty {
-                usb.append(vendor + ":" + text(root + "/sys/bus/usb/devices/" + device + "/idProduct"))
-            }
+            if !vendor.isEmpty { usb.append(vendor + ":" + text(folder + "/idProduct")) }
         }
         hat = text(root + "/proc/device-tree/hat/product")
         for path in ["/boot/firmware/config.txt", "/boot/config.txt"] where overlays.isEmpty {
@@ -48,10 +44,10 @@ struct Hardware: Equatable, Sendable {
     /// The sound cards alone.
     static func cards(_ root: String) -> [Card] {
         var found: [Card] = []
-        for entry in folderEntries(root + "/proc/asound") where entry.hasPrefix("card") {
+        for (name, folder) in entries(root + "/proc/asound") where name.hasPrefix("card") {
             // "card0"; "cards" is a file, and no card's id.
-            let id = text(root + "/proc/asound/" + entry + "/id")
-            if !id.isEmpty { found.append(Card(id: id, usb: text(root + "/proc/asound/" + entry + "/usbid"))) }
+            let id = text(folder + "/id")
+            if !id.isEmpty { found.append(Card(id: id, usb: text(folder + "/usbid"))) }
         }
         return found
     }
@@ -84,7 +80,14 @@ extension String {
     fileprivate var dashed: String { String(map { $0 == ":" ? "-" : $0 }) }
 }
 
+/// What a folder holds: names, and paths.
+@inline(never)
+private func entries(_ folder: String) -> [(name: String, path: String)] {
+    folderEntries(folder).map { ($0, folder + "/" + $0) }
+}
+
 /// A small file's text without the line's end, or the zero, that the kernel closes it with; empty when it cannot be read.
+@inline(never)
 private func text(_ path: String) -> String {
     do throws(SystemError) {
         var bytes = try readSmallFile(path)

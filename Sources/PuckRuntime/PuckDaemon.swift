@@ -1,5 +1,6 @@
 import ALSADevice
 import AudioRing
+import BoardIO
 import LinkTransport
 import LinuxIO
 import OpusCodec

@@ -90,10 +90,10 @@ public struct SettingsReader {
 
     // Not inlined: `value` is compiled anew for each type, and these parts of it need not be.
     @inline(never)
-    private func text(_ section: String, _ key: String) -> String? { find(section, key)?.entry.value }
+    func text(_ section: String, _ key: String) -> String? { find(section, key)?.entry.value }
 
     @inline(never)
-    private mutating func refuseValue(_ section: String, _ key: String, _ text: String, _ allowed: String) {
+    mutating func refuseValue(_ section: String, _ key: String, _ text: String, _ allowed: String) {
         refuse(section, key, "found \"\(text)\"; allowed: \(allowed)")
     }
 

@@ -110,10 +110,22 @@ extension SettingsReader {
         _ section: String, _ key: String, most: Int, default fallback: String = "", of what: String,
         where isWord: (String) -> Bool
     ) -> [String] {
-        let allowed = "at most \(most) \(what) with commas between them"
-        return value(section, key, default: words(fallback), written: fallback, allowed: allowed) { text in
+        let found = list(section, key, most: most, default: fallback, of: what)
+        for word in found where !isWord(word) {
+            refuseValue(section, key, text(section, key) ?? word, listed(most, what))
+            return words(fallback)
+        }
+        return found
+    }
+
+    // Without the closure, for which the whole would be compiled anew each time.
+    @inline(never)
+    private mutating func list(
+        _ section: String, _ key: String, most: Int, default fallback: String, of what: String
+    ) -> [String] {
+        value(section, key, default: words(fallback), written: fallback, allowed: listed(most, what)) { text in
             let found = words(text)
-            return found.count <= most && found.allSatisfy(isWord) ? found : nil
+            return found.count <= most ? found : nil
         }
     }
 
@@ -154,7 +166,10 @@ extension SettingsReader {
     }
 }
 
+private func listed(_ most: Int, _ what: String) -> String { "at most \(most) \(what) with commas between them" }
+
 /// The parts between commas, without the blanks around them; none of nothing.
+@inline(never)
 private func words(_ text: String) -> [String] {
     if text.isEmpty { return [] }
     return text.split(separator: ",", omittingEmptySubsequences: false).map { part in
