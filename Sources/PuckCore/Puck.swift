@@ -29,16 +29,19 @@ public struct Puck: Sendable {
         /// 0…100.
         public var volume: Int
         public var earconsEnabled: Bool
+        /// The earcon for listening comes out of a file: it cannot be taken out of what is sent.
+        public var listeningIsRecorded: Bool
         /// The least that is collected of a play before it sounds; the measured jitter adds to it.
         public var playoutDelayMilliseconds: Int
 
         public init(
             endpoint: Endpointer.Parameters = .init(), volume: Int = 80, earconsEnabled: Bool = true,
-            playoutDelayMilliseconds: Int = 60
+            listeningIsRecorded: Bool = false, playoutDelayMilliseconds: Int = 60
         ) {
             self.endpoint = endpoint
             self.volume = volume
             self.earconsEnabled = earconsEnabled
+            self.listeningIsRecorded = listeningIsRecorded
             self.playoutDelayMilliseconds = playoutDelayMilliseconds
         }
     }

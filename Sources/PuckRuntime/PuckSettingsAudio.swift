@@ -134,15 +134,3 @@ public struct OpusSettings: Equatable, Sendable {
         hasDiscontinuousTransmission = reader.boolean("opus", "dtx", default: false)
     }
 }
-
-/// `[earcons]`: the short sounds that say what the puck is doing.
-public struct EarconSettings: Equatable, Sendable {
-    public var isEnabled: Bool
-    /// −60…0 dB full scale, before the volume.
-    public var levelDecibels: Double
-
-    init(_ reader: inout SettingsReader) {
-        isEnabled = reader.boolean("earcons", "enabled", default: true)
-        levelDecibels = reader.decimal("earcons", "level_db", default: -12, range: -60...0, unit: "dBFS")
-    }
-}

@@ -23,6 +23,7 @@ extension PuckSettings {
                 noSpeechMilliseconds: endpoint.noSpeechMilliseconds,
                 utteranceLimitMilliseconds: endpoint.utteranceLimitMilliseconds),
             volume: playback.volumePercent, earconsEnabled: earcons.isEnabled,
+            listeningIsRecorded: earcons.recording(of: .listening) != nil,
             playoutDelayMilliseconds: playback.playoutDelayMilliseconds)
     }
 
@@ -49,7 +50,9 @@ extension PuckSettings {
         if playback != playbackOnly { sections.append("[playback]") }
         if wake != fresh.wake { sections.append("[wake]") }
         if opus != fresh.opus { sections.append("[opus]") }
-        if earcons.levelDecibels != fresh.earcons.levelDecibels { sections.append("[earcons] level_db") }
+        if earcons.levelDecibels != fresh.earcons.levelDecibels || earcons.recordings != fresh.earcons.recordings {
+            sections.append("[earcons]")
+        }
         if lights != fresh.lights { sections.append("[lights]") }
         if gpio != fresh.gpio { sections.append("[gpio]") }
         if mixer != fresh.mixer { sections.append("[mixer]") }

@@ -76,8 +76,8 @@ struct ShowLights {
         var defaults = SettingsReader(layers: [], mainName: "")
         let show = LightShow(
             wiring, settings ?? LightSettings(&defaults), log: Log.standardError(level: .error), open: open)
-        show.start()
         show.setVolume(percent: LightsText.volumePercent)
+        show.start()
         for lights in states {
             before(lights)
             show.show(lights)

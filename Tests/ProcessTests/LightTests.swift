@@ -50,6 +50,21 @@ struct LightTests {
         }
     }
 
+    @Test("A button that cannot be read shows as degraded, until it can")
+    func degraded() async throws {
+        try await House.run { house in
+            let board = try Board(in: house)
+            try board.chip()
+            try board.write("somebody", to: "17.holder")
+            _ = try await house.hub()
+            let puck = try await house.puck(set: ["gpio.chip=pinctrl-test", "gpio.button=17"])
+            try await puck.line("lights", ["state": "degraded"])
+            try board.remove("17.holder")
+            try await puck.line("gpio.recovered")
+            try await puck.line("lights", ["state": "idle"])
+        }
+    }
+
     @Test("A chain at two lines gets whole frames, bit by bit")
     func bitBanged() async throws {
         try await House.run { house in
