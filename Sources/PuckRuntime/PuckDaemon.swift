@@ -194,6 +194,8 @@ final class PuckDaemon {
             for i in effects.indices { carryOut(effects[i]) }
         }
         isStepping = false
+        // The hub's mute ends with the hub, the switch's with the switch.
+        kept.noteMute(puck.isMutedByPerson && inputs?.unmuteRefusal == nil)
         rearm()
     }
 

@@ -62,8 +62,6 @@ extension PuckDaemon {
             let words = capture.controls.words
             if !on { words.pointee.unmutedAt.store(MonotonicClock.now().nanoseconds, ordering: .relaxed) }
             words.pointee.muted.store(on, ordering: .releasing)
-            // The hub's mute ends with the hub, the switch's with the switch.
-            kept.noteMute(on && puck.isMutedByPerson && inputs?.unmuteRefusal == nil)
         case .showLights(let lights):
             log.info("lights", [Field("state", lights.rawValue)])
             terminalLights?.show(lights)
