@@ -115,7 +115,9 @@ let package = Package(
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
         .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "PuckBase", "CLinux"]),
-        .testTarget(name: "ConfigurationTests", dependencies: ["PuckRuntime", "HubRuntime", "Settings", "LinuxIO"]),
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: ["PuckRuntime", "HubRuntime", "Settings", "LinuxIO", "ALSADevice"]),
     ]
 )
 

@@ -178,7 +178,7 @@ class Puckd:
         configuration.write_text(
             f"[hub]\nhost = 127.0.0.1\nport = {port}\ncertificate_name = localhost\n"
             f"ca_file = {place.folder}/hub/hub.crt\ntoken_file = {place.folder}/token\n"
-            "[puck]\nid = bench\n"
+            "[puck]\nid = bench\nstate_dir =\n"
             f"[capture]\ndevice = mic\nbuffer_ms = {BUFFER_MILLISECONDS}\n[playback]\ndevice = speaker\n"
             # Speech without an end, or silence without a wake; the detector runs in both.
             "[endpoint]\nhangover_ms = 60000\nno_speech_ms = 120000\nutterance_limit_ms = 120000\n"

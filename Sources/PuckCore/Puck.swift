@@ -197,6 +197,8 @@ public struct Puck: Sendable {
     var isSounding: Bool { active.map { !$0.isDry || (link == .up && !$0.isOrphan) } ?? false }
 
     public var isMuted: Bool { muted }
+    /// Muted, and not by the hub: what a person has done outlasts a restart.
+    public var isMutedByPerson: Bool { muted && !mutedByHub }
     public var isConnected: Bool { link == .up }
     public var currentVolume: Int { volume }
     /// Overruns of the microphone since the start.

@@ -9,8 +9,8 @@ import PuckCore
 final class BoardInputs {
     private let button: WatchedLine?
     private let mute: WatchedLine?
-    private var buttonState = Button()
-    private var muteState = MuteSwitch()
+    private var buttonState: Button
+    private var muteState: MuteSwitch
     /// What the core was told last; it begins unmuted.
     private var saidMuted = false
     private let log: Log
@@ -37,6 +37,9 @@ final class BoardInputs {
         }
         button = line("button", settings.button, "the button does nothing")
         mute = line("mute", settings.mute, "the puck is muted, since the switch may be on")
+        let settles = Interval.milliseconds(settings.debounceMilliseconds)
+        buttonState = Button(longPress: .milliseconds(settings.longPressMilliseconds), settles: settles)
+        muteState = MuteSwitch(settles: settles)
         self.log = log
         self.clock = clock
         self.ring = ring

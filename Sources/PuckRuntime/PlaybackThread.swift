@@ -120,7 +120,7 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
     }
 
     private func useDevice() throws(DeviceError) {
-        var device = try PlaybackDevice.open(settings.playback.request)
+        var device = try PlaybackDevice.open(settings.playbackRequest)
         device.format.isRealTime = LinuxIO.Thread.isRealTime
         let resampler: Resampler
         do throws(Resampler.Unsupported) {
@@ -142,7 +142,7 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
             workEvent.drain()
             let errno = loop.playAll()
             reader = loop.reader
-            if errno != 0 { throw DeviceError.lost(settings.playback.device, .playback, errno: errno) }
+            if errno != 0 { throw DeviceError.lost(device.format.device, .playback, errno: errno) }
             if controls.words.pointee.stop.load(ordering: .acquiring) { return }
             workEvent.wait(milliseconds: -1)
         }

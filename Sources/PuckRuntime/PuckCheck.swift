@@ -21,10 +21,15 @@ struct PuckCheck {
         let speaker = checkSpeaker()
         let button = checkLine("button", settings.gpio.button)
         let mute = checkLine("mute switch", settings.gpio.mute)
+        var outputs = settings.gpio.powerRequests
+        if let amplifier = settings.gpio.amplifierRequest { outputs.append(("amplifier", amplifier)) }
+        var driven = true
+        for output in outputs where !checkOutput(output.name, output.request) { driven = false }
+        checkMixer()
         let lights = checkLights()
         let hub = checkHub()
         let control = checkControlSocket()
-        return microphone && speaker && button && mute && lights && hub && control ? 0 : 1
+        return microphone && speaker && button && mute && driven && lights && hub && control ? 0 : 1
     }
 
     /// Takes the line and gives it back. One that a running puckd holds is fine.
@@ -36,6 +41,22 @@ struct PuckCheck {
             report(
                 what, .good,
                 "\(input.place): active \(line.active.rawValue), \(line.bias.rawValue), now \(state)")
+            return true
+        } catch {
+            if error.code == .busy, error.holder == request.consumer {
+                report(what, .doubtful, "\(error.context): a puckd is running here")
+                return true
+            }
+            report(what, .bad, error.message)
+            return false
+        }
+    }
+
+    /// Takes the line and gives it back: it is off for that moment. One that a running puckd holds is fine.
+    private func checkOutput(_ what: String, _ request: LineRequest) -> Bool {
+        do throws(LineError) {
+            let line = try OutputLine.open(request)
+            report(what, .good, "\(line.place): active \(request.isActiveLow ? "low" : "high")")
             return true
         } catch {
             if error.code == .busy, error.holder == request.consumer {
@@ -62,6 +83,27 @@ struct PuckCheck {
             report("lights", .bad, error.message)
             return false
         }
+    }
+
+    /// Looks whether the card has the controls and would take the values; sets nothing. What is missing is no failure:
+    /// drivers differ in what they offer.
+    private func checkMixer() {
+        let device = settings.controlDevice
+        let volume = settings.playback.volumeControl
+        if settings.mixer.settings.isEmpty && volume.isEmpty { return }
+        do throws(DeviceError) {
+            let mixer = try Mixer.open(device)
+            var count = 0
+            var wanted = settings.mixer.settings
+            if !volume.isEmpty { wanted.append(.init(control: volume, value: .percent(100))) }
+            for setting in wanted {
+                do throws(DeviceError) {
+                    try mixer.check(setting.control, setting.value)
+                    count += 1
+                } catch { report("mixer", .doubtful, error.message) }
+            }
+            report("mixer", .good, "\(device): \(count) of \(wanted.count) controls are there")
+        } catch { report("mixer", .doubtful, error.message) }
     }
 
     /// Makes the control socket and takes it away again. One that is in use belongs to a puckd that runs: fine.
@@ -91,7 +133,7 @@ struct PuckCheck {
     /// Opens the device and reads for half a second: a device that opens and stays silent is no microphone.
     private func checkMicrophone() -> Bool {
         do throws(DeviceError) {
-            let device = try CaptureDevice.open(settings.capture.request)
+            let device = try CaptureDevice.open(settings.captureRequest)
             var frames = 0
             var peak: Int16 = 0
             let mono = UnsafeMutablePointer<Int16>.allocate(capacity: device.format.periodFrames)
@@ -126,7 +168,7 @@ struct PuckCheck {
 
     private func checkSpeaker() -> Bool {
         do throws(DeviceError) {
-            let device = try PlaybackDevice.open(settings.playback.request)
+            let device = try PlaybackDevice.open(settings.playbackRequest)
             report("loudspeaker", .good, device.format.line)
             return true
         } catch {

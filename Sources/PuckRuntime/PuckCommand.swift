@@ -21,6 +21,16 @@ public enum PuckCommand {
                 "set", value: "SECTION.KEY=VALUE", repeats: true,
                 help: "Override one key of the configuration; may be given several times."),
             .init(
+                "board", value: "NAME",
+                help: "The hardware: a file of the boards' folders, without \".conf\", or a path with a slash in it; "
+                    + "overrides [puck] board. docs/BOARDS.md lists the boards."),
+            .init(
+                "detect",
+                help: "Say which board this is, and why. Exits with 0 when it is known, 1 when it is not, 2 when "
+                    + "several look alike."),
+            .init("check-board", value: "FILE", help: "Validate the file of a board."),
+            .init("system-root", value: "DIR", help: "Look for hardware below DIR; for tests."),
+            .init(
                 "check",
                 help: "Validate the configuration, open the microphone, the loudspeaker and the GPIO lines, reach the "
                     + "hub and be welcomed; say what is wrong and how to mend it. Exits with 0 when everything works, "
@@ -63,6 +73,12 @@ public enum PuckCommand {
             for line in deviceListLines() { _ = say(line) }
             return 0
         }
+        if let file = arguments.value("check-board") { return BoardCommands.check(file) }
+        if arguments.isSet("detect") {
+            return BoardCommands.detect(
+                configuration: arguments.value("config") ?? defaultConfiguration, overrides: arguments.values("set"),
+                root: arguments.value("system-root") ?? "")
+        }
         var show: ShowLights?
         if let state = arguments.value("show") {
             show = ShowLights(state)
@@ -90,8 +106,19 @@ public enum PuckCommand {
     private static func load(_ arguments: CommandLineArguments) throws(SettingsErrors) -> PuckSettings {
         var overrides = arguments.values("set")
         if let output = arguments.value("lights") { overrides.append("lights.output=\(output)") }
-        return try PuckSettings.load(
+        if let board = arguments.value("board") { overrides += boardOverrides(board) }
+        var settings = try PuckSettings.load(
             path: arguments.value("config") ?? defaultConfiguration, overrides: overrides, hostName: hostName())
+        settings.systemRoot = arguments.value("system-root") ?? ""
+        return settings
+    }
+
+    /// A name, or the path of a board's file: its folder is then the only one.
+    private static func boardOverrides(_ board: String) -> [String] {
+        guard let slash = board.utf8.lastIndex(of: UInt8(ascii: "/")) else { return ["puck.board=" + board] }
+        var name = board[board.utf8.index(after: slash)...]
+        if name.hasSuffix(".conf") { name = name.dropLast(5) }
+        return ["puck.board=" + name, "puck.board_dir=" + (board[..<slash].isEmpty ? "/" : board[..<slash])]
     }
 
     private static func serve(_ settings: PuckSettings, _ arguments: CommandLineArguments) -> Int32 {

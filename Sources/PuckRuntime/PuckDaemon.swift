@@ -28,6 +28,9 @@ final class PuckDaemon {
     let audioEvent: EventDescriptor
     let terminalLights: TerminalLights?
     let lights: LightShow?
+    let mixer: SoundMixer
+    let kept: KeptState
+    private let outputs: BoardOutputs?
     private let signals: SignalDescriptor
     let control: ControlSocket?
     /// Nil where the kernel has none: the pauses between attempts are then never cut short.
@@ -68,6 +71,15 @@ final class PuckDaemon {
         self.signals = signals
         reread = options.reread
         talkAtOnce = options.talkAtOnce
+        outputs = BoardOutputs(settings.gpio, log: log)
+        if let outputs {
+            outputs.powerUp()
+            let pause = settings.gpio.powerSettleMilliseconds
+            if pause > 0 && !settings.gpio.power.isEmpty { sleepMilliseconds(pause) }
+        }
+        mixer = SoundMixer(settings: settings, log: log)
+        mixer.apply()
+        kept = KeptState(folder: settings.identity.stateFolder, log: log)
         // The microphone first: it needs 20 ms for its first period, and TLS can be set up meanwhile.
         do throws(SystemError) { threads = try AudioThreads(settings: settings) } catch { throw .system(error) }
         capture = threads.capture
@@ -107,6 +119,8 @@ final class PuckDaemon {
         link.onClosed = { [unowned(unsafe) self] failure in closed(failure) }
         loop.onDeadline = { [unowned(unsafe) self] in
             inputs?.timePassed()
+            outputs?.timePassed()
+            kept.timePassed()
             lights?.timePassed()
             perform(.timePassed)
         }
@@ -141,13 +155,27 @@ final class PuckDaemon {
         for warning in settings.warnings { log.warning("config.warning", [Field("detail", warning)]) }
         lights?.start()
         perform(.started)
+        restore()
+        outputs?.amplifierOn()
         inputs?.start()
+        rearm()
         loop.run()
+        outputs?.amplifierOff()
         microphone.stop()
         threads.stop()
         lights?.stop()
         terminalLights?.clear()
+        outputs?.powerDown()
+        kept.save()
         log.notice("puckd.stop")
+    }
+
+    /// What people had set when the daemon ended.
+    private func restore() {
+        kept.load()
+        if let volume = kept.volumePercent { perform(.volumeRequested(volume)) }
+        if kept.isMuted { perform(.muteRequested(true)) }
+        kept.begin(volumePercent: puck.currentVolume)
     }
 
     // MARK: Events in
@@ -166,11 +194,20 @@ final class PuckDaemon {
             for i in effects.indices { carryOut(effects[i]) }
         }
         isStepping = false
+        // The hub's mute ends with the hub, the switch's with the switch.
+        kept.noteMute(puck.isMutedByPerson && inputs?.unmuteRefusal == nil)
         rearm()
     }
 
     func rearm() {
-        loop.setDeadline(earliest(puck.nextDeadline, earliest(inputs?.nextDeadline, lights?.nextDeadline))?.nanoseconds)
+        var next = earliest(puck.nextDeadline, inputs?.nextDeadline)
+        for due in [lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline] { next = earliest(next, due) }
+        loop.setDeadline(next?.nanoseconds)
+    }
+
+    /// A card that came back has forgotten its mixer.
+    private func soundCameBack() {
+        if let percent = mixer.soundCameBack() { playback.setVolume(percent: percent) }
     }
 
     private func received(_ message: UnsafeRawBufferPointer) {
@@ -250,12 +287,14 @@ final class PuckDaemon {
             if microphone.isRunning { perform(.captureGap(samples: event.count)) }
         case .deviceOpened:
             if let format = capture.format.take() { log.notice("capture.open", [Field("format", format)]) }
+            soundCameBack()
             perform(.captureRestored)
         case .deviceLost:
             if let error = capture.errors.take() {
                 log.error(
                     "capture.failed", [Field("detail", error.context), Field("advice", error.advice)])
             }
+            mixer.soundLost()
             perform(.captureLost)
         case .played, .skipped, .dry: break
         }
@@ -269,12 +308,14 @@ final class PuckDaemon {
         case .xrun: log.warning("playback.underrun", [Field("position", event.position)])
         case .deviceOpened:
             if let format = playback.format.take() { log.notice("playback.open", [Field("format", format)]) }
+            soundCameBack()
             perform(.playbackRestored)
         case .deviceLost:
             if let error = playback.errors.take() {
                 log.error(
                     "playback.failed", [Field("detail", error.context), Field("advice", error.advice)])
             }
+            mixer.soundLost()
             perform(.playbackLost)
         case .skipped:
             speaker.stopped(at: event.position, skippedTo: event.count)

@@ -55,7 +55,8 @@ extension PuckDaemon {
         case .playEarcon(let earcon):
             playEarcon(earcon)
         case .setVolume(let percent):
-            playback.setVolume(percent: percent)
+            playback.setVolume(percent: mixer.setVolume(percent: percent))
+            kept.noteVolume(percent)
             lights?.setVolume(percent: percent)
         case .setMuted(let on):
             let words = capture.controls.words

@@ -1,3 +1,4 @@
+import ALSADevice
 import Settings
 
 /// `[capture]`: the microphone.
@@ -16,6 +17,8 @@ public struct CaptureSettings: Equatable, Sendable {
     public var rateHertz: Int
     /// 0: as many as the device likes best.
     public var channels: Int
+    /// Nil: the device's that needs the least work.
+    public var format: SampleFormat?
     public var channel: Channel
     public var periodMilliseconds: Int
     public var bufferMilliseconds: Int
@@ -26,6 +29,7 @@ public struct CaptureSettings: Equatable, Sendable {
         device = reader.text("capture", "device", default: "default")
         rateHertz = reader.integer("capture", "rate", default: 16_000, range: 8000...192_000, unit: "Hz")
         channels = reader.integer("capture", "channels", default: 0, range: 0...8)
+        format = reader.sampleFormat("capture")
         channel = reader.value(
             "capture", "channel", default: .index(0), written: "0", allowed: "0…7, or mix", parse: Channel.init)
         periodMilliseconds = reader.integer("capture", "period_ms", default: 20, range: 5...100, unit: "ms")
@@ -60,10 +64,17 @@ public struct PlaybackSettings: Equatable, Sendable {
     public var rateHertz: Int
     /// 0: as many as the device likes best.
     public var channels: Int
+    /// Nil: the device's that needs the least work.
+    public var format: SampleFormat?
     public var periodMilliseconds: Int
     public var bufferMilliseconds: Int
-    /// 0…100 at start; `puckctl` and the hub can change it.
+    /// 0…100 until somebody has turned it; `puckctl` and the hub can.
     public var volumePercent: Int
+    /// The ALSA control that the volume turns; empty for the volume in software.
+    public var volumeControl: String
+    /// ALSA's name of the card whose controls are meant, with `$CARD` as in `device`; empty for the board's card, or
+    /// `default`.
+    public var controlDevice: String
     /// Held back before a stream starts, so that a late message is not heard, ms.
     public var playoutDelayMilliseconds: Int
 
@@ -71,9 +82,12 @@ public struct PlaybackSettings: Equatable, Sendable {
         device = reader.text("playback", "device", default: "default")
         rateHertz = reader.integer("playback", "rate", default: 16_000, range: 8000...192_000, unit: "Hz")
         channels = reader.integer("playback", "channels", default: 0, range: 0...8)
+        format = reader.sampleFormat("playback")
         periodMilliseconds = reader.integer("playback", "period_ms", default: 20, range: 5...100, unit: "ms")
         bufferMilliseconds = reader.integer("playback", "buffer_ms", default: 80, range: 20...1000, unit: "ms")
         volumePercent = reader.integer("playback", "volume", default: 80, range: 0...100, unit: "%")
+        volumeControl = reader.text("playback", "volume_control", default: "", longestBytes: Mixer.longestName)
+        controlDevice = reader.text("playback", "control_device", default: "")
         playoutDelayMilliseconds = reader.integer(
             "playback", "playout_delay_ms", default: 120, range: 0...1000, unit: "ms")
         reader.refuseShortBuffer("playback", bufferMilliseconds, periodMilliseconds)
@@ -81,6 +95,17 @@ public struct PlaybackSettings: Equatable, Sendable {
 }
 
 extension SettingsReader {
+    /// Nil for "any".
+    mutating func sampleFormat(_ section: String) -> SampleFormat? {
+        value(
+            section, "format", default: nil, written: "any", allowed: "any, S16_LE, S24_LE, S24_3LE, S32_LE"
+        ) { text -> SampleFormat?? in
+            if text == "any" { return .some(nil) }
+            for format in SampleFormat.allCases where format.name == text { return .some(format) }
+            return nil
+        }
+    }
+
     /// With less than two periods a device has nothing to do while the thread handles the other.
     mutating func refuseShortBuffer(_ section: String, _ bufferMilliseconds: Int, _ periodMilliseconds: Int) {
         if bufferMilliseconds < 2 * periodMilliseconds {

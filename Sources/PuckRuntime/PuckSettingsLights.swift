@@ -94,8 +94,8 @@ public struct LightSettings: Equatable, Sendable {
                 reader.refuse(
                     "lights", "lines", "given without [gpio] chip; name the chip by its label, as gpiodetect shows it")
             }
-            for line in lines where line == gpio.button.offset || line == gpio.mute.offset {
-                reader.refuse("lights", "lines", "\(line) is the button's or the mute switch's line")
+            for use in gpio.uses where lines.contains(use.offset) {
+                reader.refuse("lights", "lines", "\(use.offset) is the \(use.key)'s line")
             }
         }
     }
