@@ -41,7 +41,11 @@ public final class HubDaemon {
     var followUps: [HubEvent] = []
     private var armed: Instant?
     private var stopDeadline: Instant?
-    private var adopted: [AdoptedDescriptor] = []
+    var adopted: [AdoptedDescriptor] = []
+    /// Nil until it runs, and where nothing like systemd started this process.
+    var manager: ServiceManager?
+    /// The number of pucks that it was told of last.
+    var shownSessions = -1
     private let configuration: ConfigurationSource
     private let control: ControlSocket?
 
@@ -135,12 +139,10 @@ public final class HubDaemon {
         ServerLink.capacity(for: settings.service.mostConnections)
     }
 
-    /// Serves until `stop` or SIGTERM.
-    public func run() { loop.run() }
-
     /// Says goodbye to every puck and ends `run`, within `stopWithin`.
     public func beginStop() {
         guard stopDeadline == nil else { return }
+        manager?.stopping()
         log.notice("hub.stop", [Field("sessions", hub.sessionCount)])
         process(.stopping)
         stopDeadline = MonotonicClock.now() + Self.stopWithin
@@ -221,6 +223,7 @@ public final class HubDaemon {
             for effect in effects { run(effect, now: now) }
             next = followUps.isEmpty ? nil : followUps.removeFirst()
         }
+        reportToManager()
         arm()
     }
 
@@ -237,6 +240,8 @@ public final class HubDaemon {
     /// Reads configuration and tokens again; what is wrong leaves everything as it was. What is listened on, the
     /// certificate and the token file's place need a restart.
     public func reload() {
+        manager?.reloading(now: MonotonicClock.now())
+        defer { manager?.ready() }
         reloadTokens()
         do throws(SettingsErrors) {
             try apply(try configuration.load())

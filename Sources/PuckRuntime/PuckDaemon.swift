@@ -26,11 +26,23 @@ final class PuckDaemon {
     /// The audio threads' one way to wake the loop.
     let audioEvent: EventDescriptor
     let lightsRenderer: TerminalLights?
+    /// Nil where nothing like systemd started this process.
+    let manager = ServiceManager()
+    /// What it was last told, as `reportToManager` encodes it.
+    var shownToManager = -1
+    var captureFaults = DeviceFaultCounts()
+    var playbackFaults = DeviceFaultCounts()
+    /// Times that the machine was suspended under the microphone.
+    var suspensions = 0
     private let signals: SignalDescriptor
     let control: ControlSocket?
     /// Nil where the kernel has none: the pauses between attempts are then never cut short.
     private let network: NetworkMonitor?
     var inputs: BoardInputs?
+    /// Nil where the gateway is not to be asked.
+    var care: NetworkCare?
+    /// What the process ends with: 0, or 75 (EX_TEMPFAIL) when it wants to be started again.
+    private(set) var exitStatus: Int32 = 0
 
     var effects: [PuckEffect] = []
     private var pendingEvents = BoundedQueue<PuckEvent>(capacity: 64)
@@ -67,7 +79,9 @@ final class PuckDaemon {
         reread = options.reread
         talkAtOnce = options.talkAtOnce
         // The microphone first: it needs 20 ms for its first period, and TLS can be set up meanwhile.
-        do throws(SystemError) { threads = try AudioThreads(settings: settings) } catch { throw .system(error) }
+        do throws(SystemError) { threads = try AudioThreads(settings: settings, manager: manager, log: log) } catch {
+            throw .system(error)
+        }
         capture = threads.capture
         playback = threads.playback
         audioEvent = threads.event
@@ -102,13 +116,23 @@ final class PuckDaemon {
         link.onClosed = { [unowned(unsafe) self] failure in closed(failure) }
         loop.onDeadline = { [unowned(unsafe) self] in
             inputs?.timePassed()
+            care?.timePassed()
             perform(.timePassed)
         }
         inputs = BoardInputs(
             settings.gpio, loop: loop, log: log, ring: capture.ring,
             onDeadlineMoved: { [unowned(unsafe) self] in rearm() }
         ) { [unowned(unsafe) self] event in perform(event) }
+        if settings.network.isProbing {
+            care = NetworkCare(settings.network, log: log, hasManager: manager != nil) { [unowned(unsafe) self] in
+                exitStatus = 75
+                beginStop()
+            }
+        }
         try loop.adopt(fileDescriptor: audioEvent.descriptor) { [unowned(unsafe) self] _ in audioHappened() }
+        try loop.adopt(fileDescriptor: threads.watch.turnDescriptor) { [unowned(unsafe) self] _ in
+            threads.watch.turned()
+        }
         try loop.adopt(fileDescriptor: signals.descriptor) { [unowned(unsafe) self] _ in signalled() }
         if let network {
             try loop.adopt(fileDescriptor: network.descriptor) { [unowned(unsafe) self] _ in
@@ -133,6 +157,7 @@ final class PuckDaemon {
         for warning in settings.warnings { log.warning("config.warning", [Field("detail", warning)]) }
         perform(.started)
         inputs?.start()
+        manager?.ready()
         loop.run()
         microphone.stop()
         threads.stop()
@@ -156,10 +181,14 @@ final class PuckDaemon {
             for i in effects.indices { carryOut(effects[i]) }
         }
         isStepping = false
+        reportToManager()
+        care?.hub(isThere: puck.isConnected)
         rearm()
     }
 
-    private func rearm() { loop.setDeadline(earliest(puck.nextDeadline, inputs?.nextDeadline)?.nanoseconds) }
+    private func rearm() {
+        loop.setDeadline(earliest(earliest(puck.nextDeadline, inputs?.nextDeadline), care?.nextDeadline)?.nanoseconds)
+    }
 
     private func received(_ message: UnsafeRawBufferPointer) {
         do throws(WireError) {
@@ -231,15 +260,21 @@ final class PuckDaemon {
                 confidence: event.confidence)
             let onset = capture.clock.time(of: event.position).map { Instant(nanoseconds: $0) }
             perform(.wakeHeard(finding, onset: onset ?? MonotonicClock.now()))
-        case .xrun:
+        case .xrun, .suspended:
+            let isSuspension = event.kind == .suspended
+            if isSuspension { suspensions += 1 }
             log.warning(
-                "capture.overrun", [Field("missing_samples", event.count), Field("position", event.position)])
+                isSuspension ? "capture.suspended" : "capture.overrun",
+                [Field("missing_samples", event.count), Field("position", event.position)])
             perform(.captureOverrun(missingSamples: event.count))
             if microphone.isRunning { perform(.captureGap(samples: event.count)) }
         case .deviceOpened:
             if let format = capture.format.take() { log.notice("capture.open", [Field("format", format)]) }
+        case .deviceWorks:
+            if captureFaults.works() { log.notice("capture.recovered") }
             perform(.captureRestored)
         case .deviceLost:
+            captureFaults.failed(event.count)
             if let error = capture.errors.take() {
                 log.error(
                     "capture.failed", [Field("detail", error.context), Field("advice", error.advice)])
@@ -257,8 +292,10 @@ final class PuckDaemon {
         case .xrun: log.warning("playback.underrun", [Field("position", event.position)])
         case .deviceOpened:
             if let format = playback.format.take() { log.notice("playback.open", [Field("format", format)]) }
+            if playbackFaults.works() { log.notice("playback.recovered") }
             perform(.playbackRestored)
         case .deviceLost:
+            playbackFaults.failed(event.count)
             if let error = playback.errors.take() {
                 log.error(
                     "playback.failed", [Field("detail", error.context), Field("advice", error.advice)])
@@ -270,7 +307,7 @@ final class PuckDaemon {
         case .dry:
             if speaker.ranDry() { playback.wakeUp() }
             if speaker.takeStarved() { perform(.playbackStarved) }
-        case .wake: break
+        case .wake, .suspended, .deviceWorks: break
         }
     }
 
@@ -299,6 +336,8 @@ final class PuckDaemon {
     }
 
     private func rereadConfiguration() {
+        manager?.reloading(now: MonotonicClock.now())
+        defer { manager?.ready() }
         guard let fresh = reread() else { return }
         if let detail = settings.needsRestart(for: fresh) {
             log.warning("config.restart_needed", [Field("detail", detail)])

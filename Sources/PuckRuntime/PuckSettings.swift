@@ -14,6 +14,7 @@ public struct PuckSettings: Sendable {
     public var earcons: EarconSettings
     public var lights: LightSettings
     public var gpio: GPIOSettings
+    public var network: NetworkSettings
     public var logLevel: LogLevel
     /// The control socket's path; empty for none.
     public var controlSocketPath: String
@@ -46,7 +47,8 @@ public struct PuckSettings: Sendable {
             identity: identity, hub: HubLinkSettings(&reader), capture: CaptureSettings(&reader),
             playback: PlaybackSettings(&reader), wake: WakeSettings(&reader), endpoint: EndpointSettings(&reader),
             opus: OpusSettings(&reader), earcons: EarconSettings(&reader), lights: LightSettings(&reader),
-            gpio: GPIOSettings(&reader), logLevel: reader.choice("log", "level", default: LogLevel.info),
+            gpio: GPIOSettings(&reader), network: NetworkSettings(&reader),
+            logLevel: reader.choice("log", "level", default: LogLevel.info),
             controlSocketPath: reader.path("control", "socket", default: "/run/puckd/control", mayBeEmpty: true),
             warnings: [])
         try reader.finish()

@@ -52,6 +52,7 @@ extension PuckSettings {
         if earcons.levelDecibels != fresh.earcons.levelDecibels { sections.append("[earcons] level_db") }
         if lights != fresh.lights { sections.append("[lights]") }
         if gpio != fresh.gpio { sections.append("[gpio]") }
+        if network != fresh.network { sections.append("[network]") }
         if logLevel != fresh.logLevel { sections.append("[log]") }
         if controlSocketPath != fresh.controlSocketPath { sections.append("[control]") }
         if sections.isEmpty { return nil }

@@ -118,6 +118,7 @@ final class Household {
         group = flat
         [capture]
         device = mic
+        zeros_ms = 0
         [playback]
         device = speaker
         volume = 100
