@@ -17,10 +17,10 @@ export PUCK_FAKE_GPIO_LIBRARY := $(CURDIR)/$(FAKE_GPIO)
 ASAN := ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions='$(CURDIR)/Tests/leaks.supp':print_suppressions=0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants sim fuzz bench format lint clean fake-alsa fake-gpio
+.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants sim fuzz bench bench-arbitration format lint clean fake-alsa fake-gpio
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what building and testing needs
 	@scripts/setup build
@@ -68,6 +68,11 @@ fuzz: setup ## look for inputs that break parsers and machines, T seconds in all
 bench: setup fake-alsa ## measure, and compare with the peers; PART="puckhub pucksim" measures these only
 	@scripts/setup bench
 	Benchmarks/run $(PART:%=--only %)
+	$(if $(PART),,Benchmarks/arbitrate speed)
+
+bench-arbitration: setup ## how often the right puck answers, in simulated rooms (BENCHFLAGS="--houses 40")
+	@scripts/setup arbitration
+	@Benchmarks/arbitrate $(BENCHFLAGS)
 
 format: setup ## format all Swift sources
 	swift format format -i -p -r Sources Tests Fuzz Package.swift

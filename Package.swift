@@ -76,6 +76,7 @@ let package = Package(
 
         // A developer's tools: ordinary Swift, Foundation allowed.
         .executableTarget(name: "puckdemo", dependencies: ["LinuxIO", "PuckBase", "WAVFile"]),
+        .executableTarget(name: "puckarbiter", dependencies: ["HubCore", "PuckAudio", "PuckBase", "PuckWire"]),
 
         .target(
             name: "Simulator", dependencies: ["PuckBase", "PuckWire", "PuckAudio", "PuckCore", "HubCore"],

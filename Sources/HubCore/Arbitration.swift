@@ -1,14 +1,13 @@
 import PuckBase
 import PuckWire
 
-/// Which puck answers a wake: the basic form. One window for each (phrase, earshot group), opened by the first
-/// candidate.
+/// The windows in which candidates are collected: one for each (phrase, earshot group), opened by the first.
 ///
-///     no window ─ candidate ─▶ open ─ window over, or every able puck of the group heard from ─▶ decided
+///     no window ─ candidate ─▶ open ─ window over, or everybody heard from that may have heard it ─▶ decided
 ///     open ─ the last candidate's connection closes ─▶ no window
 ///     decided ─ 1 s ─▶ no window                     (a candidate meanwhile is late)
 ///
-/// The corrected onsets, the runner-up's grant and the co-fire memory of FAILURES.md L4–L6 belong into `decide`.
+/// Who wins is `Ranking`'s; who is waited for, `Earshot`'s.
 struct Arbitration: Sendable {
     struct Key: Equatable, Sendable {
         var phrase: String
@@ -26,6 +25,7 @@ struct Arbitration: Sendable {
     private struct Decided: Sendable {
         var key: Key
         var at: Instant
+        var heard: [String]
     }
 
     /// A connection stands in one window at most, so there are never more windows than sessions.
@@ -34,11 +34,11 @@ struct Arbitration: Sendable {
 
     var nextDeadline: Instant? { windows.map { $0.closesAt }.min() }
 
-    /// Whether a candidate of this key belongs to a wake that has been decided already.
-    mutating func isLate(_ key: Key, now: Instant) -> Bool {
+    /// Whose wake a candidate of this key belongs to, when it has been decided already; nil when it is a new one.
+    mutating func decidedWake(_ key: Key, now: Instant) -> [String]? {
         while let oldest = decided.first, now - oldest.at >= HubLimits.lateWithin { _ = decided.popFirst() }
-        for i in 0..<decided.count where decided[i].key == key { return true }
-        return false
+        for i in 0..<decided.count where decided[i].key == key { return decided[i].heard }
+        return nil
     }
 
     /// What was decided for this group is void: its next candidate is a new wake.
@@ -75,65 +75,8 @@ struct Arbitration: Sendable {
     /// Takes out a window that is to be decided now, and remembers that its wake has been decided.
     mutating func take(_ index: Int, now: Instant) -> Window {
         let window = windows.remove(at: index)
-        decided.appendDroppingOldest(Decided(key: window.key, at: now))
+        let heard = window.candidates.map { $0.puckID }
+        decided.appendDroppingOldest(Decided(key: window.key, at: now, heard: heard))
         return window
-    }
-}
-
-/// A wake candidate with who sent it and when it came.
-public struct Candidate: Equatable, Sendable {
-    public var connection: ConnectionID
-    public var puckID: String
-    public var wake: WakeCandidate
-    public var arrived: Instant
-
-    /// Highest SNR, then earlier arrival, then lowest puck id: a total order, since puck ids differ.
-    static func precedes(_ a: Candidate, _ b: Candidate) -> Bool {
-        if a.score != b.score { return a.score > b.score }
-        if a.arrived != b.arrived { return a.arrived < b.arrived }
-        return a.puckID < b.puckID
-    }
-
-    /// A ratio that is no number counts as the worst, so that the order stays total.
-    private var score: Double { wake.snrDecibels.isNaN ? -.infinity : wake.snrDecibels }
-
-    /// What told the two apart.
-    static func rule(_ a: Candidate, over b: Candidate) -> ArbitrationDecision.Rule {
-        if a.score != b.score { return .highestSNR }
-        return a.arrived != b.arrived ? .earlierArrival : .lowestPuckID
-    }
-}
-
-/// The record of one decision, enough to explain it.
-public struct ArbitrationDecision: Equatable, Sendable {
-    public enum Rule: String, Sendable {
-        case onlyCandidate = "only_candidate"
-        case highestSNR = "highest_snr"
-        case earlierArrival = "earlier_arrival"
-        case lowestPuckID = "lowest_puck_id"
-        /// Another phrase won the group while this window was open: nobody is granted.
-        case groupBusy = "group_busy"
-    }
-
-    public var decidedAt: Instant
-    public var waited: Interval
-    public var phrase: String
-    public var group: String
-    /// Best first; the first is the winner unless the group was busy.
-    public var candidates: [Candidate]
-    public var rule: Rule
-    /// Nil when the group was busy.
-    public var conversationID: String?
-
-    public var winner: Candidate? { conversationID == nil ? nil : candidates.first }
-
-    /// One log value: `kitchen:21.5,hall:17.0` (puck and SNR in dB, best first).
-    var scores: String {
-        var text = ""
-        for candidate in candidates {
-            if !text.isEmpty { text += "," }
-            text += candidate.puckID + ":" + fixed(candidate.wake.snrDecibels, 1)
-        }
-        return text
     }
 }

@@ -9,9 +9,10 @@ import PuckWire
 struct Conversation: Sendable {
     enum State: Equatable, Sendable {
         /// Granted, nothing heard yet. → receiving (packet 0), ended (first-audio deadline: degraded; the puck gives up:
-        /// cancelled). The runner-up's grant of FAILURES.md L4 takes the deadline's place.
+        /// cancelled).
         case waitingForAudio
-        /// → answering (endpoint), stopping (utterance limit), ended (cancelled, gap; away for too long: degraded).
+        /// → answering (endpoint), stopping (utterance limit), ended (cancelled, gap; away for too long, or nothing for
+        /// 500 ms of its first second while somebody stands by: degraded).
         case receiving
         /// `listen_stop` was said. → answering (endpoint), ended (cancelled, gap; deadline: degraded).
         case stopping(packetsSince: Int)
@@ -28,7 +29,13 @@ struct Conversation: Sendable {
 
     let id: String
     let playID: UInt32
-    let group: String
+    let key: Arbitration.Key
+    var group: String { key.group }
+    /// Who may be asked instead while this one has proved nothing (FAILURES.md L4, L5), best first.
+    let others: [Candidate]
+    /// The puck that was granted first and failed; nil when this one won.
+    let inPlaceOf: String?
+    var isRunnerUp: Bool { inPlaceOf != nil }
     let puckID: String
     let wakeID: UInt32
     let grantedAt: Instant
@@ -37,24 +44,38 @@ struct Conversation: Sendable {
     private(set) var state = State.waitingForAudio
     /// Of the present state; nil when ended, and while the playout or the absent puck has it.
     private(set) var deadline: Instant?
+    /// When the utterance is long enough, from its first packet on.
+    private var limitAt = Instant.zero
     /// The utterance's own deadline, while the puck is away in the middle of it.
     private var utteranceDeadline: Instant?
     private(set) var isAway = false
+    /// It ended before the puck had sent a second of audio, and not by the person's wish: somebody else is asked.
+    private(set) var failedEarly = false
+    /// The first packet's number: 0, but that a runner-up may have lost its beginning while it stood by.
+    private var origin = SerialNumber.zero
     private var audioType = MessageType.uplinkOpus
     private var packets = 0
     private var bytes = 0
     private var packetsSinceAck = 0
     private var uplinkEndedAt = Instant.zero
 
-    init(id: String, playID: UInt32, winner: Candidate, group: String, policy: HubPolicy, now: Instant) {
+    init(
+        id: String, playID: UInt32, winner: Candidate, others: [Candidate], key: Arbitration.Key, inPlaceOf: String?,
+        policy: HubPolicy, now: Instant
+    ) {
         self.id = id
         self.playID = playID
-        self.group = group
+        self.others = others
+        self.key = key
+        self.inPlaceOf = inPlaceOf
         puckID = winner.puckID
         wakeID = winner.wake.wakeID
         grantedAt = now
         self.policy = policy
         deadline = now + policy.firstAudio
+        #if MUTATIONS
+            if Mutation.is(.runnerUpLate) { deadline = now + policy.firstAudio + .milliseconds(5) }
+        #endif
     }
 
     var hasEnded: Bool {
@@ -63,6 +84,9 @@ struct Conversation: Sendable {
     }
 
     var isDegraded: Bool { state == .ended(.degraded) }
+
+    /// Whether its answer sounds, or waits for its puck.
+    var isSpeaking: Bool { state == .speaking }
 
     /// Whether the person's words are still coming in.
     var isListening: Bool {
@@ -73,7 +97,9 @@ struct Conversation: Sendable {
     }
 
     /// The uplink packet that comes next.
-    var expected: SerialNumber { SerialNumber.zero.advanced(by: packets) }
+    var expected: SerialNumber { origin.advanced(by: packets) }
+    /// Nothing has come, so any packet may be the first.
+    var mayBeginAnywhere: Bool { isRunnerUp && packets == 0 }
 
     // MARK: Uplink
 
@@ -85,10 +111,11 @@ struct Conversation: Sendable {
     ) throws(WireError) {
         switch state {
         case .waitingForAudio:
+            if isRunnerUp { origin = sequence }
             try check(type, sequence, byteCount)
             audioType = type
             state = .receiving
-            deadline = now + policy.utteranceLimit
+            limitAt = now + policy.utteranceLimit
             effects.append(
                 .log(
                     LogRecord(
@@ -110,12 +137,20 @@ struct Conversation: Sendable {
         // Only what is listened to is kept; the rest is acknowledged so that the puck can finish.
         if case .receiving = state {
             bytes += byteCount
+            deadline = isYoung(now + policy.firstAudio) ? now + policy.firstAudio : limitAt
             effects.append(.hear(conversationID: id))
         }
         if packetsSinceAck == HubLimits.packetsPerAck { acknowledge(to: connection, into: &effects) }
         if case .receiving = state, packets >= policy.utterancePackets {
             stopListening(connection, now: now, into: &effects)
         }
+    }
+
+    /// Whether it may still be given to somebody else at that time: a puck that stands still after a few packets has no
+    /// more heard of the person than one that said nothing.
+    private func isYoung(_ then: Instant) -> Bool {
+        let isAsked = isRunnerUp || (!others.isEmpty && then - grantedAt <= HubLimits.standbyFor)
+        return packets < HubLimits.provenPackets && isAsked
     }
 
     private func check(_ type: MessageType, _ sequence: SerialNumber, _ byteCount: Int) throws(WireError) {
@@ -166,7 +201,7 @@ struct Conversation: Sendable {
         case .ended: return
         }
         let isWhole = end.reason == .endpoint || end.reason == .timeout
-        if isWhole, packets > 0, end.lastSequence != SerialNumber.zero.advanced(by: packets - 1) {
+        if isWhole, packets > 0, end.lastSequence != origin.advanced(by: packets - 1) {
             throw WireError(
                 .unexpected, "up_end names packet \(end.lastSequence.value) as the last, \(packets) packets came")
         }
@@ -246,6 +281,13 @@ struct Conversation: Sendable {
         }
     }
 
+    /// Somebody speaks while the answer sounds: nobody wants the rest of it.
+    mutating func talkedOver(puck: inout PuckState, now: Instant, into effects: inout [HubEffect]) {
+        guard case .speaking = state else { return }
+        stopSpeaking(.cancelled, puck: &puck, now: now, into: &effects)
+        finish(.cancelled, .idle, puck: &puck, now: now, into: &effects)
+    }
+
     private mutating func stopSpeaking(
         _ outcome: Playout.Outcome, puck: inout PuckState, now: Instant, into effects: inout [HubEffect]
     ) {
@@ -260,10 +302,8 @@ struct Conversation: Sendable {
         deadline = nil
         if isAway, isListening { return endAbsent("away", now: now, into: &effects) }
         switch state {
-        case .waitingForAudio:
-            puck.tell(.cancel(wakeID: wakeID, reason: .degraded), into: &effects)
-            logDeadline("first_audio", into: &effects)
-            finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
+        case .waitingForAudio: giveAway("first_audio", puck: &puck, now: now, into: &effects)
+        case .receiving where now < limitAt: giveAway("audio", puck: &puck, now: now, into: &effects)
         case .receiving:
             stopListening(puck.connection, now: now, into: &effects)
         case .stopping:
@@ -277,6 +317,16 @@ struct Conversation: Sendable {
         }
     }
 
+    /// Nothing comes from it: somebody else is asked (FAILURES.md L4).
+    private mutating func giveAway(
+        _ missing: String, puck: inout PuckState, now: Instant, into effects: inout [HubEffect]
+    ) {
+        puck.tell(.cancel(wakeID: wakeID, reason: .degraded), into: &effects)
+        failedEarly = true
+        logDeadline(missing, into: &effects)
+        finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
+    }
+
     /// The puck is away: what it said so far is kept, for a while. Who has not said a word yet has no more time than
     /// with a link.
     mutating func connectionLost(now: Instant) {
@@ -284,8 +334,9 @@ struct Conversation: Sendable {
         isAway = true
         switch state {
         case .receiving, .stopping:
-            utteranceDeadline = deadline
-            deadline = now + policy.uplinkResume
+            utteranceDeadline = state == .receiving ? limitAt : deadline
+            let mayBeReplaced = !isRunnerUp && isYoung(now + HubLimits.runnerUpAfter)
+            deadline = now + (mayBeReplaced ? HubLimits.runnerUpAfter : policy.uplinkResume)
             #if MUTATIONS
                 if Mutation.is(.utteranceKeptLong) { deadline = now + .seconds(20) }
             #endif
@@ -300,6 +351,7 @@ struct Conversation: Sendable {
         if let utteranceDeadline { deadline = max(utteranceDeadline, now + HubLimits.stopWithin) }
         utteranceDeadline = nil
         guard isListening else { return }
+        if state == .receiving, isYoung(now + policy.firstAudio) { deadline = now + policy.firstAudio }
         effects.append(
             .log(LogRecord(.notice, "conversation.resumed", named([LogField("packets", packets)]))))
     }
@@ -308,6 +360,7 @@ struct Conversation: Sendable {
     /// segment is discarded (FAILURES.md L9, L10).
     mutating func endAbsent(_ why: String, now: Instant, into effects: inout [HubEffect]) {
         guard !hasEnded else { return }
+        failedEarly = isListening && packets < HubLimits.provenPackets
         effects.append(
             .log(
                 LogRecord(

@@ -11,6 +11,8 @@ public struct Hub: Sendable {
     /// What happened since the start, for `puckhub status` and dashboards.
     public struct Counters: Equatable, Sendable {
         public var conversations = 0
+        /// Runners-up that were asked (L4, L5).
+        public var runnersUp = 0
         /// Conversations that a lost link ended (FAILURES.md L9).
         public var degraded = 0
         /// Utterances that went on after a lost link (L8).
@@ -24,26 +26,45 @@ public struct Hub: Sendable {
     var generator: SeededGenerator
     var sessions: [ConnectionID: Session] = [:]
     var pucks: [String: PuckState] = [:]
+    /// The live sessions of each group, oldest first, so that a wake costs what its group has and not what the house has.
+    var members: [String: [ConnectionID]] = [:]
+    /// The pucks of each group that are remembered, those that are away too, in alphabetical order.
+    var residents: [String: [String]] = [:]
     var arbitration = Arbitration()
     /// One a puck at most, in order of their grants.
     var conversations: [Conversation] = []
     /// One of them has ended since the last `removeEnded`. Most events end none, and need not look at each.
     var hasEndedConversation = false
+    /// Who hears whom, learned.
+    public internal(set) var earshot: Earshot
+    /// Conversations that ended in this step and leave somebody else to be asked.
+    var failedEarly: [Conversation] = []
+    /// Groups whose conversation ended in this step.
+    var endedGroups: [String] = []
+    /// Who won the last wake of each group.
+    var lastWinners: [String: String] = [:]
     /// Whose loudspeaker a play is for, from its beginning to `forgetAnswer`.
     var owners: [UInt32: String] = [:]
     /// The last decisions, oldest first, to be explained.
     public internal(set) var decisions = BoundedQueue<ArbitrationDecision>(capacity: HubLimits.decisionRecords)
+    /// Decisions since the start, those that are no longer kept too.
+    public internal(set) var decisionCount = 0
     public internal(set) var counters = Counters()
     /// Tells the conversations of this run from those of another.
     let runID: UInt32
     var conversationCount: UInt32 = 0
-    /// Not later than the earliest deadline of all machines in here; it is made exact when it comes. So an event costs
-    /// what it touches, not what the house has.
+    /// Whether any window may have become complete in this step; else only those of the event's own group can have.
+    var anyWindowTouched = false
+    /// Not later than the earliest deadline of all machines in here but the windows'; it is made exact when it comes. So
+    /// an event costs what it touches, not what the house has.
     private var soonest: Instant?
 
-    /// - Parameter generator: the only source of chance; the daemon seeds it from the kernel.
-    public init(policy: HubPolicy = HubPolicy(), generator: SeededGenerator) {
+    /// - Parameters:
+    ///   - earshot: what an earlier run has learned.
+    ///   - generator: the only source of chance; the daemon seeds it from the kernel.
+    public init(policy: HubPolicy = HubPolicy(), earshot: Earshot = Earshot(), generator: SeededGenerator) {
         self.policy = policy
+        self.earshot = earshot
         self.generator = generator
         runID = UInt32(truncatingIfNeeded: self.generator.next())
     }
@@ -67,9 +88,14 @@ public struct Hub: Sendable {
     }
 
     /// When `.timePassed` is wanted: never later than the first moment at which it changes something.
-    public var nextDeadline: Instant? { soonest }
+    public var nextDeadline: Instant? {
+        guard let soonest, let window = arbitration.nextDeadline else { return soonest ?? arbitration.nextDeadline }
+        return min(soonest, window)
+    }
 
     public mutating func step(_ event: HubEvent, now: Instant, into effects: inout [HubEffect]) {
+        let touched = event.connection.flatMap { sessions[$0]?.live?.group }
+        anyWindowTouched = event.touchesAnyWindow
         switch event {
         case .connectionOpened(let id, let tokenName):
             precondition(sessions[id] == nil, "a connection number is used once")
@@ -105,19 +131,26 @@ public struct Hub: Sendable {
         case .stopping:
             for id in sessions.keys.sorted() { close(id, reason: "the hub is stopping", now: now, into: &effects) }
             for name in pucks.keys.sorted() { forgetPuck(name, now: now, into: &effects) }
+            failedEarly = []
+            endedGroups = []
             soonest = nil
         case .timePassed: break
         }
         if hasEndedConversation { removeEnded() }
         if soonest.map({ $0 <= now }) ?? false { expire(now: now, into: &effects) }
-        decideWindows(now: now, into: &effects)
-        consider(arbitration.nextDeadline)
+        askRunnersUp(now: now, into: &effects)
+        releaseGroups(now: now, into: &effects)
+        // A hello gives its connection a group only now.
+        let group = touched ?? event.connection.flatMap { sessions[$0]?.live?.group }
+        decideWindows(touched: group, now: now, into: &effects)
     }
 
     mutating func removeEnded() {
         hasEndedConversation = false
         conversations.removeAll {
             counters.degraded += $0.isDegraded ? 1 : 0
+            if $0.failedEarly { failedEarly.append($0) }
+            if $0.hasEnded { endedGroups.append($0.group) }
             return $0.hasEnded
         }
     }
@@ -129,6 +162,7 @@ public struct Hub: Sendable {
 
     /// Does everything that is due, then finds the next deadline exactly.
     private mutating func expire(now: Instant, into effects: inout [HubEffect]) {
+        anyWindowTouched = true
         var due: [ConnectionID] = []
         // By position, here and below: a thousand sessions and pucks are not copied to look at their deadlines.
         for i in sessions.indices {

@@ -23,23 +23,47 @@ extension Hub {
                         LogField("group", live.group), LogField("snr_db", fixed(wake.snrDecibels, 1)),
                         LogField("confidence", fixed(wake.confidence, 2)),
                     ])))
-        if arbitration.isLate(key, now: now) {
+        if let heard = arbitration.decidedWake(key, now: now) {
+            earshot.learnLate(live.puckID, heard: heard, phrase: wake.phrase)
             cancel(id, wake.wakeID, .late, into: &effects)
         } else if isBusy(group: live.group) {
             cancel(id, wake.wakeID, .busy, into: &effects)
         } else {
-            let candidate = Candidate(connection: id, puckID: live.puckID, wake: wake, arrived: now)
+            let candidate = candidate(live, id, wake, now: now)
             let replaced = arbitration.add(candidate, key: key, window: policy.arbitrationWindow, now: now)
             if let replaced { cancel(id, replaced.wake.wakeID, .lost, into: &effects) }
         }
     }
 
-    /// Whether somebody of the group has the floor. An answer to a puck that is away does not keep others from speaking.
+    private func candidate(_ live: LivePuck, _ id: ConnectionID, _ wake: WakeCandidate, now: Instant) -> Candidate {
+        let arrived = Double(now.nanoseconds) / 1e6
+        var onset = Candidate.Onset(milliseconds: arrived, errorMilliseconds: 0, isCorrected: false)
+        if let clock = live.clock.best {
+            let corrected = wake.onsetMilliseconds - clock.offsetMilliseconds
+            // A word cannot begin after it was reported, nor long before: such a clock is not believed.
+            if corrected <= arrived + clock.errorMilliseconds, arrived - corrected < HubLimits.oldestOnsetMilliseconds {
+                onset = Candidate.Onset(
+                    milliseconds: corrected, errorMilliseconds: clock.errorMilliseconds, isCorrected: true)
+            }
+        }
+        let isPlaying = pucks[live.puckID].map { !$0.playout.isIdle } ?? false
+        return Candidate(
+            connection: id, puckID: live.puckID, wake: wake, arrived: now, onset: onset,
+            gainDecibels: earshot.gain(of: live.puckID),
+            handicapDecibels: isPlaying ? HubLimits.ownLoudspeakerDecibels : 0,
+            weight: policy.preferred.firstIndex(of: live.puckID).map { policy.preferred.count - $0 } ?? 0,
+            wonLast: lastWinners[live.group] == live.puckID)
+    }
+
+    /// Whether somebody of the group has the floor. An answer that sounds can be talked over, and one to a puck that is
+    /// away keeps nobody from speaking.
     private func isBusy(group: String) -> Bool {
         #if MUTATIONS
             if Mutation.is(.secondGrant) { return false }
         #endif
-        return conversations.contains { $0.group == group && !$0.hasEnded && ($0.isListening || !$0.isAway) }
+        return conversations.contains {
+            $0.group == group && !$0.hasEnded && !$0.isSpeaking && ($0.isListening || !$0.isAway)
+        }
     }
 
     private func cancel(
@@ -54,38 +78,61 @@ extension Hub {
     }
 
     /// Decides every window that is over or complete. Each decision takes a window out, so this ends.
-    mutating func decideWindows(now: Instant, into effects: inout [HubEffect]) {
-        while let i = arbitration.windows.firstIndex(where: { $0.closesAt <= now || isComplete($0) }) {
+    /// - Parameter touched: the group whose windows may have become complete.
+    mutating func decideWindows(touched: String?, now: Instant, into effects: inout [HubEffect]) {
+        while let i = arbitration.windows.firstIndex(where: {
+            $0.closesAt <= now || ((anyWindowTouched || $0.key.group == touched) && isComplete($0))
+        }) {
             decide(arbitration.take(i, now: now), now: now, into: &effects)
         }
     }
 
     /// Whether every puck that could bring a candidate has brought it: nobody waits for nothing.
     private func isComplete(_ window: Arbitration.Window) -> Bool {
-        sessions.values.allSatisfy { session in
-            guard let live = session.live, live.isAble(phrase: window.key.phrase, group: window.key.group) else {
-                return true
+        silent(window).allSatisfy { other in
+            window.candidates.allSatisfy {
+                !earshot.mayHear(other, what: $0.puckID, phrase: window.key.phrase)
             }
-            return window.candidates.contains { $0.connection == session.connection }
         }
     }
 
+    /// The able pucks of the group that have not brought a candidate. One that plays hears mostly itself.
+    private func silent(_ window: Arbitration.Window) -> [String] {
+        var names: [String] = []
+        for id in members[window.key.group] ?? [] {
+            guard let live = sessions[id]?.live, live.isAble(phrase: window.key.phrase, group: window.key.group),
+                !window.candidates.contains(where: { $0.connection == id }),
+                pucks[live.puckID]?.playout.isIdle ?? true
+            else { continue }
+            names.append(live.puckID)
+        }
+        return names
+    }
+
     private mutating func decide(_ window: Arbitration.Window, now: Instant, into effects: inout [HubEffect]) {
-        let ranked = window.candidates.sorted(by: Candidate.precedes)
+        let ranking = Ranking(window.candidates, by: policy.arbitrationPolicy)
+        let ranked = ranking.candidates
         let isBusy = isBusy(group: window.key.group)
         var decision = ArbitrationDecision(
             decidedAt: now, waited: now - window.openedAt, phrase: window.key.phrase, group: window.key.group,
-            candidates: ranked, rule: .onlyCandidate, conversationID: nil)
-        if isBusy {
-            decision.rule = .groupBusy
-        } else {
-            if ranked.count > 1 { decision.rule = Candidate.rule(ranked[0], over: ranked[1]) }
-            decision.conversationID = grant(ranked[0], group: window.key.group, now: now, into: &effects)
+            policy: policy.arbitrationPolicy, candidates: ranked, rule: isBusy ? .groupBusy : ranking.rule,
+            conversationID: nil,
+            winners: ArbitrationPolicy.allCases.map { Ranking(ranked, by: $0).candidates[0].puckID })
+        earshot.learn(heard: ranked.map { $0.puckID }, silent: silent(window), phrase: window.key.phrase)
+        earshot.learnGains(ranked.map { ($0.puckID, $0.wake.levelDecibels) })
+        if !isBusy {
+            decision.conversationID = grant(
+                ranked[0], others: Array(ranked.dropFirst()), key: window.key, now: now, into: &effects)
         }
         for loser in ranked.dropFirst(isBusy ? 0 : 1) {
             cancel(loser.connection, loser.wake.wakeID, isBusy ? .busy : .lost, into: &effects)
         }
+        record(decision, into: &effects)
+    }
+
+    mutating func record(_ decision: ArbitrationDecision, into effects: inout [HubEffect]) {
         decisions.appendDroppingOldest(decision)
+        decisionCount += 1
         effects.append(
             .log(
                 LogRecord(
@@ -99,15 +146,22 @@ extension Hub {
                     ])))
     }
 
-    private mutating func grant(
-        _ winner: Candidate, group: String, now: Instant, into effects: inout [HubEffect]
+    /// - Parameters:
+    ///   - others: who may be asked instead, best first.
+    ///   - inPlaceOf: the puck that was granted first and failed; this one is its runner-up.
+    mutating func grant(
+        _ winner: Candidate, others: [Candidate], key: Arbitration.Key, inPlaceOf: String? = nil, now: Instant,
+        into effects: inout [HubEffect]
     ) -> String {
+        let group = key.group
+        lastWinners[group] = winner.puckID
         supersede(group: group, by: winner.puckID, now: now, into: &effects)
         conversationCount += 1
         counters.conversations += 1
         let id = "c-\(String(runID, radix: 16))-\(conversationCount)"
         let conversation = Conversation(
-            id: id, playID: conversationCount, winner: winner, group: group, policy: policy, now: now)
+            id: id, playID: conversationCount, winner: winner, others: others, key: key, inPlaceOf: inPlaceOf,
+            policy: policy, now: now)
         owners[conversation.playID] = winner.puckID
         consider(conversation.deadline)
         conversations.append(conversation)
@@ -116,15 +170,42 @@ extension Hub {
         return id
     }
 
-    /// A new speaker has the floor: what a puck of the group that is away would still say is stale (FAILURES.md S13).
+    /// A new speaker has the floor: an answer that sounds is stopped, what a puck of the group that is away would still say
+    /// is stale (FAILURES.md S13), and everything else is paused until the conversation is over.
     private mutating func supersede(
         group: String, by winner: String, now: Instant, into effects: inout [HubEffect]
     ) {
         #if MUTATIONS
             if Mutation.is(.staleAnswerKept) { return }
         #endif
-        let stale = conversations.filter { $0.group == group && !$0.hasEnded && $0.puckID != winner }
-        for conversation in stale { forgetPuck(conversation.puckID, now: now, into: &effects) }
+        for conversation in conversations where conversation.group == group && !conversation.hasEnded {
+            if conversation.isAway, conversation.puckID != winner {
+                forgetPuck(conversation.puckID, now: now, into: &effects)
+            } else {
+                inConversation(conversation.id, now: now, into: &effects) { conversation, puck, effects in
+                    conversation.talkedOver(puck: &puck, now: now, into: &effects)
+                }
+            }
+        }
+        removeEnded()
+        for puckID in residents[group] ?? [] {
+            withPuck(puckID, now: now, into: &effects) { puck, _, effects in
+                puck.playout.hold(stream: &puck.stream, now: now, into: &effects)
+            }
+        }
+    }
+
+    /// No conversation of these groups goes on: their loudspeakers are free again.
+    mutating func releaseGroups(now: Instant, into effects: inout [HubEffect]) {
+        while !endedGroups.isEmpty {
+            let group = endedGroups.removeFirst()
+            if conversations.contains(where: { $0.group == group && !$0.hasEnded }) { continue }
+            for puckID in residents[group] ?? [] where pucks[puckID]!.playout.isHeld {
+                withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
+                    puck.playout.release(stream: &puck.stream, ahead: ahead, now: now, into: &effects)
+                }
+            }
+        }
     }
 
     // MARK: Uplink

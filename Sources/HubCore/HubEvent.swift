@@ -36,3 +36,26 @@ public enum HubEvent: Equatable, Sendable {
     /// `nextDeadline` has come.
     case timePassed
 }
+
+extension HubEvent {
+    /// Whose event it is, when it is a connection's.
+    var connection: ConnectionID? {
+        switch self {
+        case .connectionOpened(let id, _), .connectionClosed(let id, _), .received(let id, _),
+            .receivedAudio(let id, _, _, _), .receivedMalformed(let id, _), .receivedError(let id, _):
+            id
+        case .answerReady, .answerFailed, .playRequested, .playCancelled, .tokensRevoked, .stopping, .timePassed: nil
+        }
+    }
+
+    /// Whether it can leave a window of any group complete: a puck that falls silent, or begins to play, is no longer
+    /// waited for. A deadline that does so says it itself.
+    var touchesAnyWindow: Bool {
+        switch self {
+        case .connectionOpened, .connectionClosed, .received, .receivedAudio, .receivedMalformed, .receivedError,
+            .timePassed:
+            false
+        case .answerReady, .answerFailed, .playRequested, .playCancelled, .tokensRevoked, .stopping: true
+        }
+    }
+}

@@ -7,6 +7,9 @@ public struct HubPolicy: Equatable, Sendable {
     public var arbitrationWindow: Interval {
         didSet { arbitrationWindow = min(max(arbitrationWindow, .milliseconds(80)), .milliseconds(120)) }
     }
+    public var arbitrationPolicy: ArbitrationPolicy
+    /// Pucks that win ties, the most preferred first.
+    public var preferred: [String]
     /// Failure policy L4: no uplink packet this long after a grant ends the conversation.
     public var firstAudio: Interval
     /// The longest utterance that is listened to; the puck's own limit is 15 s.
@@ -21,6 +24,8 @@ public struct HubPolicy: Equatable, Sendable {
 
     public init() {
         arbitrationWindow = .milliseconds(100)
+        arbitrationPolicy = .nearest
+        preferred = []
         firstAudio = .milliseconds(500)
         utteranceLimit = .seconds(30)
         uplinkResume = .seconds(2)
@@ -48,6 +53,16 @@ public enum HubLimits {
     public static let clockSamples = 8
     /// A candidate this soon after a decision about its phrase and group belongs to the same wake.
     public static let lateWithin = Interval.seconds(1)
+    /// An onset longer ago than this is no onset: the phrase, the window and a bad network are shorter together.
+    public static let oldestOnsetMilliseconds = 5_000.0
+    /// What a puck's own loudspeaker costs it in SNR at usual volumes; given back to it in arbitration.
+    public static let ownLoudspeakerDecibels = 6.0
+    /// A winner that drops before it has sent so much is replaced by the runner-up (failure policy L5): 1 s.
+    public static let provenPackets = 50
+    /// A loser stands by for 2 s (PROTOCOL.md §7); what is left of them here is for the way of its grant.
+    public static let standbyFor = Interval.milliseconds(1_800)
+    /// A winner whose link broke has so long to come back before the runner-up is asked.
+    public static let runnerUpAfter = Interval.milliseconds(300)
     /// Decisions that are remembered for `late`; the oldest is forgotten first.
     public static let rememberedWakes = 256
     /// Decisions that are kept to be explained; the oldest is dropped first.

@@ -41,6 +41,7 @@ extension Hub {
                 pucks[puckID]!.stream = fresh
             } else {
                 pucks[puckID] = PuckState(puckID: puckID, group: hello.group, stream: fresh)
+                residents[hello.group] = ((residents[hello.group] ?? []) + [puckID]).sorted()
             }
             welcome.resume = hello.resume == nil ? .none : .fresh
             welcome.from = fresh.next
@@ -56,6 +57,8 @@ extension Hub {
         #endif
         effects.append(.send(id, .welcome(welcome), .zero))
         withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
+            // Somebody speaks to another puck, since before this one was known: what it is to play waits.
+            if !isKnown, welcome.floor != nil { puck.playout.hold(stream: &puck.stream, now: now, into: &effects) }
             if case .replayed = welcome.resume {
                 puck.stream.replay(missing, into: &effects)
                 puck.playout.puckReturned(&puck.stream, ahead: ahead, now: now, into: &effects)
@@ -77,7 +80,7 @@ extension Hub {
         }
         if let uplink = hello.uplink, uplink.conversationID == conversations[i].id {
             let expected = conversations[i].expected
-            if !expected.isBefore(uplink.first), !uplink.next.isBefore(expected) {
+            if conversations[i].mayBeginAnywhere || !expected.isBefore(uplink.first), !uplink.next.isBefore(expected) {
                 let wasListening = conversations[i].isListening
                 conversations[i].resumed(now: now, into: &effects)
                 if wasListening {
@@ -85,7 +88,7 @@ extension Hub {
                     counters.uplinksResumed += 1
                 }
                 consider(conversations[i].deadline)
-                return expected
+                return conversations[i].mayBeginAnywhere ? uplink.first : expected
             }
         }
         if conversations[i].isListening {
@@ -119,6 +122,9 @@ extension Hub {
         _ = pucks[puckID]!.playout.takeEndings()
         pucks[puckID]!.stream = DownlinkStream(epoch: 0, connection: nil)
         releaseAudio(puckID, into: &effects)
+        let group = pucks[puckID]!.group
+        residents[group]?.removeAll { $0 == puckID }
+        if residents[group]?.isEmpty ?? false { residents[group] = nil }
         pucks[puckID] = nil
     }
 

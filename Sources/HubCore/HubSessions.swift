@@ -61,6 +61,7 @@ extension Hub {
         _ id: ConnectionID, _ hello: Hello, now: Instant, into effects: inout [HubEffect]
     ) throws(WireError) {
         try sessions[id]!.greet(hello, now: now)
+        members[hello.group, default: []].append(id)
         if hello.isProbe {
             var welcome = self.welcome(id)
             welcome.epoch = 0
@@ -163,6 +164,11 @@ extension Hub {
         guard let session = sessions[id] else { return }
         arbitration.remove(id)
         effects.append(.log(LogRecord(.info, "session.close", about(id) + [LogField("reason", reason)])))
+        if let live = sessions[id]?.live {
+            anyWindowTouched = true
+            members[live.group]?.removeAll { $0 == id }
+            if members[live.group]?.isEmpty ?? false { members[live.group] = nil }
+        }
         sessions[id] = nil
         if let puckID = session.live?.puckID, pucks[puckID]?.connection == id {
             puckLeft(puckID, now: now, into: &effects)

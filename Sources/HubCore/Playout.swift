@@ -42,7 +42,8 @@ struct Play: Sendable {
 ///     offered ─ a higher or equal rank plays ─▶ queued ─▶ active
 ///     active ─ all heard / stopped / nothing comes / cannot be paused ─▶ ended
 ///
-/// While nothing is active, nothing is paused or queued.
+/// While somebody of the group speaks, the loudspeaker is held: what may come back is paused, and only the answer to that
+/// speaker sounds. While nothing is active and nothing holds, nothing is paused or queued.
 struct Playout: Sendable {
     enum Outcome: String, Sendable { case done, cancelled, failed }
     struct Ending: Equatable, Sendable {
@@ -54,6 +55,8 @@ struct Playout: Sendable {
     private(set) var active: Play?
     private(set) var paused: Play?
     private(set) var queue: [Play] = []
+    /// A conversation of the group goes on.
+    private(set) var isHeld = false
     /// When the active play is given up: nothing to send for long, or nothing reported as played. Not while away.
     private(set) var deadline: Instant?
     /// Plays that ended since the last `takeEndings`.
@@ -104,7 +107,10 @@ struct Playout: Sendable {
     mutating func offer(
         _ play: Play, stream: inout DownlinkStream, ahead: Int, now: Instant, into effects: inout [HubEffect]
     ) {
-        guard let current = active else { return start(play, &stream, ahead, now, &effects) }
+        guard let current = active else {
+            if isHeld, play.category != .assistantResponse { return enqueue(play, first: false) }
+            return start(play, &stream, ahead, now, &effects)
+        }
         let replaces = play.category == current.category && Self.replacesItsLike(play.category)
         if replaces || Self.rank(play.category) > Self.rank(current.category) {
             makeWay(replaces: replaces, &stream, now, &effects)
@@ -245,6 +251,21 @@ struct Playout: Sendable {
         }
     }
 
+    /// Somebody speaks: nothing else is to be heard until `release`.
+    mutating func hold(stream: inout DownlinkStream, now: Instant, into effects: inout [HubEffect]) {
+        isHeld = true
+        guard active != nil else { return }
+        deadline = nil
+        makeWay(replaces: false, &stream, now, &effects)
+    }
+
+    /// The conversation is over: what was paused goes on.
+    mutating func release(stream: inout DownlinkStream, ahead: Int, now: Instant, into effects: inout [HubEffect]) {
+        guard isHeld else { return }
+        isHeld = false
+        if active == nil { next(&stream, ahead, now, &effects) }
+    }
+
     /// Everything ends without a word: the puck is gone for good.
     mutating func abandon() {
         if let active { end(active, .failed) }
@@ -323,6 +344,7 @@ struct Playout: Sendable {
         _ stream: inout DownlinkStream, _ ahead: Int, _ now: Instant, _ effects: inout [HubEffect]
     ) {
         deadline = nil
+        if isHeld { return }
         if let play = paused {
             let waiting = queue.first.map { Self.rank($0.category) } ?? -1
             if Self.rank(play.category) >= waiting {

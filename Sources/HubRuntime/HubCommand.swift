@@ -10,7 +10,8 @@ public enum HubCommand {
 
     static let table = OptionTable(
         command: "puckhub", summary: "the pucks' hub: decides which puck answers, and answers",
-        positional: "[token add NAME | token list | token revoke NAME | play PUCK FILE [CATEGORY] | status]",
+        positional: "[token add NAME | token list | token revoke NAME | play PUCK FILE [CATEGORY] | status | "
+            + "explain [CONVERSATION] | correct CONVERSATION PUCK]",
         options: [
             .init(
                 "config", short: "c", value: "FILE",
@@ -24,6 +25,7 @@ public enum HubCommand {
                 help: "Validate the configuration, the certificate, the token file and the responder, and see that the "
                     + "port is free; say what is wrong and how to mend it. Changes nothing. Exits with 0 when the hub "
                     + "can start, 1 when it cannot."),
+            .init("json", help: "With explain: one JSON object instead of text."),
         ],
         notes: [
             "Without a command puckhub serves until it is told to stop. The first start makes a certificate and says "
@@ -35,6 +37,9 @@ public enum HubCommand {
                 + "says who gives way to whom: assistant_response, timer, reminder, announcement (the default), "
                 + "notification, filler, music; what is pre-empted goes on afterwards. status prints what the running "
                 + "hub is doing and has done, as key=value.",
+            "explain says who was asked to answer and why: the candidates of a conversation (of the last one, without a "
+                + "name), when each heard the phrase and how well, the rule that decided, and who would have won by the "
+                + "other policies. correct says that it should have been another candidate; the hub learns from it.",
             "Signals: SIGTERM and SIGINT end the hub within 200 ms. SIGHUP reads the configuration and the tokens "
                 + "again; what needs a restart is said in the log.",
             "Exit status: 0 ended by a signal, or the command or check succeeded; 1 it failed, or the hub could not "
@@ -53,17 +58,19 @@ public enum HubCommand {
         if arguments.isSet("help") { return say(table.help) }
         if arguments.isSet("version") { return say("puckhub \(PuckVersion.text)") }
         let command = TokenCommand(arguments.positional)
-        let play = PlayCommand(arguments.positional, folder: currentFolder())
-        if !arguments.positional.isEmpty, command == nil, play == nil {
+        let question = RunningHubCommand(
+            arguments.positional, folder: currentFolder(), isJSON: arguments.isSet("json"))
+        if !arguments.positional.isEmpty, command == nil, question == nil {
             return fail(
-                "puckhub: the commands are 'token add NAME', 'token list', 'token revoke NAME', 'status' and "
-                    + "'play PUCK FILE [CATEGORY]'\nTry 'puckhub --help'.", ExitStatus.usage)
+                "puckhub: the commands are 'token add NAME', 'token list', 'token revoke NAME', 'status', "
+                    + "'play PUCK FILE [CATEGORY]', 'explain [CONVERSATION]' and 'correct CONVERSATION PUCK'\nTry 'puckhub --help'.",
+                ExitStatus.usage)
         }
         let source = source(arguments)
         do throws(SettingsErrors) {
             let settings = try source.load()
             if let command { return command.run(settings) }
-            if let play { return play.run(settings) }
+            if let question { return question.run(settings) }
             return arguments.isSet("check") ? HubCheck(settings).run() : serve(settings, source)
         } catch {
             return fail(error.description, ExitStatus.configuration)

@@ -3,7 +3,7 @@ import LinuxIO
 import PuckBase
 import PuckWire
 
-// The running hub's control socket: `puckhub play` and `puckhub status`.
+// The running hub's control socket: `puckhub play`, `status`, `explain` and `correct`.
 
 extension HubDaemon {
     /// One line in, one reply out.
@@ -13,10 +13,15 @@ extension HubDaemon {
         case ("status", 1): return status()
         case ("play", 4):
             guard let category = DownStart.Category(rawValue: String(words[2])) else {
-                return "error: \"\(words[2])\" is no category; there are \(PlayCommand.categories)"
+                return "error: \"\(words[2])\" is no category; there are \(RunningHubCommand.categories)"
             }
             return play(String(words[3]), on: String(words[1]), category)
-        default: return "error: unknown command \"\(request)\"; known are status, play PUCK CATEGORY FILE"
+        case ("explain", 2...3):
+            return explain(words.count == 3 ? String(words[2]) : nil, isJSON: words[1] == "json")
+        case ("correct", 3): return correct(String(words[1]), to: String(words[2]))
+        default:
+            return "error: unknown command \"\(request)\"; known are status, play PUCK CATEGORY FILE, "
+                + "explain text|json [CONVERSATION], correct CONVERSATION PUCK"
         }
     }
 
@@ -31,17 +36,36 @@ extension HubDaemon {
         return playReply
     }
 
+    private func explain(_ conversationID: String?, isJSON: Bool) -> String {
+        guard let decision = hub.decision(about: conversationID) else {
+            return conversationID.map { "error: no decision about \"\($0)\" is known; the last 1,000 are kept" }
+                ?? "error: nothing has been decided yet"
+        }
+        let explanation = Explanation(decision, in: hub, now: MonotonicClock.now())
+        return isJSON ? explanation.json : explanation.text
+    }
+
+    private func correct(_ conversationID: String, to puckID: String) -> String {
+        guard hub.correct(conversationID, to: puckID) else {
+            return "error: \"\(puckID)\" was no candidate of \"\(conversationID)\", or that is no longer known; "
+                + "'puckhub explain \(conversationID)' shows who was"
+        }
+        log.notice("arbitration.corrected", [Field("conversation", conversationID), Field("puck", puckID)])
+        learned.keep(hub.earshot, log)
+        return explain(conversationID, isJSON: false)
+    }
+
     private func status() -> String {
         let counters = hub.counters
         return "sessions=\(hub.sessionCount) conversations=\(hub.conversationsInProgress)"
-            + " conversations_total=\(counters.conversations) degraded_total=\(counters.degraded)"
+            + " runners_up_total=\(counters.runnersUp) conversations_total=\(counters.conversations) degraded_total=\(counters.degraded)"
             + " uplinks_resumed_total=\(counters.uplinksResumed) streams_replayed_total=\(counters.streamsReplayed)"
             + " streams_restarted_total=\(counters.streamsRestarted)"
     }
 }
 
-/// `puckhub play PUCK FILE [CATEGORY]` and `puckhub status`: asks the running hub.
-struct PlayCommand {
+/// The commands that ask the running hub: `play`, `status`, `explain` and `correct`.
+struct RunningHubCommand {
     static let categories = "assistant_response, filler, timer, reminder, notification, announcement, music"
 
     private let request: String
@@ -49,13 +73,17 @@ struct PlayCommand {
     /// - Parameters:
     ///   - words: the positional words of the command line.
     ///   - folder: what a relative file name is relative to.
-    /// Nil when they are neither command.
-    init?(_ words: [String], folder: String) {
+    ///   - isJSON: `--json`.
+    /// Nil when they are none of these commands.
+    init?(_ words: [String], folder: String, isJSON: Bool) {
         switch (words.first, words.count) {
         case ("status", 1): request = "status"
         case ("play", 3), ("play", 4):
             let file = words[2].hasPrefix("/") ? words[2] : folder + "/" + words[2]
             request = "play \(words[1]) \(words.count == 4 ? words[3] : "announcement") \(file)"
+        case ("explain", 1): request = "explain \(isJSON ? "json" : "text")"
+        case ("explain", 2): request = "explain \(isJSON ? "json" : "text") \(words[1])"
+        case ("correct", 3): request = "correct \(words[1]) \(words[2])"
         default: return nil
         }
     }

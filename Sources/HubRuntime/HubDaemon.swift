@@ -19,6 +19,7 @@ public final class HubDaemon {
     var log: Log
     private let makeLog: (LogLevel) -> Log
     var hub: Hub
+    let learned: LearnedFile
     var settings: HubSettings
     var responder: Responder
     let tokens: TokenStore
@@ -109,7 +110,10 @@ public final class HubDaemon {
         } catch {
             throw HubStartError(error.message)
         }
-        hub = Hub(policy: Self.policy(settings), generator: SeededGenerator(seed: Self.kernelSeed()))
+        learned = LearnedFile(folder: settings.service.stateFolder)
+        hub = Hub(
+            policy: Self.policy(settings), earshot: learned.read(log),
+            generator: SeededGenerator(seed: Self.kernelSeed()))
         do throws(SystemError) {
             encodingWork = try EventDescriptor()
             let path = settings.controlSocket
@@ -224,6 +228,7 @@ public final class HubDaemon {
             next = followUps.isEmpty ? nil : followUps.removeFirst()
         }
         reportToManager()
+        learned.keepNowAndThen(hub.earshot, log)
         arm()
     }
 
@@ -331,7 +336,9 @@ extension HubDaemon {
 
     static func policy(_ settings: HubSettings) -> HubPolicy {
         var policy = HubPolicy()
-        policy.arbitrationWindow = .milliseconds(settings.arbitrationWindowMilliseconds)
+        policy.arbitrationWindow = .milliseconds(settings.arbitration.windowMilliseconds)
+        policy.arbitrationPolicy = settings.arbitration.policy
+        policy.preferred = settings.arbitration.preferred
         policy.firstAudio = .milliseconds(settings.conversation.firstAudioMilliseconds)
         policy.utteranceLimit = .milliseconds(settings.conversation.limitMilliseconds)
         policy.downlinkAhead = .milliseconds(settings.downlink.aheadMilliseconds)

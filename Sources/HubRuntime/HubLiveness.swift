@@ -15,6 +15,7 @@ extension HubDaemon {
         reportToManager()
         loop.run()
         watch?.stop()
+        learned.keep(hub.earshot, log)
     }
 
     /// Nil when there is no thread to be had: then the hub serves all the same.

@@ -1,3 +1,4 @@
+import HubCore
 import LinuxIO
 import Settings
 
@@ -10,8 +11,7 @@ public struct HubSettings: Sendable {
     public var tokenFile: String
     /// Where `puckhub play` and `puckhub status` reach the running hub; empty for nowhere.
     public var controlSocket: String
-    /// How long candidates for one wake are collected, ms.
-    public var arbitrationWindowMilliseconds: Int
+    public var arbitration: ArbitrationSettings
     public var conversation: ConversationSettings
     public var responder: ResponderSettings
     public var downlink: DownlinkSettings
@@ -47,9 +47,7 @@ public struct HubSettings: Sendable {
             service: service, certificate: CertificateSettings(&reader, stateFolder: folder),
             tokenFile: reader.path("tokens", "file", default: folder + "/tokens"),
             controlSocket: reader.path("control", "socket", default: folder + "/control", mayBeEmpty: true),
-            // 80…120 ms: within them a window is long enough for the slowest puck and too short to be felt.
-            arbitrationWindowMilliseconds: reader.integer(
-                "arbitration", "window_ms", default: 100, range: 80...120, unit: "ms"),
+            arbitration: ArbitrationSettings(&reader),
             conversation: ConversationSettings(&reader), responder: ResponderSettings(&reader),
             downlink: DownlinkSettings(&reader),
             logLevel: reader.choice("log", "level", default: LogLevel.info),
@@ -101,6 +99,22 @@ public struct CertificateSettings: Equatable, Sendable {
         extraNames = reader.hosts("tls", "names")
         isInsecure = reader.boolean("tls", "insecure", default: false)
         if isInsecure { reader.warn("[tls] insecure: tokens and voices travel unencrypted") }
+    }
+}
+
+/// `[arbitration]`: which of several pucks answers.
+public struct ArbitrationSettings: Equatable, Sendable {
+    /// How long candidates for one wake are collected, ms.
+    public var windowMilliseconds: Int
+    public var policy: ArbitrationPolicy
+    /// Pucks that win ties, the most preferred first.
+    public var preferred: [String]
+
+    init(_ reader: inout SettingsReader) {
+        // 80…120 ms: within them a window is long enough for the slowest puck and too short to be felt.
+        windowMilliseconds = reader.integer("arbitration", "window_ms", default: 100, range: 80...120, unit: "ms")
+        policy = reader.choice("arbitration", "policy", default: .nearest)
+        preferred = reader.hosts("arbitration", "prefer")
     }
 }
 

@@ -16,21 +16,20 @@ public struct Gateway: Equatable, Sendable {
     /// The route that the kernel prefers; nil when there is none.
     /// - Parameter procRoot: `/proc`, or a test's imitation of it.
     public static func current(procRoot: String = "/proc") -> Gateway? {
-        var best: (metric: Int, gateway: Gateway)?
-        for line in procLines(procRoot + "/net/route") {
+        let wanted = UInt32(RTF_UP | RTF_GATEWAY)
+        var best: Gateway?
+        var bestMetric = UInt32.max
+        for words in procWords(procRoot + "/net/route") {
             // Iface Destination Gateway Flags RefCnt Use Metric Mask …; addresses in hexadecimal, as they lie in memory.
-            let words = line.split(whereSeparator: { $0 == "\t" || $0 == " " })
-            guard words.count >= 8, words[1] == "00000000", words[7] == "00000000",
-                let address = UInt32(words[2], radix: 16), address != 0,
-                let flags = UInt32(words[3], radix: 16),
-                flags & UInt32(RTF_UP | RTF_GATEWAY) == UInt32(RTF_UP | RTF_GATEWAY),
-                let metric = Int(words[6])
+            guard words.count >= 8, number(words[1], base: 16) == 0, number(words[7], base: 16) == 0,
+                let address = number(words[2], base: 16), address != 0,
+                let flags = number(words[3], base: 16), flags & wanted == wanted,
+                let metric = number(words[6], base: 10), metric < bestMetric
             else { continue }
-            if best.map({ metric < $0.metric }) ?? true {
-                best = (metric, Gateway(interface: String(words[0]), address: address))
-            }
+            best = Gateway(interface: String(decoding: words[0], as: UTF8.self), address: address)
+            bestMetric = metric
         }
-        return best?.gateway
+        return best
     }
 }
 
@@ -87,9 +86,29 @@ public final class GatewayProbe {
     }
 }
 
-/// The lines of a file of /proc; none when it cannot be read. Such files say that they have no size.
-func procLines(_ path: String) -> [Substring] {
+/// The words of each line of a file of /proc; none when it cannot be read. Bytes, since text would cost kilobytes of
+/// code for nothing.
+func procWords(_ path: String) -> [[ArraySlice<UInt8>]] {
     do throws(SystemError) {
-        return String(decoding: try readSmallFile(path), as: UTF8.self).split(separator: "\n")
+        return try readSmallFile(path).split(separator: UInt8(ascii: "\n")).map { line in
+            line.split(whereSeparator: { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") })
+        }
     } catch { return [] }
+}
+
+/// A number without a sign; nil when a byte is no digit, or when there are too many. - Parameter base: 10 or 16.
+func number(_ digits: ArraySlice<UInt8>, base: UInt64) -> UInt32? {
+    var value: UInt64 = 0
+    for byte in digits {
+        let digit: UInt64
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = UInt64(byte) - 48
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = UInt64(byte) - 55
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = UInt64(byte) - 87
+        default: return nil
+        }
+        value = value * base + digit
+        if digit >= base || value > UInt64(UInt32.max) { return nil }
+    }
+    return digits.isEmpty ? nil : UInt32(value)
 }

@@ -26,13 +26,17 @@ public struct Wireless: Equatable, Sendable {
     public static func read(
         _ interface: String = "", procRoot: String = "/proc", powerSaving: (String) -> Int32 = systemPowerSaving
     ) -> Wireless? {
-        for line in procLines(procRoot + "/net/wireless") {
+        for words in procWords(procRoot + "/net/wireless") {
             // " wlan0: 0000   57.  -53.  -256 …": status, quality, level, noise; a full stop behind what is fresh.
-            let words = line.split(separator: " ")
-            guard words.count >= 4, let first = words.first, first.hasSuffix(":") else { continue }
-            let name = String(first.dropLast())
+            guard words.count >= 4, words[0].last == UInt8(ascii: ":") else { continue }
+            let name = String(decoding: words[0].dropLast(), as: UTF8.self)
             if !interface.isEmpty, name != interface { continue }
-            guard let level = Int(words[3].hasSuffix(".") ? words[3].dropLast() : words[3]) else { continue }
+            var digits = words[3]
+            let isNegative = digits.first == UInt8(ascii: "-")
+            if isNegative { digits.removeFirst() }
+            if digits.last == UInt8(ascii: ".") { digits.removeLast() }
+            guard let size = number(digits, base: 10), size <= 256 else { continue }
+            let level = isNegative ? 0 - Int(size) : Int(size)
             let saving = powerSaving(name)
             // Some drivers count up from 0 instead of down from 0 (a byte that is meant as −256…−1).
             return Wireless(

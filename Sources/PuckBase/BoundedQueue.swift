@@ -19,8 +19,14 @@ public struct BoundedQueue<Element> {
 
     /// The element `offset` places behind the oldest.
     public subscript(offset: Int) -> Element {
-        precondition(offset >= 0 && offset < count, "queue offset out of range")
-        return slots[(head + offset) % slots.count]!
+        get {
+            precondition(offset >= 0 && offset < count, "queue offset out of range")
+            return slots[(head + offset) % slots.count]!
+        }
+        set {
+            precondition(offset >= 0 && offset < count, "queue offset out of range")
+            slots[(head + offset) % slots.count] = newValue
+        }
     }
 
     /// False, and nothing changed, when the queue is full.

@@ -15,6 +15,8 @@
         case pacingTooFar, positionIgnored, pausedPlayLost, staleEndAccepted, restartFromBeginning
         // The group.
         case secondGrant, staleAnswerKept, floorNotTold, floorIgnored
+        // Who answers.
+        case orderOfArrival, runnerUpLate, worstAsked, failureUntold
 
         /// The one to run with. Set once, before anything runs.
         nonisolated(unsafe) public static var active: Mutation?

@@ -46,7 +46,7 @@ public struct Puck: Sendable {
     /// Everything that this machine can wait for, each with its exit in `deadlineCame`.
     enum Deadline: Int, CaseIterable, Sendable {
         case reconnect, connecting, greeting, ping, silence, stable, offline
-        case verdict, listening, answer, interrupted
+        case verdict, standby, listening, answer, interrupted
         case playedReport, statusReport, playbackStall, lostPlay
     }
 
@@ -56,14 +56,17 @@ public struct Puck: Sendable {
         case down, connecting, greeting, up
     }
 
-    /// One person's turn. idle → candidate (wake); candidate → listening (grant), idle (cancel, verdict deadline) or
-    /// interrupted (link lost); listening → thinking (endpoint), idle (nobody spoke, stop, mute, deadline) or interrupted (link lost
-    /// for more than the window holds, or the hub cannot go on with it); thinking → idle (answer, error, deadline);
+    /// One person's turn. idle → candidate (wake); candidate → listening (grant), standby (another puck won), idle (another
+    /// cancel, verdict deadline) or interrupted (link lost); standby → listening (the winner failed), candidate (another
+    /// wake) or idle (deadline, link lost); listening → thinking (endpoint), idle (nobody spoke, stop, mute, deadline) or
+    /// interrupted (link lost for more than the window holds, or the hub cannot go on with it); thinking → idle (answer, error,
+    /// deadline);
     /// interrupted → candidate (the link is back and the person still speaks) or idle (endpoint, stop, deadline).
     /// A lost link leaves listening and thinking as they are: both can be resumed.
     enum Turn: Equatable, Sendable {
         case idle
         case candidate(wakeID: UInt32)
+        case standby(wakeID: UInt32)
         case listening(conversationID: String)
         case thinking(conversationID: String)
         case interrupted
@@ -100,6 +103,9 @@ public struct Puck: Sendable {
     /// A network that has just come up gets so long to settle, and as much again by chance (±), so that a house whose
     /// access point returns does not come in step.
     static let networkSettles = Interval.milliseconds(500)
+    /// A loser keeps its audio for so long: a winner that sends nothing is given up after 500 ms (L4), one that drops within
+    /// its first second 300 ms later (L5).
+    static let standbyTimeout = Interval.seconds(2)
     /// The longest time for which a cut-off speaker is waited for.
     static let interruptedTimeout = Interval.seconds(15)
 
@@ -124,6 +130,8 @@ public struct Puck: Sendable {
     var window = UplinkWindow()
     var endpointer: Endpointer?
     var utteranceHasHole = false
+    /// The hole is in the middle: samples were lost, not just the oldest packets.
+    var hasCaptureGap = false
     /// How the utterance ended, while the hub thinks: said again when the link was lost in between.
     var utteranceEnd: UplinkEnd?
     /// An end that could not be said for want of a link.
@@ -170,7 +178,7 @@ public struct Puck: Sendable {
         case .candidate: return .candidate
         case .listening: return .listening
         case .thinking: return isSounding ? .speaking : .thinking
-        case .idle, .interrupted: return isSounding ? .speaking : .idle
+        case .idle, .interrupted, .standby: return isSounding ? .speaking : .idle
         }
     }
 
@@ -241,7 +249,7 @@ public struct Puck: Sendable {
         case .verdict: verdictTimedOut(&effects)
         case .listening: listeningTimedOut(now, &effects)
         case .answer: answerTimedOut(&effects)
-        case .interrupted: endTurn(&effects)
+        case .interrupted, .standby: endTurn(&effects)
         case .playedReport: reportPlayed(now, &effects)
         case .statusReport: reportStatus(now, &effects)
         case .playbackStall: playbackStalled(now, &effects)

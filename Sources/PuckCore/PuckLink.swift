@@ -126,7 +126,7 @@ extension Puck {
         if control.isStreamed { return streamControlReceived(control, sequence, now, &effects) }
         switch control {
         case .grant(let wakeID, let conversationID): granted(wakeID, conversationID, now, &effects)
-        case .cancel(let wakeID, let reason): cancelled(wakeID, reason, &effects)
+        case .cancel(let wakeID, let reason): cancelled(wakeID, reason, now, &effects)
         case .uplinkAck(let conversationID, let next): acknowledged(conversationID, next, now, &effects)
         case .listenStop(let conversationID, _): listenStopped(conversationID, now, &effects)
         case .set(let volume, let muted):

@@ -10,7 +10,7 @@ extension Puck {
     ) {
         if muted || !captureOK { return }
         // The person whose turn it is goes on speaking; the log has no use for a line about each pause for breath.
-        guard turn == .idle else { return }
+        guard isFree else { return }
         // While the loudspeaker talks, a detector without echo cancellation hears mostly itself.
         guard !isSounding else { return logIgnored("busy", &effects) }
         guard link == .up else { return logIgnored("no-hub", &effects) }
@@ -19,7 +19,7 @@ extension Puck {
 
     /// The button: wakes an idle puck, stops a busy one.
     mutating func talkRequested(_ position: Int64, _ now: Instant, _ effects: inout [PuckEffect]) {
-        guard turn == .idle, !isSounding else { return stopRequested(now, &effects) }
+        guard isFree, !isSounding else { return stopRequested(now, &effects) }
         if muted || !captureOK || link != .up {
             logIgnored(muted ? "muted" : captureOK ? "no-hub" : "no-microphone", &effects)
             return playEarcon(.failed, &effects)
@@ -30,15 +30,25 @@ extension Puck {
         becomeCandidate(finding, now, preroll: false, now, &effects)
     }
 
+    /// Whether a new turn may begin: standing by for another puck's is no turn.
+    private var isFree: Bool {
+        switch turn {
+        case .idle, .standby: true
+        case .candidate, .listening, .thinking, .interrupted: false
+        }
+    }
+
     private mutating func becomeCandidate(
         _ finding: WakeFinding, _ onset: Instant, preroll: Bool, _ now: Instant, _ effects: inout [PuckEffect]
     ) {
         lastFinding = finding
         lastWakeID &+= 1
         turn = .candidate(wakeID: lastWakeID)
+        deadlines.clear(.standby)
         deadlines[.verdict] = now + Self.verdictTimeout
         window = UplinkWindow()
         utteranceHasHole = false
+        hasCaptureGap = false
         utteranceEnd = nil
         unwantedConversation = nil
         // Behind a button stands no measurement of the room.
@@ -70,7 +80,11 @@ extension Puck {
     mutating func granted(
         _ wakeID: UInt32, _ conversationID: String, _ now: Instant, _ effects: inout [PuckEffect]
     ) {
-        guard turn == .candidate(wakeID: wakeID) else {
+        if turn == .standby(wakeID: wakeID) {
+            // The winner failed. What is left of the second that the window holds is sent; its beginning may be gone.
+            utteranceHasHole = false
+            deadlines.clear(.standby)
+        } else if turn != .candidate(wakeID: wakeID) {
             // The verdict came after we gave up: let the hub give it to somebody else.
             let end = UplinkEnd(conversationID: conversationID, lastSequence: SerialNumber(65_535), reason: .cancelled)
             return effects.append(.send(.uplinkEnd(end)))
@@ -96,14 +110,19 @@ extension Puck {
     }
 
     mutating func cancelled(
-        _ wakeID: UInt32, _ reason: HubControl.CancelReason, _ effects: inout [PuckEffect]
+        _ wakeID: UInt32, _ reason: HubControl.CancelReason, _ now: Instant, _ effects: inout [PuckEffect]
     ) {
+        // After a grant the phase that goes with it ends the turn.
         guard turn == .candidate(wakeID: wakeID) else { return }
         effects.append(
             .log(
                 LogRecord(
                     .info, "wake.cancelled", [.init("wake_id", wakeID), .init("reason", reason.rawValue)])))
-        endTurn(&effects)
+        guard reason == .lost, !hasCaptureGap else { return endTurn(&effects) }
+        // Silent and dark, but with its ear open: the winner may fail.
+        turn = .standby(wakeID: wakeID)
+        deadlines.clear(.verdict)
+        deadlines[.standby] = now + Self.standbyTimeout
     }
 
     mutating func verdictTimedOut(_ effects: inout [PuckEffect]) {
@@ -189,7 +208,7 @@ extension Puck {
                 refuse(
                     WireError(.unexpected, "up_ack \(next.value) is ahead of what was sent"), now, &effects)
             }
-        case .idle, .candidate, .listening, .thinking, .interrupted: break  // an older conversation's
+        case .idle, .candidate, .standby, .listening, .thinking, .interrupted: break  // an older conversation's
         }
     }
 
@@ -199,15 +218,18 @@ extension Puck {
 
     mutating func captureGap(_ samples: Int64, _ now: Instant, _ effects: inout [PuckEffect]) {
         utteranceHasHole = true
+        hasCaptureGap = true
         effects.append(.log(LogRecord(.warning, "uplink.gap", [.init("samples", samples)])))
         if case .listening = turn { endUtterance(.gap, now, &effects) }
+        // What is left would have a hole in the middle: of no use to anybody.
+        if case .standby = turn { endTurn(&effects) }
     }
 
     /// "Stop": ends whatever is going on here.
     mutating func stopRequested(_ now: Instant, _ effects: inout [PuckEffect]) {
         switch turn {
         case .idle: break
-        case .candidate, .interrupted: endTurn(&effects)
+        case .candidate, .standby, .interrupted: endTurn(&effects)
         case .listening: endUtterance(.cancelled, now, &effects)
         case .thinking(let conversationID):
             say(
@@ -240,7 +262,7 @@ extension Puck {
         case .listening(let id), .thinking(let id):
             utteranceHasHole
                 ? nil : Hello.Uplink(conversationID: id, first: window.first, next: window.next)
-        case .idle, .candidate, .interrupted: nil
+        case .idle, .candidate, .standby, .interrupted: nil
         }
     }
 
@@ -248,6 +270,7 @@ extension Puck {
     mutating func turnLostLink(_ now: Instant, _ effects: inout [PuckEffect]) {
         switch turn {
         case .idle, .listening, .thinking, .interrupted: break
+        case .standby: endTurn(&effects)
         case .candidate: interrupt(now, &effects)
         }
     }
@@ -269,7 +292,7 @@ extension Puck {
             unsaidEnd = nil
         }
         switch turn {
-        case .idle, .candidate: break
+        case .idle, .candidate, .standby: break
         case .listening(let id):
             if !goOn(id, welcome, &effects) {
                 interrupt(now, &effects)
@@ -322,59 +345,16 @@ extension Puck {
 
     mutating func endTurn(_ effects: inout [PuckEffect]) {
         switch turn {
-        case .candidate, .listening, .interrupted: effects.append(.stopEncoding)
+        case .candidate, .standby, .listening, .interrupted: effects.append(.stopEncoding)
         case .idle, .thinking: break
         }
         turn = .idle
         endpointer = nil
         utteranceEnd = nil
         deadlines.clear(.interrupted)
+        deadlines.clear(.standby)
         deadlines.clear(.verdict)
         deadlines.clear(.listening)
         deadlines.clear(.answer)
-    }
-
-    /// The hub may always close the microphone, and open it again when it was the one that closed it.
-    mutating func mutedByTheHub(_ on: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
-        if on == muted { return }
-        if !on && !mutedByHub {
-            return effects.append(.log(LogRecord(.warning, "mute.kept", [.init("reason", "a person muted this puck")])))
-        }
-        setMuted(on, now, &effects)
-        mutedByHub = on
-    }
-
-    mutating func setMuted(_ on: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
-        // A person's word, whatever the hub had said: theirs counts from now on.
-        mutedByHub = false
-        if on == muted { return }
-        muted = on
-        effects.append(.setMuted(on))
-        if on {
-            if case .candidate = turn { endTurn(&effects) }
-            if turn == .interrupted { endTurn(&effects) }
-            if case .listening = turn { endUtterance(.muted, now, &effects) }
-        }
-        playEarcon(on ? .muted : .unmuted, &effects)
-        reportStatus(now, &effects)
-    }
-
-    mutating func setVolume(_ requested: Int, _ effects: inout [PuckEffect]) {
-        volume = min(100, max(0, requested))
-        effects.append(.setVolume(volume))
-    }
-
-    mutating func setCapture(ok: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
-        if ok == captureOK { return }
-        #if MUTATIONS
-            if Mutation.is(.deafAfterLoss), ok { return }
-        #endif
-        captureOK = ok
-        if !ok {
-            if case .candidate = turn { endTurn(&effects) }
-            if turn == .interrupted { endTurn(&effects) }
-            if case .listening = turn { endUtterance(.gap, now, &effects) }
-        }
-        reportStatus(now, &effects)
     }
 }

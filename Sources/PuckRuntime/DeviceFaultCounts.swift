@@ -21,10 +21,13 @@ struct DeviceFaultCounts {
 
     /// `ok` or `down`, and the kinds that have occurred, such as `capture=down capture_faults=lost:1,zeros:3`.
     func summary(_ name: String) -> String {
-        var kinds = ""
+        var text = " " + name + (isDown ? "=down " : "=ok ") + name + "_faults="
+        var isFirst = true
         for code in DeviceError.Code.allCases where counts[code.rawValue] > 0 {
-            kinds += (kinds.isEmpty ? "" : ",") + "\(code.word):\(counts[code.rawValue])"
+            if !isFirst { text += "," }
+            isFirst = false
+            text += code.word.description + ":\(counts[code.rawValue])"
         }
-        return " \(name)=\(isDown ? "down" : "ok") \(name)_faults=\(kinds.isEmpty ? "none" : kinds)"
+        return isFirst ? text + "none" : text
     }
 }

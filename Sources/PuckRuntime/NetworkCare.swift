@@ -127,9 +127,9 @@ final class NetworkCare {
         do throws(SystemError) {
             let bytes = try readSmallFile(path, limit: 16)
             unlink(path)
-            return Int(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)).flatMap {
-                $0 >= 0 ? $0 : nil
-            }
+            // One digit is more than there are rungs.
+            guard let digit = bytes.first, digit >= 48, digit < 58 else { return nil }
+            return Int(digit) - 48
         } catch { return nil }
     }
 

@@ -1,29 +1,29 @@
 import CJansson
 
-/// Writes one JSON object of a control message. By hand, since libjansson prints a number with a fraction in thousands of
+/// Writes one JSON object: a control message, an explanation. By hand, since libjansson prints a number with a fraction in thousands of
 /// instructions and stores every member before it prints it: that was half of what a pong cost. Members are written in
 /// the order in which they are set.
-struct JSONWriter {
+public struct JSONWriter {
     private var bytes: [UInt8] = []
     private var isEmpty = true
 
     /// An empty object to fill in.
-    init() {
+    public init() {
         bytes.reserveCapacity(256)  // nearly all of them
         bytes.append(UInt8(ascii: "{"))
     }
 
-    consuming func serialized() -> [UInt8] {
+    public consuming func serialized() -> [UInt8] {
         bytes.append(UInt8(ascii: "}"))
         return bytes
     }
 
-    mutating func set(_ key: StaticString, _ value: String) {
+    public mutating func set(_ key: StaticString, _ value: String) {
         begin(key)
         append(quoting: value)
     }
 
-    mutating func set(_ key: StaticString, _ value: Int) {
+    public mutating func set(_ key: StaticString, _ value: Int) {
         begin(key)
         if value < 0 { bytes.append(UInt8(ascii: "-")) }
         append(decimal: UInt64(value.magnitude))
@@ -31,13 +31,13 @@ struct JSONWriter {
 
     mutating func set(_ key: StaticString, _ value: UInt32) { set(key, Int(value)) }
 
-    mutating func set(_ key: StaticString, _ value: Bool) {
+    public mutating func set(_ key: StaticString, _ value: Bool) {
         begin(key)
         append(value ? "true" : "false")
     }
 
     /// Not-a-number and infinities have no JSON; they are sent as 0.
-    mutating func set(_ key: StaticString, _ value: Double) {
+    public mutating func set(_ key: StaticString, _ value: Double) {
         begin(key)
         append(number: value.isFinite ? value : 0)
     }
@@ -52,16 +52,38 @@ struct JSONWriter {
         bytes.append(UInt8(ascii: "]"))
     }
 
-    mutating func set(_ key: StaticString, _ value: consuming JSONWriter) {
+    public mutating func set(_ key: StaticString, _ value: consuming JSONWriter) {
         begin(key)
         bytes.append(contentsOf: value.serialized())
     }
 
+    public mutating func set(_ key: StaticString, _ value: [JSONWriter]) {
+        begin(key)
+        bytes.append(UInt8(ascii: "["))
+        for (i, element) in value.enumerated() {
+            if i > 0 { bytes.append(UInt8(ascii: ",")) }
+            bytes.append(contentsOf: element.serialized())
+        }
+        bytes.append(UInt8(ascii: "]"))
+    }
+
+    /// Under a name that is only known now.
+    public mutating func set(named key: String, _ value: String) {
+        separate()
+        append(quoting: key)
+        bytes.append(UInt8(ascii: ":"))
+        append(quoting: value)
+    }
+
     // MARK: Pieces
 
-    private mutating func begin(_ key: StaticString) {
+    private mutating func separate() {
         if !isEmpty { bytes.append(UInt8(ascii: ",")) }
         isEmpty = false
+    }
+
+    private mutating func begin(_ key: StaticString) {
+        separate()
         bytes.append(UInt8(ascii: "\""))
         append(key)
         bytes.append(UInt8(ascii: "\""))

@@ -6,6 +6,10 @@ public enum Checker: String, Sendable, CaseIterable {
     case grants
     /// 2. Every candidate gets exactly one verdict.
     case verdicts
+    /// 2. Whose turn it is after a winner that fails, and when: exact to the millisecond.
+    case runnersUp = "runners-up"
+    /// 2. A decision depends on who heard it, never on who came first.
+    case order
     /// 3. What was played is a prefix of what was produced, gap-free and without repetition.
     case playback
     /// 4. The audio that the hub holds for a conversation is contiguous from its start.
@@ -30,7 +34,9 @@ public enum Checker: String, Sendable, CaseIterable {
     case spin
 
     /// What did not happen that had to; everything else is something that happened and must not.
-    public var isLiveness: Bool { self == .convergence || self == .deadlines || self == .resume || self == .spin }
+    public var isLiveness: Bool {
+        self == .convergence || self == .deadlines || self == .resume || self == .spin || self == .runnersUp
+    }
 }
 
 public struct Violation: Equatable, Sendable {

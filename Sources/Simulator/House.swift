@@ -228,6 +228,9 @@ public struct Counts: Equatable, Sendable {
     public var connections = 0
     public var candidates = 0
     public var grants = 0
+    /// Runners-up that were asked, and earcons because nobody could be heard.
+    public var runnersUp = 0
+    public var failedTurns = 0
     public var heardPackets = 0
     public var answers = 0
     public var playedPackets = 0
@@ -246,6 +249,8 @@ public struct Counts: Equatable, Sendable {
         a.connections += b.connections
         a.candidates += b.candidates
         a.grants += b.grants
+        a.runnersUp += b.runnersUp
+        a.failedTurns += b.failedTurns
         a.heardPackets += b.heardPackets
         a.answers += b.answers
         a.playedPackets += b.playedPackets

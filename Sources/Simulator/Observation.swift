@@ -1,3 +1,4 @@
+import HubCore
 import PuckAudio
 import PuckBase
 import PuckCore
@@ -52,6 +53,8 @@ enum Observation {
     /// Nobody needs its packets any more.
     case answerForgotten(playID: UInt32)
     case forgotten(String)
+    /// Who was asked, and among whom.
+    indirect case decided(ArbitrationDecision)
 
     // Plays that somebody asked for on the hub.
     case playPrepared(puck: Int, playID: UInt32, DownStart.Category, answer: Int)

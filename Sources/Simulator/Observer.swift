@@ -13,6 +13,8 @@ final class Observer {
 
     private var grants: GrantChecker
     private var verdicts = VerdictChecker()
+    private var decisions: DecisionChecker
+    private var runnersUp: RunnerUpChecker
     private var playback: PlaybackChecker
     private var plays: PlaysChecker
     private var uplink = UplinkChecker()
@@ -29,6 +31,8 @@ final class Observer {
         disturbances = Disturbances(pucks: count)
         self.trace = trace.map { TraceWriter(scenario, $0) }
         grants = GrantChecker(groups: scenario.pucks.map { $0.group })
+        decisions = DecisionChecker(groups: scenario.pucks.map { $0.group })
+        runnersUp = RunnerUpChecker(groups: scenario.pucks.map { $0.group })
         playback = PlaybackChecker(pucks: count)
         plays = PlaysChecker(pucks: count)
         conformance = ConformanceChecker(pucks: count)
@@ -68,9 +72,13 @@ final class Observer {
             resume.watch(observation, moment, findings)
             conformance.watch(observation, moment, findings, disturbances)
             deadlines.watch(observation, moment, findings)
+        case .decided:
+            decisions.watch(observation, moment, findings)
+            if case .decided(let decision) = observation, decision.rule == .runnerUp { counts.runnersUp += 1 }
         case .kept:
             counts.heardPackets += 1
             uplink.watch(observation, moment, findings)
+            runnersUp.watch(observation, moment, findings)
         case .played:
             counts.playedPackets += 1
             playback.watch(observation, moment, findings)
@@ -92,6 +100,8 @@ final class Observer {
             count(observation)
             grants.watch(observation, moment, findings)
             verdicts.watch(observation, moment, findings, disturbances)
+            decisions.watch(observation, moment, findings)
+            runnersUp.watch(observation, moment, findings)
             playback.watch(observation, moment, findings)
             plays.watch(observation, moment, findings, disturbances)
             uplink.watch(observation, moment, findings)
@@ -110,6 +120,7 @@ final class Observer {
         case .hubHeard(_, .wakeCandidate): counts.candidates += 1
         case .hubSent(_, .grant, _): counts.grants += 1
         case .answerWanted: counts.answers += 1
+        case .hubSent(_, .earcon, _): counts.failedTurns += 1
         case .playPrepared: counts.plays += 1
         case .playPaused: counts.pausedPlays += 1
         case .puckHeard(_, _, .welcome(let welcome), _):
@@ -143,6 +154,7 @@ final class Observer {
         findings.now = now
         deadlines.steppedHub(deadline, isTimer: isTimer, local, findings)
         verdicts.steppedHub(local, findings)
+        runnersUp.steppedHub(local, findings, disturbances)
     }
 
     /// What the hub keeps of a puck; nil when nothing.

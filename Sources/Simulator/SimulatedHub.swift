@@ -18,6 +18,9 @@ final class SimulatedHub {
     private var followUps = Line<HubEvent>()
     private var effects: [HubEffect] = []
     private var armed: Instant?
+    private var decisionsNoted = 0
+    /// The step said so in its log; the machine is not copied to be looked at for nothing.
+    private var hasDecided = false
     /// The recording's packet whose message is being handled.
     private var arrived: Sound?
     /// What somebody asks for, while the machine decides about it.
@@ -51,6 +54,7 @@ final class SimulatedHub {
         isRunning = true
         isHostDown = false
         core = Self.newCore(house.scenario.plan.seed, run: run)
+        decisionsNoted = 0
         note(.hubStarted(run))
     }
 
@@ -83,10 +87,19 @@ final class SimulatedHub {
             effects.removeAll(keepingCapacity: true)
             core.step(event, now: now, into: &effects)
             for i in effects.indices { carryOut(effects[i]) }
+            if hasDecided { noteDecisions() }
             house.steppedHub(deadline: core.nextDeadline, isTimer: event == .timePassed, now: now)
             next = followUps.popFirst()
         }
         arm()
+    }
+
+    /// What was decided since the last look. One step decides few wakes, and the record holds a thousand.
+    private func noteDecisions() {
+        hasDecided = false
+        let fresh = core.decisionCount - decisionsNoted
+        decisionsNoted = core.decisionCount
+        for i in (core.decisions.count - fresh)..<core.decisions.count { note(.decided(core.decisions[i])) }
     }
 
     private func arm() {
@@ -183,7 +196,9 @@ final class SimulatedHub {
             note(.answerForgotten(playID: playID))
             responder.forget(playID)
             requestedPlays.remove(playID)
-        case .log(let record): note(.hubLogged(record))
+        case .log(let record):
+            if record.event.isNamed("arbitration.decided") { hasDecided = true }
+            note(.hubLogged(record))
         }
     }
 

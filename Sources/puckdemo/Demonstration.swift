@@ -52,6 +52,7 @@ final class Demonstration {
             throw explained(error)
         }
         let problem = waitForTheEnd()
+        let explanation = explain()
         let stubborn = household.end()
         readLogs()
         screen.end(course, now: now)
@@ -66,6 +67,11 @@ final class Demonstration {
             Double(mixes[$0].speech.upperBound - mixes[0].speech.lowerBound) / Double(RoomMix.rate)
         }
         for line in Report.table(course, speechEndSeconds: speechEnd ?? 0) { Output.line(line) }
+        for line in Report.explanation(explanation.text) { Output.line(line) }
+        checks.append(
+            Check(
+                title: "the hub explains why", passed: explanation.text.contains("\(course.winner ?? "?") answers ("),
+                finding: explanation.problem ?? "puckhub explain \(course.conversationEnd?.id ?? "")"))
         return checks
     }
 
@@ -78,6 +84,14 @@ final class Demonstration {
             try wait(for: "silence", seconds: 2) { MonotonicClock.now() > silence }
             return nil
         } catch { return error.message }
+    }
+
+    /// `puckhub explain`, while there still is a hub.
+    private func explain() -> (text: String, problem: String?) {
+        guard let conversation = course.conversationEnd?.id else { return ("", "there was no conversation") }
+        do throws(DemoError) {
+            return (try household.explanation(conversation), nil)
+        } catch { return ("", error.message) }
     }
 
     private var now: Double? {

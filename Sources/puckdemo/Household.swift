@@ -147,6 +147,13 @@ final class Household {
         guard rename(draft.path, startFile.path) == 0 else { throw DemoError("cannot write \(startFile.path)") }
     }
 
+    /// What the hub says about its decision.
+    func explanation(_ conversation: String) throws(DemoError) -> String {
+        try Tool.run(
+            Self.absolute(options.binaries) + "/puckhub",
+            ["--config", hubConfiguration.path, "explain", conversation], in: folder)
+    }
+
     // MARK: End
 
     /// Ends what runs. Returns what did not end as it should: with status 0, on SIGTERM, in time.

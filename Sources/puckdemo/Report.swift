@@ -23,6 +23,13 @@ enum Report {
         return lines
     }
 
+    /// As the hub said it, indented.
+    static func explanation(_ text: String) -> [String] {
+        text.isEmpty
+            ? []
+            : [""] + text.split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "  " + $0 }
+    }
+
     private static func measures(_ course: Course, _ speechEnd: Double) -> [(String, String, String)] {
         var rows: [(String, String, String)] = []
         for happening in course.happenings {

@@ -37,6 +37,7 @@ struct Command {
         let counts = outcome.counts
         print(
             "connections=\(counts.connections) candidates=\(counts.candidates) grants=\(counts.grants)"
+                + " runners_up=\(counts.runnersUp) failed_turns=\(counts.failedTurns)"
                 + " heard_packets=\(counts.heardPackets) answers=\(counts.answers)"
                 + " played_packets=\(counts.playedPackets) whole_plays=\(counts.completePlays)"
                 + " resumed_plays=\(counts.resumedPlays) plays=\(counts.plays) paused_plays=\(counts.pausedPlays)"

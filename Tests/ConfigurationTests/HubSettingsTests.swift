@@ -28,7 +28,7 @@ import Testing
             #expect(settings.service == none.service && settings.certificate == none.certificate)
             #expect(settings.conversation == none.conversation && settings.responder == none.responder)
             #expect(settings.downlink == none.downlink && settings.tokenFile == none.tokenFile)
-            #expect(settings.arbitrationWindowMilliseconds == 100)
+            #expect(settings.arbitration.windowMilliseconds == 100)
             #expect(settings.warnings == [])
         }
     }

@@ -25,16 +25,28 @@ struct ArbitrationTests {
         #expect(bench.last.grants.isEmpty)
     }
 
-    @Test("every order of arrival gives one grant, the same winner by SNR, and a cancel for each other")
-    func orders() {
+    @Test(
+        "every order of arrival gives one grant, the same winner, and a cancel for each other",
+        arguments: [
+            ArbitrationPolicy.onset, .energy, .snr,
+        ])
+    func orders(policy: ArbitrationPolicy) {
         let names = ["attic", "bath", "cellar", "den"]
-        let snr = [12.0, 25.0, 18.0, 24.9]
+        let snr = [12.0, 25.0, 18.0, 24.0]
+        let levels = [-40.0, -20.0, -30.0, -21.0]
         for order in permutations(names.count) {
-            var bench = HubBench()
+            var settings = HubPolicy()
+            settings.arbitrationPolicy = policy
+            var bench = HubBench(policy: settings)
             let ids = names.map { bench.connect($0) }
+            for id in ids { bench.synchronize(id) }
+            let onset = bench.milliseconds
             bench.all = []
             for i in order {
-                bench.step(.received(ids[i], HubBench.candidate(UInt32(i), snr: snr[i])))
+                bench.step(
+                    .received(
+                        ids[i],
+                        HubBench.candidate(UInt32(i), snr: snr[i], onset: onset + Double(i) * 3, level: levels[i])))
                 bench.advance(.milliseconds(20))
             }
             bench.advance(.milliseconds(100))
@@ -43,24 +55,84 @@ struct ArbitrationTests {
             #expect(bench.all.cancels.allSatisfy { $0.reason == .lost })
             let decided = bench.all.log("arbitration.decided")
             #expect(decided?.value("winner") == "bath")
-            #expect(decided?.value("candidates") == "bath:25.0,den:24.9,cellar:18.0,attic:12.0")
-            #expect(decided?.value("rule") == "highest_snr")
+            #expect(decided?.value("candidates") == "bath:25.0,den:24.0,cellar:18.0,attic:12.0")
+            #expect(decided?.value("rule") == (policy == .energy ? "loudest" : "highest_snr"))
             #expect(decided?.value("waited_ms") == "60.0", "decided with the last one heard, not later")
         }
     }
 
-    @Test("equal SNR goes to the earlier arrival, equal arrival to the lower puck id")
-    func ties() {
-        for (gap, winner, rule) in [(1, "den", "earlier_arrival"), (0, "attic", "lowest_puck_id")] {
+    @Test("by onset, the earlier one wins beyond the tie band and both clocks' errors; the puck's own clock counts")
+    func onsets() {
+        for (gap, roundTrip, winner, rule) in [
+            (19.0, 0.0, "den", "highest_snr"), (21, 0, "attic", "earliest_onset"), (29, 10, "den", "highest_snr"),
+            (31, 10, "attic", "earliest_onset"),
+        ] {
+            var policy = HubPolicy()
+            policy.arbitrationPolicy = .onset
+            var bench = HubBench(policy: policy)
+            let attic = bench.connect("attic")
+            let den = bench.connect("den")
+            bench.synchronize(attic, offset: 5_000, roundTrip: roundTrip)
+            bench.synchronize(den, offset: -70_000, roundTrip: roundTrip)
+            let onset = bench.milliseconds - 50
+            // The one that heard it later arrives first.
+            bench.step(.received(den, HubBench.candidate(1, snr: 30, onset: onset + gap - 70_000)))
+            bench.advance(.milliseconds(60))
+            bench.step(.received(attic, HubBench.candidate(1, snr: 10, onset: onset + 5_000)))
+            #expect(bench.last.log("arbitration.decided")?.value("winner") == winner, "\(gap) \(roundTrip)")
+            #expect(bench.last.log("arbitration.decided")?.value("rule") == rule)
+            let first = bench.hub.decisions[0].candidates.first { $0.puckID == "attic" }
+            #expect(first.map { abs($0.onset.milliseconds - onset) < 0.01 && $0.onset.isCorrected } == true)
+        }
+    }
+
+    @Test("a clock that is unknown, or that cannot be true, is scored by arrival, and the record says so")
+    func unknownClock() {
+        for onset in [0.0, 1e9, .nan] {
             var bench = HubBench()
-            let a = bench.connect("attic")
-            let d = bench.connect("den")
-            bench.step(.received(d, HubBench.candidate(1, snr: 20)))
-            bench.advance(.milliseconds(gap))
-            bench.step(.received(a, HubBench.candidate(1, snr: 20)))
+            let attic = bench.connect("attic")
+            if onset != 0 { bench.synchronize(attic) }
+            bench.step(.received(attic, HubBench.candidate(1, snr: 10, onset: onset)))
+            let candidate = bench.hub.decisions[0].candidates[0]
+            #expect(!candidate.onset.isCorrected && candidate.onset.milliseconds == bench.milliseconds)
+        }
+    }
+
+    @Test("the same onset, SNR and confidence: the preferred puck, then the last winner, then the lowest id")
+    func ties() {
+        for (preferred, first, winner, rule) in [
+            (["den"], nil, "den", "preferred"), ([], "den", "den", "won_last"), ([], nil, "attic", "lowest_puck_id"),
+            (["cellar", "den"], "attic", "den", "preferred"),
+        ] as [([String], String?, String, String)] {
+            var policy = HubPolicy()
+            policy.preferred = preferred
+            var bench = HubBench(policy: policy)
+            let ids = ["attic": bench.connect("attic"), "den": bench.connect("den")]
+            if let first {
+                bench.step(.received(ids[first]!, HubBench.candidate(1, snr: 20)))
+                bench.advance(.milliseconds(100))
+                bench.end(ids[first]!, bench.all.grants.last!.conversationID, packets: 0, .silence)
+                bench.advance(.seconds(2))
+            }
+            bench.step(.received(ids["den"]!, HubBench.candidate(2, snr: 20.2)))
+            bench.step(.received(ids["attic"]!, HubBench.candidate(2, snr: 19.8)))
             #expect(bench.last.log("arbitration.decided")?.value("winner") == winner)
             #expect(bench.last.log("arbitration.decided")?.value("rule") == rule)
         }
+    }
+
+    @Test("what the other policies would have done is in the record")
+    func otherPolicies() {
+        var bench = HubBench()
+        let attic = bench.connect("attic")
+        let den = bench.connect("den")
+        bench.synchronize(attic)
+        bench.synchronize(den)
+        let onset = bench.milliseconds - 100
+        bench.step(.received(den, HubBench.candidate(1, snr: 30, onset: onset + 60, level: -40)))
+        bench.advance(.milliseconds(60))
+        bench.step(.received(attic, HubBench.candidate(1, snr: 10, onset: onset, level: -20)))
+        #expect(bench.hub.decisions[0].winners == ["attic", "attic", "attic", "den", "den"])
     }
 
     @Test("an SNR that is no number loses against any other")
@@ -183,6 +255,77 @@ struct ArbitrationTests {
         #expect(bench.all.cancels.map(\.reason) == [.busy])
         #expect(bench.hub.decisions.count == 3)
         #expect(bench.hub.decisions[2].rule == .groupBusy && bench.hub.decisions[2].winner == nil)
+    }
+
+    @Test("nobody waits for a puck that has proved to be out of earshot, and for one that woke together once always")
+    func earshot() {
+        var bench = HubBench()
+        let near = bench.connect("near")
+        let far = bench.connect("far")
+        func wake(_ bench: inout HubBench, _ id: ConnectionID, _ number: UInt32) -> String? {
+            for puck in [near, far] { bench.step(.received(puck, HubBench.status())) }
+            bench.step(.received(id, HubBench.candidate(number, snr: 20)))
+            if bench.last.grants.isEmpty { bench.advance(.milliseconds(100)) }
+            let decided = bench.all.logs.last { $0.isNamed("arbitration.decided") }
+            bench.end(id, bench.all.grants.last!.conversationID, packets: 0, .silence)
+            bench.advance(.seconds(2))
+            return decided?.value("waited_ms")
+        }
+        for number in 1...5 as ClosedRange<UInt32> { #expect(wake(&bench, near, number) == "100.0") }
+        #expect(wake(&bench, near, 6) == "0.0")
+        #expect(wake(&bench, far, 7) == "0.0", "nor the other way round")
+        // A straggler shows that they do hear the same people.
+        bench.step(.received(near, HubBench.candidate(8, snr: 20)))
+        bench.advance(.milliseconds(50))
+        bench.step(.received(far, HubBench.candidate(8, snr: 20)))
+        #expect(bench.last.cancels.map(\.reason) == [.late])
+        bench.end(near, bench.all.grants.last!.conversationID, packets: 0, .silence)
+        bench.advance(.seconds(2))
+        #expect(wake(&bench, near, 9) == "100.0")
+    }
+
+    @Test("a puck that plays is not waited for: it hears mostly itself")
+    func playing() {
+        var bench = HubBench()
+        let near = bench.connect("near")
+        _ = bench.connect("radio")
+        bench.step(.playRequested(request: 1, puckID: "radio", category: .music))
+        bench.step(.received(near, HubBench.candidate(1, snr: 20)))
+        #expect(bench.last.grants.map(\.to) == [near])
+    }
+
+    @Test("gains are learned from wakes that were heard together, and a correction by a person shifts them")
+    func gains() {
+        var policy = HubPolicy()
+        policy.arbitrationPolicy = .energy
+        var bench = HubBench(policy: policy)
+        let hot = bench.connect("hot")
+        let cold = bench.connect("cold")
+        var number: UInt32 = 0
+        func wake(_ bench: inout HubBench, _ levels: (Double, Double)) -> String {
+            number += 1
+            bench.step(.received(hot, HubBench.candidate(number, snr: 20, level: levels.0)))
+            bench.step(.received(cold, HubBench.candidate(number, snr: 20, level: levels.1)))
+            let grant = bench.last.grants[0]
+            bench.end(grant.to, grant.conversationID, packets: 0, .silence)
+            bench.advance(.seconds(2))
+            return bench.hub.decisions[bench.hub.decisions.count - 1].winner!.puckID
+        }
+        #expect(wake(&bench, (-20, -23)) == "hot")
+        // One microphone is 6 dB hotter than the other; people stand by the one as often as by the other.
+        for _ in 0..<40 {
+            _ = wake(&bench, (-20, -32))
+            _ = wake(&bench, (-26, -26))
+        }
+        #expect(abs(bench.hub.earshot.gain(of: "hot") - bench.hub.earshot.gain(of: "cold") - 6) < 2)
+        #expect(wake(&bench, (-20, -23)) == "cold")
+        let last = bench.hub.decision(about: nil)!
+        let before = bench.hub.earshot.gain(of: "hot")
+        let taken = bench.hub.correct(last.conversationID!, to: "hot")
+        let refused = bench.hub.correct(last.conversationID!, to: "nobody") || bench.hub.correct("c-none", to: "hot")
+        #expect(taken && !refused)
+        #expect(bench.hub.earshot.gain(of: "hot") < before)
+        #expect(bench.hub.decision(about: last.conversationID)?.correctedTo == "hot")
     }
 
     @Test("a puck's second candidate replaces its first, which gets its own verdict")

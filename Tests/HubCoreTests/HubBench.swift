@@ -12,8 +12,11 @@ struct HubBench {
     var all: [HubEffect] = []
     private var openConnections: UInt32 = 0
 
-    init(seed: UInt64 = 1, policy: HubPolicy = HubPolicy()) {
-        hub = Hub(policy: policy, generator: SeededGenerator(seed: seed))
+    /// Of pucks, by name, where a test wants to know.
+    var ids: [String: ConnectionID] = [:]
+
+    init(seed: UInt64 = 1, policy: HubPolicy = HubPolicy(), earshot: Earshot = Earshot()) {
+        hub = Hub(policy: policy, earshot: earshot, generator: SeededGenerator(seed: seed))
     }
 
     @discardableResult
@@ -114,11 +117,30 @@ struct HubBench {
         return id
     }
 
-    static func candidate(_ wakeID: UInt32, snr: Double, phrase: String = "puck") -> PuckControl {
+    static func candidate(
+        _ wakeID: UInt32, snr: Double, phrase: String = "puck", onset: Double = 0, level: Double = -30,
+        confidence: Double = 0.9
+    ) -> PuckControl {
         .wakeCandidate(
             WakeCandidate(
-                wakeID: wakeID, phrase: phrase, onsetMilliseconds: 0, snrDecibels: snr, levelDecibels: -30,
-                noiseDecibels: -50, confidence: 0.9))
+                wakeID: wakeID, phrase: phrase, onsetMilliseconds: onset, snrDecibels: snr, levelDecibels: level,
+                noiseDecibels: -50, confidence: confidence))
+    }
+
+    /// Milliseconds of the hub's clock.
+    var milliseconds: Double { Double(now.nanoseconds) / 1e6 }
+
+    /// One exchange of clocks: afterwards the hub knows this puck's, `offset` ms ahead of its own, to half of `roundTrip`.
+    mutating func synchronize(_ id: ConnectionID, offset: Double = 0, roundTrip: Double = 0) {
+        let pings = all.sent.filter { $0.to == id }.compactMap {
+            if case .ping(let ping) = $0.control { ping.t0 } else { nil }
+        }
+        let t0 = pings.last!
+        let middle = t0 + roundTrip / 2 + offset
+        let asked = now
+        now = Instant(nanoseconds: Int64((t0 + roundTrip) * 1e6))
+        step(.received(id, .pong(Pong(t0: t0, t1: middle, t2: middle))))
+        now = max(now, asked)
     }
 
     static func status(muted: Bool = false, captureOK: Bool = true) -> PuckControl {

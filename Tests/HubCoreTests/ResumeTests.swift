@@ -273,3 +273,87 @@ struct ResumeTests {
         #expect(bench.last.stream.isEmpty)
     }
 }
+
+/// Somebody speaks while something plays.
+@Suite("Barge-in")
+struct BargeInTests {
+    @Test("another puck's wake stops an answer that sounds, and its speaker is heard")
+    func answer() {
+        var bench = HubBench()
+        let kitchen = bench.connect("kitchen")
+        let hall = bench.connect("hall")
+        bench.step(.received(kitchen, HubBench.candidate(1, snr: 20)))
+        bench.step(.received(hall, HubBench.candidate(1, snr: 10)))
+        let first = bench.last.grants[0].conversationID
+        bench.speak(kitchen, 0..<5)
+        bench.step(.received(hall, HubBench.candidate(2, snr: 10)))
+        bench.end(kitchen, first, packets: 5)
+        bench.ready(300, isComplete: true)
+        bench.advance(.seconds(1))
+        bench.all = []
+        bench.step(.received(hall, HubBench.candidate(3, snr: 10)))
+        #expect(bench.last.grants.map(\.to) == [hall])
+        #expect(bench.last.stream.contains { $0.hasSuffix("stop-1-cancelled") })
+        #expect(bench.last.outcomes == ["cancelled"])
+        let handicaps = bench.hub.decisions[bench.hub.decisions.count - 1].candidates.map(\.handicapDecibels)
+        #expect(handicaps == [0])
+    }
+
+    @Test("music pauses on every puck of the group while somebody is listened to and answered, and goes on afterwards")
+    func music() {
+        var bench = HubBench()
+        let kitchen = bench.connect("kitchen")
+        let hall = bench.connect("hall")
+        bench.step(.playRequested(request: 1, puckID: "hall", category: .music))
+        bench.ready(500, isComplete: true, playID: 1)
+        bench.played(hall, 50, heard: 40)
+        bench.step(.received(kitchen, HubBench.candidate(1, snr: 20)))
+        let conversation = bench.last.grants[0].conversationID
+        #expect(bench.last.stream.contains { $0.hasSuffix("pause-1") })
+        // What is asked for meanwhile waits too.
+        bench.step(.playRequested(request: 2, puckID: "kitchen", category: .notification))
+        bench.ready(10, isComplete: true, playID: 3)
+        bench.speak(kitchen, 0..<5)
+        bench.end(kitchen, conversation, packets: 5)
+        bench.ready(10, isComplete: true, playID: 2)
+        #expect(bench.last.stream.contains { $0.hasSuffix("start-2@0") })
+        let seen = bench.last.stream.count
+        bench.all = []
+        // thinking, the answer's start, ten packets and its stop.
+        bench.played(kitchen, seen, heard: 10, playID: 2, state: .ended)
+        #expect(bench.last.stream.contains { $0.hasSuffix("resume-1") })
+        #expect(bench.last.stream.contains { $0.hasSuffix("start-3@0") })
+    }
+
+    @Test("a puck that heard over its own loudspeaker is given back what that cost it")
+    func handicap() {
+        var bench = HubBench()
+        let kitchen = bench.connect("kitchen")
+        let hall = bench.connect("hall")
+        bench.step(.playRequested(request: 1, puckID: "kitchen", category: .music))
+        bench.ready(500, isComplete: true, playID: 1)
+        bench.step(.received(hall, HubBench.candidate(1, snr: 20)))
+        #expect(bench.last.grants.map(\.to) == [hall], "a puck that plays is not waited for")
+        bench.end(hall, bench.last.grants[0].conversationID, packets: 0, .silence)
+        bench.advance(.seconds(2))
+        _ = bench.connect("attic")
+        bench.step(.received(hall, HubBench.candidate(2, snr: 20)))
+        bench.step(.received(kitchen, HubBench.candidate(2, snr: 16)))
+        bench.advance(.milliseconds(100))
+        #expect(bench.all.grants.last?.to == kitchen)
+    }
+
+    @Test("a puck that arrives while somebody speaks to another one plays nothing before that is over")
+    func newcomer() {
+        var bench = HubBench()
+        let (kitchen, conversation) = bench.granted()
+        let hall = bench.connect("hall")
+        #expect(bench.last.welcomes[0].floor == conversation)
+        bench.step(.playRequested(request: 0, puckID: "hall", category: .announcement))
+        bench.ready(5, isComplete: true, playID: 2)
+        #expect(bench.all.sent.allSatisfy { if case .downStart = $0.control { false } else { true } })
+        bench.end(kitchen, conversation, packets: 0, .silence)
+        #expect(bench.last.stream.contains { $0.hasSuffix(":start-2@0") })
+        #expect(bench.last.sent.last?.to == hall)
+    }
+}

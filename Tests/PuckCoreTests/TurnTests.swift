@@ -31,7 +31,7 @@ struct TurnTests {
         bench.connect()
         _ = bench.wake()
         bench.on(.packetEncoded(levelDecibels: -30))
-        let effects = bench.control(.cancel(wakeID: 1, reason: .lost))
+        let effects = bench.control(.cancel(wakeID: 1, reason: .busy))
         #expect(effects.contains(.stopEncoding))
         #expect(effects.packets.isEmpty)
         #expect(!effects.contains { if case .playEarcon = $0 { true } else { false } })
@@ -203,5 +203,52 @@ struct TurnTests {
         #expect(lost.lights == [.error])
         #expect(lost.sent.contains { if case .status(let s) = $0 { !s.captureOK } else { false } })
         #expect(bench.on(.captureRestored).lights == [.idle])
+    }
+}
+
+@Suite("Standing by")
+struct StandbyTests {
+    private static func lost(_ bench: inout Bench, packets: Int = 10) -> [PuckEffect] {
+        bench.connect()
+        _ = bench.wake()
+        for _ in 0..<packets { bench.on(.packetEncoded(levelDecibels: -30)) }
+        return bench.control(.cancel(wakeID: 1, reason: .lost))
+    }
+
+    @Test("a loser is dark and silent, keeps its audio for two seconds, and then stops listening")
+    func loser() {
+        var bench = Bench()
+        let effects = Self.lost(&bench)
+        #expect(effects.lights == [.idle] && !effects.contains(.stopEncoding) && effects.packets.isEmpty)
+        #expect(!bench.wait(.milliseconds(1_999)).contains(.stopEncoding))
+        #expect(bench.wait(.milliseconds(1)).contains(.stopEncoding))
+    }
+
+    @Test("asked in the winner's place it sends what its window still holds, and goes on")
+    func granted() {
+        var bench = Bench()
+        _ = Self.lost(&bench, packets: 60)
+        let grant = bench.control(.grant(wakeID: 1, conversationID: "c2"))
+        #expect(grant.packets == Array(10..<60))
+        #expect(grant.contains(.playEarcon(.listening)) && grant.lights == [.listening])
+        #expect(bench.on(.packetEncoded(levelDecibels: -30)).packets == [60])
+    }
+
+    @Test("another wake, a lost link, mute or a hole ends it")
+    func ends() {
+        let events: [PuckEvent] = [
+            .socketClosed(reason: "x"), .muteRequested(true), .captureGap(samples: 9), .captureLost, .stopRequested,
+        ]
+        for event in events {
+            var bench = Bench()
+            _ = Self.lost(&bench)
+            #expect(bench.on(event).contains(.stopEncoding), "\(event)")
+        }
+        var bench = Bench()
+        _ = Self.lost(&bench)
+        let wakes = bench.wake().sent.filter { if case .wakeCandidate = $0 { true } else { false } }
+        #expect(wakes.count == 1)
+        _ = bench.control(.grant(wakeID: 1, conversationID: "c2"))
+        #expect(bench.puck.phase == .candidate, "the old wake's grant is handed back")
     }
 }

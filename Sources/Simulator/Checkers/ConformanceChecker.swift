@@ -30,6 +30,9 @@ struct ConformanceChecker {
         var granted: String?
         /// Packets of the conversation that is granted.
         var sentPackets = 0
+        /// The wake that it lost last, and whether it was asked all the same: then its packets may begin anywhere.
+        var lostWake: UInt32?
+        var isRunnerUp = false
         var hasEndedUplink = false
         /// The connection on which it was welcomed, while it has it.
         var isWelcome = false
@@ -72,8 +75,11 @@ struct ConformanceChecker {
             if let puck = dialogues[connection]?.puck { hubs[puck].listenedTo = nil }
         case .forgotten(let id):
             for puck in hubs.indices where hubs[puck].listenedTo == id { hubs[puck].listenedTo = nil }
-        case .hubHeardAudio(let connection, _, _):
-            if let puck = dialogues[connection]?.puck { hubs[puck].heardPackets += 1 }
+        case .hubHeardAudio(let connection, let sequence, _):
+            guard let puck = dialogues[connection]?.puck else { return }
+            // A runner-up may begin anywhere; who else may not is refused.
+            let isFirst = hubs[puck].heardPackets == 0 && pucks[puck].isRunnerUp
+            hubs[puck].heardPackets = isFirst ? Int(sequence.value) + 1 : hubs[puck].heardPackets + 1
         case .hubSent(let connection, let control, let sequence): hubSent(connection, control, sequence, findings)
         case .hubSentAudio(let connection, let sequence, _): streamed(connection, sequence, findings)
         case .socketLost(let puck, _), .socketDropped(let puck): pucks[puck].isWelcome = false
@@ -149,7 +155,9 @@ struct ConformanceChecker {
         if side.granted == nil || side.hasEndedUplink || !dialogue.heardWelcome {
             return findings.report(.conformance, puck, "sends audio packet \(sequence.value) without a grant")
         }
-        if sequence != SerialNumber.zero.advanced(by: side.sentPackets) {
+        if side.isRunnerUp, side.sentPackets == 0 {
+            pucks[puck].sentPackets = Int(sequence.value)
+        } else if sequence != SerialNumber.zero.advanced(by: side.sentPackets) {
             findings.report(.conformance, puck, "sends packet \(sequence.value) where \(side.sentPackets) is next")
         }
         pucks[puck].sentPackets += 1
@@ -163,8 +171,10 @@ struct ConformanceChecker {
             return
         }
         switch control {
-        case .grant(_, let id):
+        case .cancel(let wakeID, .lost): pucks[puck].lostWake = wakeID
+        case .grant(let wakeID, let id):
             pucks[puck].granted = id
+            pucks[puck].isRunnerUp = pucks[puck].lostWake == wakeID
             pucks[puck].sentPackets = 0
             pucks[puck].hasEndedUplink = false
         case .welcome(let welcome): welcomeHeard(puck, connection, welcome)
@@ -216,7 +226,8 @@ struct ConformanceChecker {
             dialogues[connection]!.nextSent = welcome.from
             if let next = welcome.uplinkNext {
                 dialogues[connection]!.wasEverGranted = true
-                if Int(next.value) != hubs[puck].heardPackets {
+                let isFree = hubs[puck].heardPackets == 0 && pucks[puck].isRunnerUp
+                if !isFree, Int(next.value) != hubs[puck].heardPackets {
                     isWrong("resumes with packet \(next.value), it has \(hubs[puck].heardPackets)")
                 }
             }

@@ -24,6 +24,11 @@ struct PlaysChecker {
     private var puckOf: [Int: Int] = [:]
     /// When the hub last had reason to forget a puck: an error, or its own word.
     private var forgotten: [Instant?]
+    /// The newest connection of each puck, and since when it has none.
+    private var connections: [Int: Int] = [:]
+    private var awaySince: [Int: Instant] = [:]
+    /// By the hub's clock.
+    private static let remembered = Interval.seconds(30)
 
     init(pucks: Int) {
         forgotten = [Instant?](repeating: nil, count: pucks)
@@ -35,6 +40,13 @@ struct PlaysChecker {
         switch observation {
         case .hubEnded: plays = [:]
         case .connectionOpened(let connection, let puck): puckOf[connection] = puck
+        case .hubHeard(let connection, .hello):
+            guard let puck = puckOf[connection] else { return }
+            connections[puck] = connection
+            awaySince[puck] = nil
+        case .connectionClosed(let connection):
+            guard let puck = puckOf[connection], connections[puck] == connection else { return }
+            awaySince[puck] = moment.local
         case .hubRefused(let connection, _), .hubHeardError(let connection, _):
             if let puck = puckOf[connection] { forgotten[puck] = moment.now }
         case .playPrepared(let puck, let playID, let category, let answer):
@@ -53,7 +65,10 @@ struct PlaysChecker {
         case .answerForgotten(let playID):
             guard let play = plays.removeValue(forKey: playID), play.outcome == nil else { return }
             // Only a puck of which nothing is kept loses its plays without a word.
-            if !disturbances.disturbed(play.puck, since: play.acceptedAt), forgotten[play.puck] != moment.now {
+            let isLongAway = awaySince[play.puck].map { moment.local - $0 >= Self.remembered } ?? false
+            if !disturbances.disturbed(play.puck, since: play.acceptedAt), forgotten[play.puck] != moment.now,
+                !isLongAway
+            {
                 findings.report(.playback, play.puck, "play \(playID) is forgotten without an end")
             }
         case .probed:

@@ -9,7 +9,10 @@ import PuckWire
 struct ResumeChecker {
     private struct Conversation {
         var id: String
+        var grantedAt: Instant
         var isListening = true
+        /// Somebody lost against this puck and stands by.
+        var hasRunnerUp = false
     }
 
     private struct State {
@@ -21,6 +24,10 @@ struct ResumeChecker {
         var isSuperseded = false
         var conversation: Conversation?
         var heardPackets = 0
+        /// The number of the first: a runner-up may begin anywhere.
+        var origin = SerialNumber.zero
+        var lostWake: UInt32?
+        var isRunnerUp = false
         var heardAt = Instant.zero
         var replayedAt: Instant?
         var loggedSince = Instant.zero
@@ -41,6 +48,11 @@ struct ResumeChecker {
     /// More may be over the log's bounds.
     private static let certainlyKept = 300
     private static let utteranceKept = Interval.seconds(2)
+    /// A winner that has not sent this much is replaced by the runner-up after so long, while that one stands by and the
+    /// way of its grant is not too long.
+    private static let proven = 50
+    private static let youngKept = Interval.milliseconds(300)
+    private static let standby = Interval.milliseconds(1_800)
     private static let kept = Interval.seconds(30)
     /// The window of 48 KiB, less a little more than the largest message.
     private static let crowded = 46 * 1024
@@ -71,8 +83,10 @@ struct ResumeChecker {
             states[puck].asked = states[puck].conversation
         case .hubHeard(let connection, .uplinkEnd):
             if let puck = puckOf[connection] { states[puck].conversation?.isListening = false }
-        case .hubHeardAudio(let connection, _, _):
-            if let puck = puckOf[connection] { states[puck].heardPackets += 1 }
+        case .hubHeardAudio(let connection, let sequence, _):
+            guard let puck = puckOf[connection] else { return }
+            if states[puck].heardPackets == 0, states[puck].isRunnerUp { states[puck].origin = sequence }
+            states[puck].heardPackets += 1
         case .hubRefused(let connection, _), .hubHeardError(let connection, _):
             // One about a connection that never got as far as hello says nothing about the stream.
             if let puck = puckOf[connection], states[puck].connection == connection { states[puck].hasError = true }
@@ -106,9 +120,17 @@ struct ResumeChecker {
         if control.isStreamed { return numbered(&states[puck], sequence, bytes: Self.controlBytes, now) }
         switch control {
         case .welcome(let welcome): welcomed(puck, connection, welcome, now, findings)
-        case .grant(_, let id):
-            states[puck].conversation = Conversation(id: id)
+        case .cancel(let wakeID, .lost):
+            states[puck].lostWake = wakeID
+            // Losers are told right after their winner.
+            for winner in states.indices where winner != puck && groups[winner] == groups[puck] {
+                if states[winner].conversation?.grantedAt == now { states[winner].conversation?.hasRunnerUp = true }
+            }
+        case .grant(let wakeID, let id):
+            states[puck].conversation = Conversation(id: id, grantedAt: now)
             states[puck].heardPackets = 0
+            states[puck].origin = .zero
+            states[puck].isRunnerUp = states[puck].lostWake == wakeID
             for other in states.indices where other != puck && groups[other] == groups[puck] {
                 if states[other].conversation != nil { states[other].isSuperseded = true }
             }
@@ -207,7 +229,8 @@ struct ResumeChecker {
             }
             return
         }
-        let expected = SerialNumber.zero.advanced(by: state.heardPackets)
+        let mayBeginAnywhere = state.isRunnerUp && state.heardPackets == 0
+        let expected = mayBeginAnywhere ? uplink.first : state.origin.advanced(by: state.heardPackets)
         let isHeld = !expected.isBefore(uplink.first) && !uplink.next.isBefore(expected)
         if isHeld, welcome.uplinkNext != expected {
             findings.report(.resume, puck, "\(asked.id) is not resumed, though packet \(expected.value) is held")
@@ -223,9 +246,17 @@ struct ResumeChecker {
         let state = states[puck]
         states[puck].conversation = nil
         guard let awaySince = state.awaySince, state.hello == nil, !state.hasError, state.heardPackets > 0,
-            state.conversation?.isListening == true, now - awaySince < Self.utteranceKept
+            state.conversation?.isListening == true,
+            now - awaySince < Self.wait(for: state, since: awaySince)
         else { return }
         findings.report(.resume, puck, "\(id) is given up after \((now - awaySince).wholeMilliseconds) ms away")
+    }
+
+    private static func wait(for state: State, since: Instant) -> Interval {
+        guard let conversation = state.conversation, conversation.hasRunnerUp, state.heardPackets < proven,
+            since - conversation.grantedAt + youngKept <= standby
+        else { return utteranceKept }
+        return youngKept
     }
 
     /// - Parameter isRemembered: whether the hub still has anything of this puck.

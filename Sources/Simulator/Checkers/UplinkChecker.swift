@@ -15,6 +15,10 @@ struct UplinkChecker {
     /// What each ended utterance has to hold.
     private var whole: [String: Int32] = [:]
     private var cutShort: Set<String> = []
+    /// Candidates that lost, by connection, and the conversations of those that were asked all the same: what they said
+    /// first fell out while they stood by.
+    private var losers: [Int: UInt32] = [:]
+    private var runnersUp: Set<String> = []
 
     mutating func watch(_ observation: Observation, _ moment: Moment, _ findings: Findings) {
         switch observation {
@@ -23,6 +27,9 @@ struct UplinkChecker {
         case .kept(let conversation, let sound): kept(conversation, sound, findings)
         case .puckSent(let puck, _, .uplinkEnd(let end)):
             if end.reason == .endpoint || end.reason == .timeout { whole[end.conversationID] = encoded[puck] ?? 0 }
+        case .hubSent(let connection, .cancel(let wakeID, .lost), _): losers[connection] = wakeID
+        case .hubSent(let connection, .grant(let wakeID, let conversation), _):
+            if losers.removeValue(forKey: connection) == wakeID { runnersUp.insert(conversation) }
         case .hubSent(_, .listenStop(let conversation, _), _): cutShort.insert(conversation)
         case .answerWanted(let conversation, _, _):
             let held = utterances[conversation]?.next ?? 0
@@ -35,6 +42,8 @@ struct UplinkChecker {
             utterances[conversation] = nil
             whole[conversation] = nil
             cutShort.remove(conversation)
+            runnersUp.remove(conversation)
+        case .connectionClosed(let connection): losers[connection] = nil
         case .hubEnded: utterances = [:]
         default: break
         }
@@ -42,7 +51,7 @@ struct UplinkChecker {
 
     private mutating func kept(_ conversation: String, _ sound: Sound, _ findings: Findings) {
         guard let utterance = utterances[conversation] else {
-            if sound.index != 0 {
+            if sound.index != 0, !runnersUp.contains(conversation) {
                 findings.report(.uplink, nil, "\(conversation) begins with packet \(sound.index) of its recording")
             }
             utterances[conversation] = Utterance(recording: sound.recording, next: sound.index + 1)

@@ -2,7 +2,8 @@ import PuckBase
 import PuckWire
 
 /// 2. Every candidate that the hub hears gets exactly one verdict, within the arbitration window, unless its connection
-/// ends. A grant may be taken back once (`degraded`). A puck gives up waiting only when something was wrong on the way.
+/// ends. A grant may be taken back once (`degraded`), and a loser be asked once in its winner's place, while it stands by.
+/// A puck gives up waiting only when something was wrong on the way.
 struct VerdictChecker {
     private struct Candidate: Hashable {
         var connection: Int
@@ -12,13 +13,18 @@ struct VerdictChecker {
         case awaited(since: Instant)
         case granted
         case cancelled
+        case standsBy(since: Instant)
     }
 
     /// The longest window that can be configured, and a little for rounding.
     private static let longest = Interval.milliseconds(125)
+    private static let standby = Interval.milliseconds(2_000)
 
     private var candidates: [Candidate: Verdict] = [:]
     private var awaited: [Candidate] = []
+    /// The wake that each conversation came from; the one that a puck asks to go on with, by its new connection.
+    private var wakeOf: [String: UInt32] = [:]
+    private var asked: [Int: String] = [:]
     private var askedAt: [Int: Instant] = [:]
     private var hubThawedAt = Instant.zero
 
@@ -39,24 +45,38 @@ struct VerdictChecker {
             }
             candidates[candidate] = .awaited(since: moment.local)
             awaited.append(candidate)
-        case .hubSent(let connection, .grant(let wakeID, _), _):
-            judged(Candidate(connection: connection, wakeID: wakeID), .granted, nil, findings)
+        case .hubHeard(let connection, .hello(let hello)): asked[connection] = hello.uplink?.conversationID
+        case .hubSent(let connection, .welcome(let welcome), _):
+            // What goes on on another connection keeps its verdict.
+            guard welcome.uplinkNext != nil, let wakeID = asked[connection].flatMap({ wakeOf[$0] }) else { return }
+            candidates[Candidate(connection: connection, wakeID: wakeID)] = .granted
+        case .forgotten(let id): wakeOf[id] = nil
+        case .hubSent(let connection, .grant(let wakeID, let id), _):
+            wakeOf[id] = wakeID
+            judged(Candidate(connection: connection, wakeID: wakeID), .granted, nil, moment.local, findings)
         case .hubSent(let connection, .cancel(let wakeID, let reason), _):
-            judged(Candidate(connection: connection, wakeID: wakeID), .cancelled, reason, findings)
+            let isLoser = reason == .lost
+            judged(
+                Candidate(connection: connection, wakeID: wakeID),
+                isLoser ? .standsBy(since: moment.local) : .cancelled, reason, moment.local, findings)
         case .connectionClosed(let connection):
             // Few pucks, few candidates: a closed connection's are forgotten.
             candidates = candidates.filter { $0.key.connection != connection }
+            asked[connection] = nil
             awaited.removeAll { $0.connection == connection }
         case .hubEnded:
             candidates = [:]
             awaited = []
+            wakeOf = [:]
+            asked = [:]
         case .hubThawed: hubThawedAt = moment.local
         default: break
         }
     }
 
     private mutating func judged(
-        _ candidate: Candidate, _ verdict: Verdict, _ reason: HubControl.CancelReason?, _ findings: Findings
+        _ candidate: Candidate, _ verdict: Verdict, _ reason: HubControl.CancelReason?, _ local: Instant,
+        _ findings: Findings
     ) {
         switch candidates[candidate] {
         case nil: findings.report(.verdicts, nil, "a verdict for candidate \(candidate.wakeID), which nobody sent")
@@ -64,6 +84,12 @@ struct VerdictChecker {
         case .granted:
             if reason != .degraded {
                 findings.report(.verdicts, nil, "a second verdict for candidate \(candidate.wakeID), after its grant")
+            }
+        case .standsBy(let since):
+            if reason != nil {
+                findings.report(.verdicts, nil, "a second cancel for candidate \(candidate.wakeID)")
+            } else if local - max(since, hubThawedAt) > Self.standby {
+                findings.report(.verdicts, nil, "candidate \(candidate.wakeID) is asked when it no longer stands by")
             }
         case .cancelled:
             findings.report(.verdicts, nil, "a second verdict for candidate \(candidate.wakeID), after its cancel")

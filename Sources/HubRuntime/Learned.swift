@@ -1,0 +1,90 @@
+import HubCore
+import LinuxIO
+import PuckBase
+import Synchronization
+
+/// The file `learned` in the state folder: what the hub has learned about its pucks, kept over a restart. Written when a
+/// person corrects a decision, when the hub stops, and every `LearnedFile.often` wakes by a thread of its own, since a
+/// flush to a slow card would hold up the loop. A power cut costs at most that many wakes.
+///
+/// Thread: the loop's, except for the writing itself.
+final class LearnedFile {
+    static let often = 32
+
+    private let path: String
+    /// `Earshot.lessons` of what was last written, or is being written.
+    private var lessons = 0
+    private var writer: (thread: Thread, isDone: Done)?
+
+    private final class Done: Sendable {
+        let value = Atomic<Bool>(false)
+    }
+
+    init(folder: String) { path = folder + "/learned" }
+
+    deinit { writer?.thread.join() }
+
+    /// What is there; nothing, and a word in the log, when it cannot be used.
+    func read(_ log: Log) -> Earshot {
+        guard HubIdentity.exists(path) else { return Earshot() }
+        do throws(SystemError) {
+            let bytes = try readSmallFile(path, limit: Earshot.longestText)
+            do throws(EarshotTextError) {
+                return try Earshot(text: String(decoding: bytes, as: UTF8.self))
+            } catch {
+                ignored("line \(error.line) is none that a hub wrote", log)
+            }
+        } catch {
+            ignored(error.description, log)
+        }
+        return Earshot()
+    }
+
+    private func ignored(_ problem: String, _ log: Log) {
+        log.warning(
+            "learned.ignored",
+            [
+                Field("file", path), Field("problem", problem),
+                Field("advice", "the hub learns anew; the file is replaced"),
+            ])
+    }
+
+    /// After every event: writes when enough has been learned, without waiting for it.
+    func keepNowAndThen(_ earshot: Earshot, _ log: Log) {
+        guard earshot.lessons - lessons >= Self.often else { return }
+        if let writer {
+            guard writer.isDone.value.load(ordering: .acquiring) else { return }
+            writer.thread.join()
+        }
+        writer = nil
+        lessons = earshot.lessons
+        let done = Done()
+        let bytes = Array(earshot.text.utf8)
+        do throws(SystemError) {
+            let thread = try Thread(name: "learned") { [path] in
+                Self.write(path, bytes, log)
+                done.value.store(true, ordering: .releasing)
+            }
+            writer = (thread, done)
+        } catch {
+            log.warning("learned.not_kept", [Field("problem", error.description)])
+        }
+    }
+
+    /// Writes what is new, and waits for it.
+    func keep(_ earshot: Earshot, _ log: Log) {
+        writer?.thread.join()
+        writer = nil
+        guard earshot.lessons != lessons else { return }
+        lessons = earshot.lessons
+        Self.write(path, Array(earshot.text.utf8), log)
+    }
+
+    private static func write(_ path: String, _ bytes: [UInt8], _ log: Log) {
+        do throws(SystemError) {
+            try writeFileAtomically(path, bytes, mode: 0o600)
+        } catch {
+            log.warning("learned.not_kept", [Field("problem", error.description)])
+        }
+    }
+}
