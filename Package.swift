@@ -65,7 +65,7 @@ let package = Package(
             name: "PuckRuntime",
             dependencies: [
                 "PuckCore", "CLinux", "LinuxIO", "ALSADevice", "BoardIO", "Resampler", "OpusCodec", "LinkTransport",
-                "Settings",
+                "Settings", "WAVFile",
             ]),
         .target(
             name: "HubRuntime",
@@ -109,13 +109,15 @@ let package = Package(
             name: "PuckRuntimeTests",
             dependencies: [
                 "PuckRuntime", "PuckCore", "PuckAudio", "AudioRing", "BoardIO", "OpusCodec", "PuckWire", "PuckBase",
-                "LinkTransport", "LinuxIO", "Settings", "CLinux",
+                "LinkTransport", "LinuxIO", "Settings", "CLinux", "WAVFile",
             ]),
         .testTarget(name: "ALSADeviceTests", dependencies: ["ALSADevice", "CALSA", "CLinux", "WAVFile"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
         .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "PuckBase", "CLinux"]),
-        .testTarget(name: "ConfigurationTests", dependencies: ["PuckRuntime", "HubRuntime", "Settings", "LinuxIO"]),
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: ["PuckRuntime", "HubRuntime", "Settings", "LinuxIO", "ALSADevice"]),
     ]
 )
 

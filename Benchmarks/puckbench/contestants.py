@@ -178,7 +178,7 @@ class Puckd:
         configuration.write_text(
             f"[hub]\nhost = 127.0.0.1\nport = {port}\ncertificate_name = localhost\n"
             f"ca_file = {place.folder}/hub/hub.crt\ntoken_file = {place.folder}/token\n"
-            "[puck]\nid = bench\n"
+            "[puck]\nid = bench\nstate_dir =\n"
             f"[capture]\ndevice = mic\nbuffer_ms = {BUFFER_MILLISECONDS}\n"
             # Silence of zeros, and a device that valgrind's slowness makes wrong in its rate, are meant here.
             "zeros_ms = 0\nrate_tolerance_percent = 0\n"

@@ -2,10 +2,12 @@ import CALSA
 import CALSAShim
 import CLinux
 
-/// Why a sound device cannot be used, and what to do about it.
+/// Why a sound device, or its mixer, cannot be used, and what to do about it.
 public struct DeviceError: Error, Equatable, Sendable {
     public enum Code: Int, CaseIterable, Sendable {
         case noSuchDevice
+        /// The card is there, and has no control of that name.
+        case noSuchControl
         case busy
         case noUsableFormat
         case permissionDenied
@@ -24,6 +26,7 @@ public struct DeviceError: Error, Equatable, Sendable {
         public var word: StaticString {
             switch self {
             case .noSuchDevice: "missing"
+            case .noSuchControl: "control"
             case .busy: "busy"
             case .noUsableFormat: "format"
             case .permissionDenied: "permission"
@@ -126,7 +129,7 @@ extension DeviceError {
     }
 
     /// libasound's own words when it had any, else the errno's.
-    private static func reason(_ number: Int32) -> String {
+    static func reason(_ number: Int32) -> String {
         let said = String(cString: puck_alsa_message())
         let plain = String(cString: snd_strerror(-number))
         return said.isEmpty ? plain : "\(plain) (\(said))"

@@ -39,8 +39,10 @@ private func alsaFormat(_ format: SampleFormat) -> snd_pcm_format_t {
     }
 }
 
-private func preferredFormat(_ pcm: OpaquePointer, _ parameters: OpaquePointer) -> SampleFormat? {
-    for format in [SampleFormat.s16, .s32, .s24, .s24Packed]
+private func preferredFormat(
+    _ pcm: OpaquePointer, _ parameters: OpaquePointer, wanted: SampleFormat?
+) -> SampleFormat? {
+    for format in wanted.map({ [$0] }) ?? [SampleFormat.s16, .s32, .s24, .s24Packed]
     where snd_pcm_hw_params_test_format(pcm, parameters, alsaFormat(format)) == 0 {
         return format
     }
@@ -62,7 +64,7 @@ private func setHardware(
     // No resampling behind our back: the plug layer's is a linear interpolation. Ours follows, and is measured.
     snd_pcm_hw_params_set_rate_resample(pcm, parameters, 0)
     guard snd_pcm_hw_params_set_access(pcm, parameters, SND_PCM_ACCESS_RW_INTERLEAVED) == 0,
-        let format = preferredFormat(pcm, parameters),
+        let format = preferredFormat(pcm, parameters, wanted: request.format),
         snd_pcm_hw_params_set_format(pcm, parameters, alsaFormat(format)) == 0
     else { throw unusable(request, direction, offer) }
 

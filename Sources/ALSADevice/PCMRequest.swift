@@ -16,6 +16,8 @@ public struct PCMRequest: Equatable, Sendable {
     public var rate: Int
     /// Exactly this many channels, 1…8; 0: as few as the device has.
     public var channels: Int
+    /// The layout of a sample; nil for the one of the device's that needs the least work.
+    public var format: SampleFormat?
     /// Milliseconds between two wake-ups, 1…100. 10 ms: the wake detector's and Opus's common divisor.
     public var periodMilliseconds: Int
     /// Milliseconds that the device can go on without being served, 10…2,000 and at least two periods.
@@ -25,12 +27,13 @@ public struct PCMRequest: Equatable, Sendable {
     public var waitMilliseconds: Int
 
     public init(
-        device: String = "default", rate: Int = 16_000, channels: Int = 0, periodMilliseconds: Int = 10,
-        bufferMilliseconds: Int = 100, waitMilliseconds: Int = 500
+        device: String = "default", rate: Int = 16_000, channels: Int = 0, format: SampleFormat? = nil,
+        periodMilliseconds: Int = 10, bufferMilliseconds: Int = 100, waitMilliseconds: Int = 500
     ) {
         self.device = device
         self.rate = rate
         self.channels = channels
+        self.format = format
         self.periodMilliseconds = periodMilliseconds
         self.bufferMilliseconds = bufferMilliseconds
         self.waitMilliseconds = waitMilliseconds

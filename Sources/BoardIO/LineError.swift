@@ -1,7 +1,7 @@
 import CGPIOD
 import CLinux
 
-/// Why a GPIO line cannot be used, and what to do about it.
+/// Why a GPIO line, or a light, cannot be used, and what to do about it.
 public struct LineError: Error, Equatable, Sendable {
     public enum Code: Equatable, Sendable {
         case noSuchChip
@@ -76,14 +76,16 @@ extension LineError {
         LineError(
             .noSuchLine, errno: EINVAL,
             context: "GPIO chip '\(chip)' has no line \(offset): it has \(lineCount), 0 to \(lineCount - 1)",
-            advice: "Correct the number in [gpio]; 'gpioinfo' lists the lines with their names.")
+            advice: "Correct the number in [gpio] or [lights]; 'gpioinfo' lists the lines with their names.")
     }
 
     /// What a refused request means.
     /// - Parameter result: negative errno.
-    static func requesting(_ place: String, _ request: LineRequest, result: Int32, holder: String) -> LineError {
+    static func requesting(
+        _ place: String, _ request: LineRequest, verb: String = "watched", result: Int32, holder: String
+    ) -> LineError {
         let number = -result
-        let context = "\(place) cannot be watched: \(reason(number))"
+        let context = "\(place) cannot be \(verb): \(reason(number))"
         switch number {
         case EBUSY:
             return LineError(
@@ -125,7 +127,7 @@ extension LineError {
             advice: "It is looked for again by itself; plug it in again, or load its driver, when it was taken away.")
     }
 
-    private static func reason(_ number: Int32) -> String {
+    static func reason(_ number: Int32) -> String {
         guard let text = strerror(number) else { return "error \(number)" }
         return String(cString: text)
     }

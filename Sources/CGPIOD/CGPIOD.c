@@ -32,6 +32,8 @@ static void *symbol(const char *name)
 
 // A function of libgpiod, with the type that its header gives it. Looked up at each call: they are a few in a second.
 #define LIB(name) ((__typeof__(&name))symbol(#name))
+// The same, looked up once: bits of light go through it by the thousand.
+#define LIB_ONCE(name) ({ static __typeof__(&name) found; found ? found : (found = LIB(name)); })
 
 struct puck_gpio_line {
     int descriptor;
@@ -119,6 +121,26 @@ int puck_gpio_request(
     return 0;
 }
 
+int puck_gpio_request_output(
+    struct gpiod_chip *chip, unsigned offset, bool active_low, const char *consumer, struct puck_gpio_line **result)
+{
+    struct gpiod_line *line = LIB(gpiod_chip_get_line)(chip, offset);
+    if (!line || LIB(gpiod_line_request_output_flags)(line, consumer, flags(PUCK_GPIO_AS_IS, active_low), 0) < 0)
+        return failure();
+    *result = malloc(sizeof **result);
+    if (!*result) {
+        LIB(gpiod_line_release)(line);
+        return -ENOMEM;
+    }
+    **result = (struct puck_gpio_line){-1, offset, chip, line};
+    return 0;
+}
+
+int puck_gpio_set(struct puck_gpio_line *line, bool active)
+{
+    return LIB_ONCE(gpiod_line_set_value)(line->line, active) < 0 ? failure() : 0;
+}
+
 void puck_gpio_release(struct puck_gpio_line *line)
 {
     LIB(gpiod_line_release)(line->line);
@@ -182,8 +204,9 @@ static enum gpiod_line_bias library_bias(enum puck_gpio_bias bias)
 }
 
 // NULL, with errno, when the request was refused.
-static struct gpiod_line_request *request_edges(
-    struct gpiod_chip *chip, unsigned offset, enum puck_gpio_bias bias, bool active_low, const char *consumer)
+static struct gpiod_line_request *request_line(
+    struct gpiod_chip *chip, unsigned offset, bool output, enum puck_gpio_bias bias, bool active_low,
+    const char *consumer)
 {
     struct gpiod_line_settings *settings = LIB(gpiod_line_settings_new)();
     struct gpiod_line_config *lines = LIB(gpiod_line_config_new)();
@@ -191,9 +214,14 @@ static struct gpiod_line_request *request_edges(
     struct gpiod_line_request *request = NULL;
     errno = ENOMEM;
     if (settings && lines && config) {
-        LIB(gpiod_line_settings_set_direction)(settings, GPIOD_LINE_DIRECTION_INPUT);
-        LIB(gpiod_line_settings_set_edge_detection)(settings, GPIOD_LINE_EDGE_BOTH);
-        LIB(gpiod_line_settings_set_bias)(settings, library_bias(bias));
+        if (output) {
+            LIB(gpiod_line_settings_set_direction)(settings, GPIOD_LINE_DIRECTION_OUTPUT);
+            LIB(gpiod_line_settings_set_output_value)(settings, GPIOD_LINE_VALUE_INACTIVE);
+        } else {
+            LIB(gpiod_line_settings_set_direction)(settings, GPIOD_LINE_DIRECTION_INPUT);
+            LIB(gpiod_line_settings_set_edge_detection)(settings, GPIOD_LINE_EDGE_BOTH);
+            LIB(gpiod_line_settings_set_bias)(settings, library_bias(bias));
+        }
         LIB(gpiod_line_settings_set_active_low)(settings, active_low);
         LIB(gpiod_request_config_set_consumer)(config, consumer);
         if (LIB(gpiod_line_config_add_line_settings)(lines, &offset, 1, settings) == 0)
@@ -212,7 +240,7 @@ int puck_gpio_request(
     struct puck_gpio_line **result)
 {
     *result = NULL;
-    struct gpiod_line_request *request = request_edges(chip, offset, bias, active_low, consumer);
+    struct gpiod_line_request *request = request_line(chip, offset, false, bias, active_low, consumer);
     if (!request)
         return failure();
     int error = stop_blocking(LIB(gpiod_line_request_get_fd)(request));
@@ -228,10 +256,33 @@ int puck_gpio_request(
     return 0;
 }
 
+int puck_gpio_request_output(
+    struct gpiod_chip *chip, unsigned offset, bool active_low, const char *consumer, struct puck_gpio_line **result)
+{
+    struct gpiod_line_request *request = request_line(chip, offset, true, PUCK_GPIO_AS_IS, active_low, consumer);
+    if (!request)
+        return failure();
+    *result = malloc(sizeof **result);
+    if (!*result) {
+        LIB(gpiod_line_request_release)(request);
+        return -ENOMEM;
+    }
+    **result = (struct puck_gpio_line){-1, offset, request, NULL};
+    LIB(gpiod_chip_close)(chip);
+    return 0;
+}
+
+int puck_gpio_set(struct puck_gpio_line *line, bool active)
+{
+    enum gpiod_line_value value = active ? GPIOD_LINE_VALUE_ACTIVE : GPIOD_LINE_VALUE_INACTIVE;
+    return LIB_ONCE(gpiod_line_request_set_value)(line->request, line->offset, value) < 0 ? failure() : 0;
+}
+
 void puck_gpio_release(struct puck_gpio_line *line)
 {
     LIB(gpiod_line_request_release)(line->request);
-    LIB(gpiod_edge_event_buffer_free)(line->events);
+    if (line->events)
+        LIB(gpiod_edge_event_buffer_free)(line->events);
     free(line);
 }
 

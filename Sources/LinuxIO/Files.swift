@@ -78,6 +78,20 @@ private func flushFolder(of path: String) {
     close(descriptor)
 }
 
+/// The names in a folder, sorted, without those that begin with a dot; none when there is no such folder.
+public func folderEntries(_ path: String) -> [String] {
+    guard let folder = opendir(path) else { return [] }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+        let name = withUnsafePointer(to: &entry.pointee.d_name) {
+            $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+        }
+        if name.utf8.first != UInt8(ascii: ".") { names.append(name) }
+    }
+    return names.sorted()
+}
+
 /// This machine's name as the kernel knows it; "localhost" when it has none.
 public func hostName() -> String {
     var buffer = [CChar](repeating: 0, count: Int(HOST_NAME_MAX) + 1)

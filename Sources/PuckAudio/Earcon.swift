@@ -30,6 +30,13 @@ public enum Earcon: String, CaseIterable, Sendable {
         }
     }
 
+    /// Its tones, Hz.
+    public var frequencies: [Float] {
+        var all: [Float] = []
+        for note in notes where note.frequency > 0 && !all.contains(note.frequency) { all.append(note.frequency) }
+        return all
+    }
+
     /// The samples, 16 kHz mono.
     /// - Parameter levelDecibels: peak level, dB relative to full scale; −60…0.
     public func samples(levelDecibels: Float) -> [Int16] {

@@ -23,6 +23,9 @@ public enum Level {
     /// The factor on an amplitude that changes its level by so many decibels.
     public static func factor(decibels: Double) -> Double { pow(10, decibels / 20) }
 
+    /// The other way round; for a factor above 0.
+    public static func decibels(factor: Double) -> Double { 20 * log10(factor) }
+
     @_noLocks @_noAllocation
     public static func decibels(_ samples: UnsafeBufferPointer<Int16>) -> Float {
         decibels(energy: energy(samples), count: samples.count)

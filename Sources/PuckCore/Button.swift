@@ -21,13 +21,18 @@ struct Debounce: Equatable, Sendable {
     /// How long a change must last. Switches bounce for 1 to 5 ms, old ones for 10; nobody presses for less than 40.
     static let settles = Interval.milliseconds(20)
 
+    /// `Self.settles`, or what this switch needs.
+    let settles: Interval
     private(set) var level: Bool
     /// Since when the line has been at the other level.
     private(set) var changedAt: Instant?
 
-    init(_ level: Bool) { self.level = level }
+    init(_ level: Bool, settles: Interval) {
+        self.level = level
+        self.settles = settles
+    }
 
-    var deadline: Instant? { changedAt.map { $0 + Self.settles } }
+    var deadline: Instant? { changedAt.map { $0 + settles } }
 
     /// The line was seen at a level.
     mutating func observe(_ seen: Bool, at time: Instant) {
@@ -37,7 +42,7 @@ struct Debounce: Equatable, Sendable {
 
     /// Takes the change over when it has lasted until `now`; returns the moment at which it began.
     mutating func settle(at now: Instant) -> Instant? {
-        guard let changedAt, changedAt + Self.settles <= now else { return nil }
+        guard let changedAt, changedAt + settles <= now else { return nil }
         level.toggle()
         self.changedAt = nil
         return changedAt
@@ -64,20 +69,28 @@ public struct Button: Equatable, Sendable {
     private var line: Debounce?
     /// Since when the button has been down, as long as that press has not been reported.
     private var downSince: Instant?
+    private let longPress: Interval
+    private let settles: Interval
 
-    public init() {}
+    /// - Parameters:
+    ///   - longPress: more than `settles`.
+    ///   - settles: how long a change must last to count; nil for 20 ms.
+    public init(longPress: Interval = Self.longPress, settles: Interval? = nil) {
+        self.longPress = longPress
+        self.settles = settles ?? Debounce.settles
+    }
 
     /// When the level is to be read again.
     public var nextDeadline: Instant? {
         guard let line else { return nil }
         // A release that has begun decides first: until it has settled, nobody knows how long the press was.
-        return line.deadline ?? downSince.map { $0 + Self.longPress }
+        return line.deadline ?? downSince.map { $0 + longPress }
     }
 
     public mutating func step(_ event: LineEvent, now: Instant, into presses: inout [Press]) {
         switch event {
         case .opened(let isActive):
-            line = Debounce(isActive)
+            line = Debounce(isActive, settles: settles)
             downSince = nil
         case .edge(let isActive, let time):
             // What had settled before this edge comes first, however late the edge is heard of. Not what would have until
@@ -101,10 +114,10 @@ public struct Button: Equatable, Sendable {
                 downSince = changed
             } else if let began = downSince {
                 downSince = nil
-                presses.append(changed - began < Self.longPress ? .short : .long)
+                presses.append(changed - began < longPress ? .short : .long)
             }
         }
-        guard let began = downSince, line?.changedAt == nil, began + Self.longPress <= now else { return }
+        guard let began = downSince, line?.changedAt == nil, began + longPress <= now else { return }
         downSince = nil
         presses.append(.long)
     }
@@ -114,8 +127,10 @@ public struct Button: Equatable, Sendable {
 /// switch that cannot be read mutes, since nobody can know that it does not.
 public struct MuteSwitch: Equatable, Sendable {
     private var line: Debounce?
+    private let settles: Interval
 
-    public init() {}
+    /// - Parameter settles: how long an unmuting must last to count; nil for 20 ms.
+    public init(settles: Interval? = nil) { self.settles = settles ?? Debounce.settles }
 
     public var isMuted: Bool { line?.level ?? true }
 
@@ -127,7 +142,7 @@ public struct MuteSwitch: Equatable, Sendable {
 
     public mutating func step(_ event: LineEvent, now: Instant) {
         switch event {
-        case .opened(let isActive): line = Debounce(isActive)
+        case .opened(let isActive): line = Debounce(isActive, settles: settles)
         case .edge(let isActive, let time):
             _ = line?.settle(at: time)
             see(isActive, at: time)
@@ -141,6 +156,6 @@ public struct MuteSwitch: Equatable, Sendable {
 
     private mutating func see(_ isActive: Bool, at time: Instant) {
         if line == nil { return }
-        if isActive { line = Debounce(true) } else { line?.observe(false, at: time) }
+        if isActive { line = Debounce(true, settles: settles) } else { line?.observe(false, at: time) }
     }
 }

@@ -29,16 +29,19 @@ public struct Puck: Sendable {
         /// 0…100.
         public var volume: Int
         public var earconsEnabled: Bool
+        /// The earcon for listening comes out of a file: it cannot be taken out of what is sent.
+        public var listeningIsRecorded: Bool
         /// The least that is collected of a play before it sounds; the measured jitter adds to it.
         public var playoutDelayMilliseconds: Int
 
         public init(
             endpoint: Endpointer.Parameters = .init(), volume: Int = 80, earconsEnabled: Bool = true,
-            playoutDelayMilliseconds: Int = 60
+            listeningIsRecorded: Bool = false, playoutDelayMilliseconds: Int = 60
         ) {
             self.endpoint = endpoint
             self.volume = volume
             self.earconsEnabled = earconsEnabled
+            self.listeningIsRecorded = listeningIsRecorded
             self.playoutDelayMilliseconds = playoutDelayMilliseconds
         }
     }
@@ -47,7 +50,7 @@ public struct Puck: Sendable {
     enum Deadline: Int, CaseIterable, Sendable {
         case reconnect, connecting, greeting, ping, silence, stable, offline
         case verdict, standby, listening, answer, interrupted
-        case playedReport, statusReport, playbackStall, lostPlay
+        case playedReport, statusReport, playbackStall, lostPlay, volumeShown
     }
 
     /// The transport. `down` → connecting (deadline reconnect); connecting → greeting (socketOpened) or down;
@@ -109,6 +112,9 @@ public struct Puck: Sendable {
     /// The longest time for which a cut-off speaker is waited for.
     static let interruptedTimeout = Interval.seconds(15)
 
+    /// The lights show a new volume for so long: long enough to turn it on, short enough not to hide much.
+    static let volumeShownFor = Interval.seconds(2)
+
     let identity: Identity
     var parameters: Parameters
     var random: SeededGenerator
@@ -155,6 +161,10 @@ public struct Puck: Sendable {
     var volume: Int
     var captureOK = true
     var playbackOK = true
+    var isDegraded = false
+    var isPairing = false
+    /// Until then the loudspeaker plays a sound of its own.
+    var earconUntil = Instant.zero
     var xruns = 0
     var gapSamples: Int64 = 0
     private var shownLights: Lights?
@@ -187,6 +197,8 @@ public struct Puck: Sendable {
     var isSounding: Bool { active.map { !$0.isDry || (link == .up && !$0.isOrphan) } ?? false }
 
     public var isMuted: Bool { muted }
+    /// Muted, and not by the hub: what a person has done outlasts a restart.
+    public var isMutedByPerson: Bool { muted && !mutedByHub }
     public var isConnected: Bool { link == .up }
     public var currentVolume: Int { volume }
     /// Whether the microphone works, and the loudspeaker.
@@ -225,7 +237,10 @@ public struct Puck: Sendable {
         case .talkRequested(let position): talkRequested(position, now, &effects)
         case .stopRequested: stopRequested(now, &effects)
         case .muteRequested(let on): setMuted(on, now, &effects)
-        case .volumeRequested(let volume): setVolume(volume, &effects)
+        case .volumeRequested(let volume): changeVolume(volume, now, &effects)
+        case .pairingChanged(let isOn): isPairing = isOn
+        case .degradedChanged(let isOn): isDegraded = isOn
+        case .earconStarted(let until): earconUntil = until
         case .playbackAdvanced(let samples): playbackAdvanced(samples, now, &effects)
         case .playbackStarved: playbackStarved(now, &effects)
         case .playbackDrained: playbackEnded(now, &effects)
@@ -254,13 +269,16 @@ public struct Puck: Sendable {
         case .statusReport: reportStatus(now, &effects)
         case .playbackStall: playbackStalled(now, &effects)
         case .lostPlay: playbackGivenUp(now, &effects)
+        case .volumeShown: break  // the lights are derived anew
         }
     }
 
     private mutating func showLights(_ effects: inout [PuckEffect]) {
         let linkView: LinkView = link == .up ? .up : isOffline ? .offline : everConnected ? .reconnecting : .starting
         let next = lights(
-            for: StatusView(phase: phase, link: linkView, muted: muted, fault: !captureOK || !playbackOK))
+            for: StatusView(
+                phase: phase, link: linkView, muted: muted, fault: !captureOK || !playbackOK, degraded: isDegraded,
+                volumeChanged: deadlines[.volumeShown] != nil, pairing: isPairing))
         if next != shownLights {
             shownLights = next
             effects.append(.showLights(next))

@@ -32,6 +32,13 @@ extension Puck {
         reportStatus(now, &effects)
     }
 
+    /// Somebody wants another volume: it is shown, and heard unless something else is, or somebody speaks.
+    mutating func changeVolume(_ requested: Int, _ now: Instant, _ effects: inout [PuckEffect]) {
+        setVolume(requested, &effects)
+        deadlines[.volumeShown] = now + Self.volumeShownFor
+        if turn == .idle, !isSounding { playEarcon(.volume, &effects) }
+    }
+
     mutating func setVolume(_ requested: Int, _ effects: inout [PuckEffect]) {
         volume = min(100, max(0, requested))
         effects.append(.setVolume(volume))

@@ -37,7 +37,16 @@ public enum PuckEvent: Equatable, Sendable {
     case muteRequested(Bool)
     case volumeRequested(Int)
 
+    /// Pairing has begun or ended.
+    case pairingChanged(Bool)
+
+    // The board.
+    /// Something without which the puck still serves is broken (true), or nothing of that kind is any more.
+    case degradedChanged(Bool)
+
     // The loudspeaker.
+    /// An earcon sounds until then, its echo included: what is heard meanwhile wakes nobody.
+    case earconStarted(until: Instant)
     /// How many samples of the active play have been heard since its `startPlayback`, pauses left out.
     case playbackAdvanced(samples: Int64)
     /// The active play ran dry before its end: silence until more comes.

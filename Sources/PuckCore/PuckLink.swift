@@ -130,7 +130,7 @@ extension Puck {
         case .uplinkAck(let conversationID, let next): acknowledged(conversationID, next, now, &effects)
         case .listenStop(let conversationID, _): listenStopped(conversationID, now, &effects)
         case .set(let volume, let muted):
-            if let volume { setVolume(volume, &effects) }
+            if let volume { changeVolume(volume, now, &effects) }
             if let muted { mutedByTheHub(muted, now, &effects) }
         case .ping(let ping):
             let t = now.clockMilliseconds

@@ -85,7 +85,10 @@ extension Puck {
         else { return }
         switch phase {
         case .listening, .thinking, .speaking: break  // our own view of these is earlier and as good
-        case .idle: endTurn(&effects)
+        case .idle:
+            // Done, and nothing to say about it: a spoken answer would have begun by now.
+            if case .thinking = turn { playEarcon(.done, &effects) }
+            endTurn(&effects)
         case .error, .degraded:
             endTurn(&effects)
             playEarcon(.failed, &effects)

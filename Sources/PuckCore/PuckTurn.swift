@@ -13,6 +13,8 @@ extension Puck {
         guard isFree else { return }
         // While the loudspeaker talks, a detector without echo cancellation hears mostly itself.
         guard !isSounding else { return logIgnored("busy", &effects) }
+        // An earcon is as loud as a voice.
+        guard now >= earconUntil else { return logIgnored("earcon", &effects) }
         guard link == .up else { return logIgnored("no-hub", &effects) }
         becomeCandidate(finding, onset, preroll: true, now, &effects)
     }
@@ -51,9 +53,7 @@ extension Puck {
         hasCaptureGap = false
         utteranceEnd = nil
         unwantedConversation = nil
-        // Behind a button stands no measurement of the room.
-        let isMeasured = finding.noiseDecibels > Level.floorDecibels
-        endpointer = Endpointer(parameters.endpoint, noiseDecibels: isMeasured ? finding.noiseDecibels : nil)
+        endpointer = Endpointer(parameters.endpoint, noiseDecibels: isWokenByVoice ? finding.noiseDecibels : nil)
         let candidate = WakeCandidate(
             wakeID: lastWakeID, phrase: identity.phrase, onsetMilliseconds: Double(onset.nanoseconds) / 1e6,
             snrDecibels: Double(finding.levelDecibels - finding.noiseDecibels),
@@ -72,6 +72,9 @@ extension Puck {
         effects.append(.send(.wakeCandidate(candidate)))
         effects.append(.startEncoding(onset: finding.onset, preroll: preroll))
     }
+
+    /// Behind a button stands no measurement of the room.
+    private var isWokenByVoice: Bool { lastFinding.map { $0.noiseDecibels > Level.floorDecibels } ?? false }
 
     private func logIgnored(_ reason: String, _ effects: inout [PuckEffect]) {
         effects.append(.log(LogRecord(.info, "wake.ignored", [.init("reason", reason)])))
@@ -105,7 +108,8 @@ extension Puck {
         deadlines.clear(.verdict)
         let limit = Interval.milliseconds(parameters.endpoint.utteranceLimitMilliseconds)
         deadlines[.listening] = now + limit + Self.listeningReserve
-        playEarcon(.listening, &effects)
+        // In the middle of somebody's words there is no room for a sound that only silence can keep from being sent.
+        if !parameters.listeningIsRecorded || !isWokenByVoice { playEarcon(.listening, &effects) }
         sendPending(&effects)
     }
 
@@ -136,7 +140,9 @@ extension Puck {
         if turn == .idle { return }  // the last packet before `stopEncoding` took effect
         if case .thinking = turn { return }
         if !window.append() { utteranceHasHole = true }
-        let endpoint = endpointer?.observe(packetLevelDecibels: level)
+        // What is left of an earcon is no speech; after a voice there was speech anyway.
+        let isHeard = isWokenByVoice || now >= earconUntil
+        let endpoint = isHeard ? endpointer?.observe(packetLevelDecibels: level) : nil
         if turn == .interrupted {
             if endpoint != nil { endTurn(&effects) }
             return

@@ -9,8 +9,8 @@ import PuckCore
 final class BoardInputs {
     private let button: WatchedLine?
     private let mute: WatchedLine?
-    private var buttonState = Button()
-    private var muteState = MuteSwitch()
+    private var buttonState: Button
+    private var muteState: MuteSwitch
     /// What the core was told last; it begins unmuted.
     private var saidMuted = false
     private let log: Log
@@ -37,6 +37,9 @@ final class BoardInputs {
         }
         button = line("button", settings.button, "the button does nothing")
         mute = line("mute", settings.mute, "the puck is muted, since the switch may be on")
+        let settles = Interval.milliseconds(settings.debounceMilliseconds)
+        buttonState = Button(longPress: .milliseconds(settings.longPressMilliseconds), settles: settles)
+        muteState = MuteSwitch(settles: settles)
         self.log = log
         self.clock = clock
         self.ring = ring
@@ -76,6 +79,9 @@ final class BoardInputs {
         guard mute != nil, muteState.isMuted else { return nil }
         return muteState.isReadable ? "the mute switch is on" : "the mute switch cannot be read: the log says why"
     }
+
+    /// Whether the puck serves without something that it should have. A lost mute switch is more than that: it mutes.
+    var isDegraded: Bool { button.map { !$0.isOpen } ?? false }
 
     /// For `puckctl status`.
     var summary: String {

@@ -127,7 +127,7 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
 
     /// Opens the device and captures until it is lost or the thread is asked to end.
     private func useDevice() throws(DeviceError) {
-        var device = try CaptureDevice.open(settings.capture.request)
+        var device = try CaptureDevice.open(settings.captureRequest)
         device.format.isRealTime = LinuxIO.Thread.isRealTime
         let resampler: Resampler
         do throws(Resampler.Unsupported) {
@@ -153,7 +153,7 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
             zeroReports = 0
         }
         if errno != 0 {
-            throw DeviceError.lost(settings.capture.device, .capture, errno: errno)
+            throw DeviceError.lost(device.format.device, .capture, errno: errno)
         }
     }
 }

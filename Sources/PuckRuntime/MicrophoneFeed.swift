@@ -25,6 +25,11 @@ final class MicrophoneFeed {
     private let block: UnsafeMutableBufferPointer<Int16>
     let slots = PacketSlots(count: UplinkWindow.slotCount)
     private(set) var isRunning = false
+    /// Where an earcon is in the recording; empty when there was none of late.
+    private var earcon: Range<Int64> = 0..<0
+    private var earconFilter = EarconFilter()
+    /// What cannot be taken out of the recording is not sent at all.
+    private var earconIsSilenced = false
 
     init(ring: AudioRing, encoder: consuming OpusEncoder) {
         self.ring = ring
@@ -54,6 +59,27 @@ final class MicrophoneFeed {
         reader.cancelWake()
     }
 
+    /// An earcon sounds now: its tones are taken out of what is recorded from here on.
+    /// - Parameters:
+    ///   - frequencies: of its tones; nil when it has others than a few, and silence is sent in its place.
+    ///   - samples: how long it can be heard, from now on.
+    func cancelEarcon(_ frequencies: [Float]?, samples: Int64) {
+        let position = ring.producer.position
+        if position >= earcon.upperBound {
+            earconFilter.removeAll()
+            earconIsSilenced = false
+            earcon = position..<position
+        }
+        earcon = earcon.lowerBound..<max(earcon.upperBound, position + samples)
+        if let frequencies { earconFilter.add(frequencies) } else { earconIsSilenced = true }
+    }
+
+    /// The packet that ends at `end`.
+    private func removeEarcon(end: Int64) {
+        guard end > earcon.lowerBound, end - Int64(block.count) < earcon.upperBound else { return }
+        if earconIsSilenced { block.update(repeating: 0) } else { earconFilter.process(block) }
+    }
+
     /// Encodes what is there. `deliver` gets a gap (samples lost before this packet) and the packet's level, after the
     /// packet was put into the slot for `nextSequence()`.
     func pump(
@@ -74,6 +100,7 @@ final class MicrophoneFeed {
                 deliver(read.lost + Int64(read.count), Level.floorDecibels)
                 continue
             }
+            removeEarcon(end: reader.position)
             let slot = UplinkWindow.slot(of: nextSequence())
             slots.setLength(encode(into: slots.room(slot)), of: slot)
             deliver(read.lost, Level.decibels(UnsafeBufferPointer(block)))

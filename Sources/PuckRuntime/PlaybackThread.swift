@@ -122,7 +122,7 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
     }
 
     private func useDevice() throws(DeviceError) {
-        var device = try PlaybackDevice.open(settings.playback.request)
+        var device = try PlaybackDevice.open(settings.playbackRequest)
         device.format.isRealTime = LinuxIO.Thread.isRealTime
         let resampler: Resampler
         do throws(Resampler.Unsupported) {
@@ -144,7 +144,7 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
             workEvent.drain()
             let errno = loop.playAll()
             reader = loop.reader
-            if errno != 0 { throw DeviceError.lost(settings.playback.device, .playback, errno: errno) }
+            if errno != 0 { throw DeviceError.lost(device.format.device, .playback, errno: errno) }
             if controls.words.pointee.stop.load(ordering: .acquiring) { return }
             controls.pulse.rest()
             workEvent.wait(milliseconds: -1)

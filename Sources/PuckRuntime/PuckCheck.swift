@@ -21,11 +21,17 @@ struct PuckCheck {
         let speaker = checkSpeaker()
         let button = checkLine("button", settings.gpio.button)
         let mute = checkLine("mute switch", settings.gpio.mute)
+        var outputs = settings.gpio.powerRequests
+        if let amplifier = settings.gpio.amplifierRequest { outputs.append(("amplifier", amplifier)) }
+        var driven = true
+        for output in outputs where !checkOutput(output.name, output.request) { driven = false }
+        checkMixer()
+        let lights = checkLights()
         checkWireless()
         checkGateway()
         let hub = checkHub()
         let control = checkControlSocket()
-        return microphone && speaker && button && mute && hub && control ? 0 : 1
+        return microphone && speaker && button && mute && driven && lights && hub && control ? 0 : 1
     }
 
     /// Takes the line and gives it back. One that a running puckd holds is fine.
@@ -46,6 +52,60 @@ struct PuckCheck {
             report(what, .bad, error.message)
             return false
         }
+    }
+
+    /// Takes the line and gives it back: it is off for that moment. One that a running puckd holds is fine.
+    private func checkOutput(_ what: String, _ request: LineRequest) -> Bool {
+        do throws(LineError) {
+            let line = try OutputLine.open(request)
+            report(what, .good, "\(line.place): active \(request.isActiveLow ? "low" : "high")")
+            return true
+        } catch {
+            if error.code == .busy, error.holder == request.consumer {
+                report(what, .doubtful, "\(error.context): a puckd is running here")
+                return true
+            }
+            report(what, .bad, error.message)
+            return false
+        }
+    }
+
+    /// Opens the lights. Lines that a running puckd holds are fine.
+    private func checkLights() -> Bool {
+        guard let wiring = settings.lights.wiring(chipLabels: settings.gpio.chipLabels) else { return true }
+        do throws(LineError) {
+            let output = try LightOutput.open(wiring)
+            report("lights", .good, "\(output.place): \(output.pixelCount); 'puckd --show all' shows them")
+            return true
+        } catch {
+            if error.code == .busy, error.holder == "puckd" {
+                report("lights", .doubtful, "\(error.context): a puckd is running here")
+                return true
+            }
+            report("lights", .bad, error.message)
+            return false
+        }
+    }
+
+    /// Looks whether the card has the controls and would take the values; sets nothing. What is missing is no failure:
+    /// drivers differ in what they offer.
+    private func checkMixer() {
+        let device = settings.controlDevice
+        let volume = settings.playback.volumeControl
+        if settings.mixer.settings.isEmpty && volume.isEmpty { return }
+        do throws(DeviceError) {
+            let mixer = try Mixer.open(device)
+            var count = 0
+            var wanted = settings.mixer.settings
+            if !volume.isEmpty { wanted.append(.init(control: volume, value: .percent(100))) }
+            for setting in wanted {
+                do throws(DeviceError) {
+                    try mixer.check(setting.control, setting.value)
+                    count += 1
+                } catch { report("mixer", .doubtful, error.message) }
+            }
+            report("mixer", .good, "\(device): \(count) of \(wanted.count) controls are there")
+        } catch { report("mixer", .doubtful, error.message) }
     }
 
     /// Makes the control socket and takes it away again. One that is in use belongs to a puckd that runs: fine.
@@ -75,7 +135,7 @@ struct PuckCheck {
     /// Opens the device and reads for half a second: a device that opens and stays silent is no microphone.
     private func checkMicrophone() -> Bool {
         do throws(DeviceError) {
-            let device = try CaptureDevice.open(settings.capture.request)
+            let device = try CaptureDevice.open(settings.captureRequest)
             var frames = 0
             var peak: Int16 = 0
             let mono = UnsafeMutablePointer<Int16>.allocate(capacity: device.format.periodFrames)
@@ -110,7 +170,7 @@ struct PuckCheck {
 
     private func checkSpeaker() -> Bool {
         do throws(DeviceError) {
-            let device = try PlaybackDevice.open(settings.playback.request)
+            let device = try PlaybackDevice.open(settings.playbackRequest)
             report("loudspeaker", .good, device.format.line)
             return true
         } catch {

@@ -21,6 +21,16 @@ public enum PuckCommand {
                 "set", value: "SECTION.KEY=VALUE", repeats: true,
                 help: "Override one key of the configuration; may be given several times."),
             .init(
+                "board", value: "NAME",
+                help: "The hardware: a file of the boards' folders, without \".conf\", or a path with a slash in it; "
+                    + "overrides [puck] board. docs/BOARDS.md lists the boards."),
+            .init(
+                "detect",
+                help: "Say which board this is, and why. Exits with 0 when it is known, 1 when it is not, 2 when "
+                    + "several look alike."),
+            .init("check-board", value: "FILE", help: "Validate the file of a board."),
+            .init("system-root", value: "DIR", help: "Look for hardware below DIR; for tests."),
+            .init(
                 "check",
                 help: "Validate the configuration, open the microphone, the loudspeaker and the GPIO lines, reach the "
                     + "hub and be welcomed; say what is wrong and how to mend it. Exits with 0 when everything works, "
@@ -31,8 +41,12 @@ public enum PuckCommand {
                 help: "Show the microphone's level, the noise floor and the signal-to-noise ratio, live, until "
                     + "interrupted. Speak: the ratio should pass [wake] threshold_db."),
             .init(
-                "lights", value: "RENDERER",
-                help: "Where the lights are shown: none or terminal; overrides [lights] renderer."),
+                "lights", value: "OUTPUT",
+                help: "Where the lights are shown, such as none or terminal; overrides [lights] output."),
+            .init(
+                "show", value: "STATE",
+                help: "Show what the lights look like in a state, until interrupted, or in all of them one after the "
+                    + "other: \(ShowLights.names). With --lights=terminal no configuration is needed."),
             .init(
                 "talk",
                 help: "Start listening as soon as the hub is reached, as if the button had been pressed."),
@@ -59,8 +73,24 @@ public enum PuckCommand {
             for line in deviceListLines() { _ = say(line) }
             return 0
         }
+        if let file = arguments.value("check-board") { return BoardCommands.check(file) }
+        if arguments.isSet("detect") {
+            return BoardCommands.detect(
+                configuration: arguments.value("config") ?? defaultConfiguration, overrides: arguments.values("set"),
+                root: arguments.value("system-root") ?? "")
+        }
+        var show: ShowLights?
+        if let state = arguments.value("show") {
+            show = ShowLights(state)
+            guard let show else {
+                return fail(
+                    "puckd: there are no lights called \"\(state)\"; there are \(ShowLights.names)", ExitStatus.usage)
+            }
+            if arguments.value("lights") == "terminal" { return show.onTerminal() }
+        }
         do throws(SettingsErrors) {
             let settings = try load(arguments)
+            if let show { return settings.lights.output == .terminal ? show.onTerminal() : show.onBoard(settings) }
             if arguments.isSet("check") { return PuckCheck(settings).run() }
             if arguments.isSet("meter") { return Meter(settings).run() }
             return serve(settings, arguments)
@@ -75,9 +105,20 @@ public enum PuckCommand {
 
     private static func load(_ arguments: CommandLineArguments) throws(SettingsErrors) -> PuckSettings {
         var overrides = arguments.values("set")
-        if let renderer = arguments.value("lights") { overrides.append("lights.renderer=\(renderer)") }
-        return try PuckSettings.load(
+        if let output = arguments.value("lights") { overrides.append("lights.output=\(output)") }
+        if let board = arguments.value("board") { overrides += boardOverrides(board) }
+        var settings = try PuckSettings.load(
             path: arguments.value("config") ?? defaultConfiguration, overrides: overrides, hostName: hostName())
+        settings.systemRoot = arguments.value("system-root") ?? ""
+        return settings
+    }
+
+    /// A name, or the path of a board's file: its folder is then the only one.
+    private static func boardOverrides(_ board: String) -> [String] {
+        guard let slash = board.utf8.lastIndex(of: UInt8(ascii: "/")) else { return ["puck.board=" + board] }
+        var name = board[board.utf8.index(after: slash)...]
+        if name.hasSuffix(".conf") { name = name.dropLast(5) }
+        return ["puck.board=" + name, "puck.board_dir=" + (board[..<slash].isEmpty ? "/" : board[..<slash])]
     }
 
     private static func serve(_ settings: PuckSettings, _ arguments: CommandLineArguments) -> Int32 {
@@ -105,8 +146,8 @@ public enum PuckCommand {
         }
     }
 
-    static func say(_ text: String) -> Int32 {
-        var line = text + "\n"
+    static func say(_ text: String, end: String = "\n") -> Int32 {
+        var line = text + end
         line.withUTF8 { bytes in _ = write(1, bytes.baseAddress, bytes.count) }
         return 0
     }

@@ -23,8 +23,17 @@ extension PuckDaemon {
                 return "error: volume takes a whole number from 0 to 100"
             }
             perform(.volumeRequested(volume))
+        case "night":
+            guard words.count == 2, let night = LightShow.Night(rawValue: String(words[1])) else {
+                return "error: night takes on, off or auto"
+            }
+            guard let lights else { return "error: this puck has no lights that it could dim" }
+            lights.setNight(night)
+            rearm()
         case "status": return status()
-        default: return "error: unknown command \"\(request)\"; known are wake, stop, mute, unmute, volume N, status"
+        default:
+            return "error: unknown command \"\(request)\"; known are wake, stop, mute, unmute, volume N, "
+                + "night on|off|auto, status"
         }
         return "ok"
     }
@@ -40,6 +49,7 @@ extension PuckDaemon {
             + " underruns=\(playback.controls.words.pointee.underruns.load(ordering: .relaxed))"
             + " broken_packets=\(speaker.brokenPackets) suspends=\(suspensions)"
             + captureFaults.summary("capture") + playbackFaults.summary("playback")
-            + (inputs?.summary ?? "") + (care?.summary ?? "")
+            + (inputs?.summary ?? "") + (lights?.summary ?? "")
+            + (care?.summary ?? "")
     }
 }

@@ -1,5 +1,6 @@
 import ALSADevice
 import AudioRing
+import BoardIO
 import LinkTransport
 import LinuxIO
 import OpusCodec
@@ -25,7 +26,6 @@ final class PuckDaemon {
     let speaker: SpeakerFeed
     /// The audio threads' one way to wake the loop.
     let audioEvent: EventDescriptor
-    let lightsRenderer: TerminalLights?
     /// Nil where nothing like systemd started this process.
     let manager = ServiceManager()
     /// What it was last told, as `reportToManager` encodes it.
@@ -34,6 +34,11 @@ final class PuckDaemon {
     var playbackFaults = DeviceFaultCounts()
     /// Times that the machine was suspended under the microphone.
     var suspensions = 0
+    let terminalLights: TerminalLights?
+    let lights: LightShow?
+    let mixer: SoundMixer
+    let kept: KeptState
+    private let outputs: BoardOutputs?
     private let signals: SignalDescriptor
     let control: ControlSocket?
     /// Nil where the kernel has none: the pauses between attempts are then never cut short.
@@ -56,7 +61,7 @@ final class PuckDaemon {
     var closedByUs = false
     var openWanted = false
     var header = [UInt8](repeating: 0, count: WireLimits.headerBytes)
-    private let reread: () -> PuckSettings?
+    let reread: () -> PuckSettings?
     private var talkAtOnce: Bool
 
     struct Options {
@@ -78,6 +83,15 @@ final class PuckDaemon {
         self.signals = signals
         reread = options.reread
         talkAtOnce = options.talkAtOnce
+        outputs = BoardOutputs(settings.gpio, log: log)
+        if let outputs {
+            outputs.powerUp()
+            let pause = settings.gpio.powerSettleMilliseconds
+            if pause > 0 && !settings.gpio.power.isEmpty { sleepMilliseconds(pause) }
+        }
+        mixer = SoundMixer(settings: settings, log: log)
+        mixer.apply()
+        kept = KeptState(folder: settings.identity.stateFolder, log: log)
         // The microphone first: it needs 20 ms for its first period, and TLS can be set up meanwhile.
         do throws(SystemError) { threads = try AudioThreads(settings: settings, manager: manager, log: log) } catch {
             throw .system(error)
@@ -92,7 +106,10 @@ final class PuckDaemon {
         puck = Puck(
             identity: settings.coreIdentity, parameters: settings.coreParameters,
             random: SeededGenerator(name: settings.identity.id))
-        lightsRenderer = settings.lights.renderer == .terminal ? TerminalLights() : nil
+        terminalLights = settings.lights.output == .terminal ? TerminalLights() : nil
+        lights = settings.lights.wiring(chipLabels: settings.gpio.chipLabels).map {
+            LightShow($0, settings.lights, log: log)
+        }
         do throws(TransportError) {
             loop = try EventLoop { level, text in log.transport(level, text) }
             link = try ClientLink(on: loop, configuration: settings.linkConfiguration)
@@ -117,11 +134,16 @@ final class PuckDaemon {
         loop.onDeadline = { [unowned(unsafe) self] in
             inputs?.timePassed()
             care?.timePassed()
+            outputs?.timePassed()
+            kept.timePassed()
+            lights?.timePassed()
             perform(.timePassed)
         }
         inputs = BoardInputs(
             settings.gpio, loop: loop, log: log, ring: capture.ring,
-            onDeadlineMoved: { [unowned(unsafe) self] in rearm() }
+            onDeadlineMoved: { [unowned(unsafe) self] in
+                perform(.degradedChanged(inputs?.isDegraded ?? false))
+            }
         ) { [unowned(unsafe) self] event in perform(event) }
         if settings.network.isProbing {
             care = NetworkCare(settings.network, log: log, hasManager: manager != nil) { [unowned(unsafe) self] in
@@ -155,14 +177,30 @@ final class PuckDaemon {
                 Field("hub", "\(settings.hub.host):\(settings.hub.port)"), Field("board", settings.identity.board),
             ])
         for warning in settings.warnings { log.warning("config.warning", [Field("detail", warning)]) }
+        lights?.start()
         perform(.started)
+        restore()
+        outputs?.amplifierOn()
         inputs?.start()
+        rearm()
         manager?.ready()
         loop.run()
+        outputs?.amplifierOff()
         microphone.stop()
         threads.stop()
-        lightsRenderer?.clear()
+        lights?.stop()
+        terminalLights?.clear()
+        outputs?.powerDown()
+        kept.save()
         log.notice("puckd.stop")
+    }
+
+    /// What people had set when the daemon ended.
+    private func restore() {
+        kept.load()
+        if let volume = kept.volumePercent { perform(.volumeRequested(volume)) }
+        if kept.isMuted { perform(.muteRequested(true)) }
+        kept.begin(volumePercent: puck.currentVolume)
     }
 
     // MARK: Events in
@@ -181,13 +219,24 @@ final class PuckDaemon {
             for i in effects.indices { carryOut(effects[i]) }
         }
         isStepping = false
+        // The hub's mute ends with the hub, the switch's with the switch.
+        kept.noteMute(puck.isMutedByPerson && inputs?.unmuteRefusal == nil)
         reportToManager()
         care?.hub(isThere: puck.isConnected)
         rearm()
     }
 
-    private func rearm() {
-        loop.setDeadline(earliest(earliest(puck.nextDeadline, inputs?.nextDeadline), care?.nextDeadline)?.nanoseconds)
+    func rearm() {
+        var next = earliest(puck.nextDeadline, inputs?.nextDeadline)
+        for due in [lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline, care?.nextDeadline] {
+            next = earliest(next, due)
+        }
+        loop.setDeadline(next?.nanoseconds)
+    }
+
+    /// A card that came back has forgotten its mixer.
+    private func soundCameBack() {
+        if let percent = mixer.soundCameBack() { playback.setVolume(percent: percent) }
     }
 
     private func received(_ message: UnsafeRawBufferPointer) {
@@ -270,6 +319,7 @@ final class PuckDaemon {
             if microphone.isRunning { perform(.captureGap(samples: event.count)) }
         case .deviceOpened:
             if let format = capture.format.take() { log.notice("capture.open", [Field("format", format)]) }
+            soundCameBack()
         case .deviceWorks:
             if captureFaults.works() { log.notice("capture.recovered") }
             perform(.captureRestored)
@@ -279,6 +329,7 @@ final class PuckDaemon {
                 log.error(
                     "capture.failed", [Field("detail", error.context), Field("advice", error.advice)])
             }
+            mixer.soundLost()
             perform(.captureLost)
         case .played, .skipped, .dry: break
         }
@@ -293,6 +344,7 @@ final class PuckDaemon {
         case .deviceOpened:
             if let format = playback.format.take() { log.notice("playback.open", [Field("format", format)]) }
             if playbackFaults.works() { log.notice("playback.recovered") }
+            soundCameBack()
             perform(.playbackRestored)
         case .deviceLost:
             playbackFaults.failed(event.count)
@@ -300,6 +352,7 @@ final class PuckDaemon {
                 log.error(
                     "playback.failed", [Field("detail", error.context), Field("advice", error.advice)])
             }
+            mixer.soundLost()
             perform(.playbackLost)
         case .skipped:
             speaker.stopped(at: event.position, skippedTo: event.count)
@@ -333,18 +386,5 @@ final class PuckDaemon {
             default: break
             }
         }
-    }
-
-    private func rereadConfiguration() {
-        manager?.reloading(now: MonotonicClock.now())
-        defer { manager?.ready() }
-        guard let fresh = reread() else { return }
-        if let detail = settings.needsRestart(for: fresh) {
-            log.warning("config.restart_needed", [Field("detail", detail)])
-        }
-        effects.removeAll(keepingCapacity: true)
-        puck.reconfigure(fresh.coreParameters, into: &effects)
-        for i in effects.indices { carryOut(effects[i]) }
-        log.notice("config.reread")
     }
 }

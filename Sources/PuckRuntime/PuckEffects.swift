@@ -53,18 +53,36 @@ extension PuckDaemon {
             speaker.stop()
             playback.wakeUp()
         case .playEarcon(let earcon):
-            speaker.play(earcon: earcon.samples(levelDecibels: Float(settings.earcons.levelDecibels)))
-            feedSpeaker()
-        case .setVolume(let percent): playback.setVolume(percent: percent)
+            playEarcon(earcon)
+        case .setVolume(let percent):
+            playback.setVolume(percent: mixer.setVolume(percent: percent))
+            kept.noteVolume(percent)
+            lights?.setVolume(percent: percent)
         case .setMuted(let on):
             let words = capture.controls.words
             if !on { words.pointee.unmutedAt.store(MonotonicClock.now().nanoseconds, ordering: .relaxed) }
             words.pointee.muted.store(on, ordering: .releasing)
         case .showLights(let lights):
             log.info("lights", [Field("state", lights.rawValue)])
-            lightsRenderer?.show(lights)
+            terminalLights?.show(lights)
+            self.lights?.show(lights)
         case .log(let record): log.write(record)
         }
+    }
+
+    /// How long a room goes on sounding, beyond what devices hold back.
+    private static let earconEchoMilliseconds = 150
+
+    /// Plays it, and tells those who listen: what is sent has it taken out, and it wakes nobody.
+    private func playEarcon(_ earcon: Earcon) {
+        let recording = settings.earcons.recording(of: earcon)
+        speaker.play(earcon: recording ?? earcon.samples(levelDecibels: Float(settings.earcons.levelDecibels)))
+        let late =
+            settings.playback.bufferMilliseconds + 2 * settings.capture.periodMilliseconds + Self.earconEchoMilliseconds
+        let samples = speaker.earconSamples + Int64(late * 16)
+        microphone.cancelEarcon(recording == nil ? earcon.frequencies : nil, samples: samples)
+        perform(.earconStarted(until: MonotonicClock.now() + .milliseconds(Int(samples / 16))))
+        feedSpeaker()
     }
 
     func openSocket() {

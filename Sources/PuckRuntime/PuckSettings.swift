@@ -15,6 +15,11 @@ public struct PuckSettings: Sendable {
     public var lights: LightSettings
     public var gpio: GPIOSettings
     public var network: NetworkSettings
+    public var mixer: MixerSettings
+    /// What the board's file says of the board itself.
+    public var board: BoardDescription
+    /// Where the hardware is looked for; "" but in tests.
+    public var systemRoot = ""
     public var logLevel: LogLevel
     /// The control socket's path; empty for none.
     public var controlSocketPath: String
@@ -22,7 +27,7 @@ public struct PuckSettings: Sendable {
     public var warnings: [String]
 
     /// Sections that a board's file may set: what depends on the hardware, and nothing about the house.
-    public static let boardSections = ["capture", "playback", "opus", "lights", "gpio"]
+    public static let boardSections = ["capture", "playback", "opus", "lights", "gpio", "mixer"]
 
     /// Reads the configuration: defaults, then the board's file, then `path`, then the command line, the later
     /// winning. Throws everything that is wrong with it.
@@ -42,18 +47,53 @@ public struct PuckSettings: Sendable {
     static func read(_ reader: inout SettingsReader, hostName: String) throws(SettingsErrors) -> PuckSettings {
         // The identity comes first: it names the board, whose file then lies under everything else.
         let identity = IdentitySettings(&reader, hostName: hostName)
-        identity.insertBoard(into: &reader)
+        let board = identity.insertBoard(into: &reader)
+        let hub = HubLinkSettings(&reader)
+        let hardware = HardwareSettings(&reader)
+        hardware.check(board: board, &reader)
         var settings = PuckSettings(
-            identity: identity, hub: HubLinkSettings(&reader), capture: CaptureSettings(&reader),
-            playback: PlaybackSettings(&reader), wake: WakeSettings(&reader), endpoint: EndpointSettings(&reader),
-            opus: OpusSettings(&reader), earcons: EarconSettings(&reader), lights: LightSettings(&reader),
-            gpio: GPIOSettings(&reader), network: NetworkSettings(&reader),
-            logLevel: reader.choice("log", "level", default: LogLevel.info),
+            identity: identity, hub: hub, capture: hardware.capture, playback: hardware.playback,
+            wake: WakeSettings(&reader), endpoint: EndpointSettings(&reader), opus: hardware.opus,
+            earcons: EarconSettings(&reader), lights: hardware.lights, gpio: hardware.gpio,
+            network: NetworkSettings(&reader), mixer: hardware.mixer,
+            board: board, logLevel: reader.choice("log", "level", default: LogLevel.info),
             controlSocketPath: reader.path("control", "socket", default: "/run/puckd/control", mayBeEmpty: true),
             warnings: [])
         try reader.finish()
         settings.warnings = reader.warnings
         return settings
+    }
+}
+
+/// The sections that a board's file may set.
+struct HardwareSettings {
+    let capture: CaptureSettings
+    let playback: PlaybackSettings
+    let opus: OpusSettings
+    let lights: LightSettings
+    let gpio: GPIOSettings
+    let mixer: MixerSettings
+
+    init(_ reader: inout SettingsReader) {
+        capture = CaptureSettings(&reader)
+        playback = PlaybackSettings(&reader)
+        opus = OpusSettings(&reader)
+        lights = LightSettings(&reader)
+        gpio = GPIOSettings(&reader)
+        mixer = MixerSettings(&reader)
+    }
+
+    /// What does not go together, across sections.
+    func check(board: BoardDescription, _ reader: inout SettingsReader) {
+        lights.check(against: gpio, &reader)
+        // Nobody knows what $CARD is when the board does not say it.
+        if !board.cards.isEmpty || !board.usb.isEmpty { return }
+        for (section, key, name) in [
+            ("capture", "device", capture.device), ("playback", "device", playback.device),
+            ("playback", "control_device", playback.controlDevice),
+        ] where board.device(name, root: "/nonexistent") != name {
+            reader.refuse(section, key, "names $CARD, but board '\(board.name)' has no card; name the card itself")
+        }
     }
 }
 
@@ -65,14 +105,18 @@ public struct IdentitySettings: Equatable, Sendable {
     /// Pucks of one group hear the same voices and arbitrate among each other.
     public var group: String
     public var board: String
-    public var boardFolder: String
+    /// Where its file is looked for: in the first of these that has it.
+    public var boardFolders: [String]
+    /// Where the volume and the mute are kept from one start to the next; empty for nowhere.
+    public var stateFolder: String
 
     init(_ reader: inout SettingsReader, hostName: String) {
         id = reader.word("puck", "id", default: Self.id(hostName: hostName))
         room = reader.word("puck", "room", default: "home")
         group = reader.word("puck", "group", default: room)
         board = reader.word("puck", "board", default: "generic")
-        boardFolder = reader.path("puck", "board_dir", default: "/usr/share/puckd/boards")
+        boardFolders = Self.boardFolders(&reader)
+        stateFolder = reader.path("puck", "state_dir", default: "/var/lib/puckd", mayBeEmpty: true)
     }
 
     /// The host name without its domain, in the letters that an id may have.
@@ -89,15 +133,29 @@ public struct IdentitySettings: Equatable, Sendable {
         return bytes.isEmpty ? "puck" : String(decoding: bytes, as: UTF8.self)
     }
 
+    static func boardFolders(_ reader: inout SettingsReader) -> [String] {
+        reader.list("puck", "board_dir", most: 8, default: BoardFolders.usual, of: "folders") { !$0.isEmpty }
+    }
+
     /// Without a configured board a missing `generic.conf` is no fault: it holds nothing but the defaults.
-    func insertBoard(into reader: inout SettingsReader) {
-        let path = boardFolder + "/" + board + ".conf"
-        if !reader.isSet("puck", "board"), !SettingsDocument.exists(path) { return }
+    func insertBoard(into reader: inout SettingsReader) -> BoardDescription {
+        guard let path = BoardFolders(folders: boardFolders).path(of: board) else {
+            if reader.isSet("puck", "board") {
+                var list = ""
+                for folder in boardFolders { list += (list.isEmpty ? "" : " or ") + folder }
+                reader.refuse(
+                    "puck", "board",
+                    "no \(board).conf in \(list); 'puckd --detect' names this machine's, or set board_dir")
+            }
+            return BoardDescription(name: board)
+        }
         do throws(SettingsErrors) {
-            let document = try SettingsDocument.read(path, advice: "name one of \(boardFolder), or set board_dir")
-            reader.insertLowest(document, sections: PuckSettings.boardSections)
+            let file = try BoardDescription.read(path, name: board)
+            reader.insertLowest(file.settings, sections: PuckSettings.boardSections)
+            return file.board
         } catch {
-            reader.refuse("puck", "board", "cannot read it: " + error.description)
+            reader.refuse(error)
+            return BoardDescription(name: board)
         }
     }
 }

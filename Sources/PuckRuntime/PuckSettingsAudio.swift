@@ -1,3 +1,4 @@
+import ALSADevice
 import Settings
 
 /// `[capture]`: the microphone.
@@ -16,6 +17,8 @@ public struct CaptureSettings: Equatable, Sendable {
     public var rateHertz: Int
     /// 0: as many as the device likes best.
     public var channels: Int
+    /// Nil: the device's that needs the least work.
+    public var format: SampleFormat?
     public var channel: Channel
     public var periodMilliseconds: Int
     public var bufferMilliseconds: Int
@@ -30,6 +33,7 @@ public struct CaptureSettings: Equatable, Sendable {
         device = reader.text("capture", "device", default: "default")
         rateHertz = reader.integer("capture", "rate", default: 16_000, range: 8000...192_000, unit: "Hz")
         channels = reader.integer("capture", "channels", default: 0, range: 0...8)
+        format = reader.sampleFormat("capture")
         channel = reader.value(
             "capture", "channel", default: .index(0), written: "0", allowed: "0…7, or mix", parse: Channel.init)
         periodMilliseconds = reader.integer("capture", "period_ms", default: 20, range: 5...100, unit: "ms")
@@ -83,10 +87,17 @@ public struct PlaybackSettings: Equatable, Sendable {
     public var rateHertz: Int
     /// 0: as many as the device likes best.
     public var channels: Int
+    /// Nil: the device's that needs the least work.
+    public var format: SampleFormat?
     public var periodMilliseconds: Int
     public var bufferMilliseconds: Int
-    /// 0…100 at start; `puckctl` and the hub can change it.
+    /// 0…100 until somebody has turned it; `puckctl` and the hub can.
     public var volumePercent: Int
+    /// The ALSA control that the volume turns; empty for the volume in software.
+    public var volumeControl: String
+    /// ALSA's name of the card whose controls are meant, with `$CARD` as in `device`; empty for the board's card, or
+    /// `default`.
+    public var controlDevice: String
     /// Held back before a stream starts, so that a late message is not heard, ms.
     public var playoutDelayMilliseconds: Int
 
@@ -94,9 +105,12 @@ public struct PlaybackSettings: Equatable, Sendable {
         device = reader.text("playback", "device", default: "default")
         rateHertz = reader.integer("playback", "rate", default: 16_000, range: 8000...192_000, unit: "Hz")
         channels = reader.integer("playback", "channels", default: 0, range: 0...8)
+        format = reader.sampleFormat("playback")
         periodMilliseconds = reader.integer("playback", "period_ms", default: 20, range: 5...100, unit: "ms")
         bufferMilliseconds = reader.integer("playback", "buffer_ms", default: 80, range: 20...1000, unit: "ms")
         volumePercent = reader.integer("playback", "volume", default: 80, range: 0...100, unit: "%")
+        volumeControl = reader.text("playback", "volume_control", default: "", longestBytes: Mixer.longestName)
+        controlDevice = reader.text("playback", "control_device", default: "")
         playoutDelayMilliseconds = reader.integer(
             "playback", "playout_delay_ms", default: 120, range: 0...1000, unit: "ms")
         reader.refuseShortBuffer("playback", bufferMilliseconds, periodMilliseconds)
@@ -104,6 +118,17 @@ public struct PlaybackSettings: Equatable, Sendable {
 }
 
 extension SettingsReader {
+    /// Nil for "any".
+    mutating func sampleFormat(_ section: String) -> SampleFormat? {
+        value(
+            section, "format", default: nil, written: "any", allowed: "any, S16_LE, S24_LE, S24_3LE, S32_LE"
+        ) { text -> SampleFormat?? in
+            if text == "any" { return .some(nil) }
+            for format in SampleFormat.allCases where format.name == text { return .some(format) }
+            return nil
+        }
+    }
+
     /// With less than two periods a device has nothing to do while the thread handles the other.
     mutating func refuseShortBuffer(_ section: String, _ bufferMilliseconds: Int, _ periodMilliseconds: Int) {
         if bufferMilliseconds < 2 * periodMilliseconds {
@@ -130,35 +155,5 @@ public struct OpusSettings: Equatable, Sendable {
         hasForwardErrorCorrection = reader.boolean("opus", "fec", default: false)
         expectedLossPercent = reader.integer("opus", "expected_loss_percent", default: 0, range: 0...100, unit: "%")
         hasDiscontinuousTransmission = reader.boolean("opus", "dtx", default: false)
-    }
-}
-
-/// `[earcons]`: the short sounds that say what the puck is doing.
-public struct EarconSettings: Equatable, Sendable {
-    public var isEnabled: Bool
-    /// −60…0 dB full scale, before the volume.
-    public var levelDecibels: Double
-
-    init(_ reader: inout SettingsReader) {
-        isEnabled = reader.boolean("earcons", "enabled", default: true)
-        levelDecibels = reader.decimal("earcons", "level_db", default: -12, range: -60...0, unit: "dBFS")
-    }
-}
-
-/// `[lights]`: how the puck shows its state.
-public struct LightSettings: Equatable, Sendable {
-    public enum Renderer: String, CaseIterable, Sendable {
-        case none
-        /// A line on the terminal, for development.
-        case terminal
-    }
-
-    public var renderer: Renderer
-    /// 0…100.
-    public var brightnessPercent: Int
-
-    init(_ reader: inout SettingsReader) {
-        renderer = reader.choice("lights", "renderer", default: .none)
-        brightnessPercent = reader.integer("lights", "brightness", default: 100, range: 0...100, unit: "%")
     }
 }

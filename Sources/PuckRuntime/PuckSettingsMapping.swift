@@ -23,6 +23,7 @@ extension PuckSettings {
                 noSpeechMilliseconds: endpoint.noSpeechMilliseconds,
                 utteranceLimitMilliseconds: endpoint.utteranceLimitMilliseconds),
             volume: playback.volumePercent, earconsEnabled: earcons.isEnabled,
+            listeningIsRecorded: earcons.recording(of: .listening) != nil,
             playoutDelayMilliseconds: playback.playoutDelayMilliseconds)
     }
 
@@ -49,10 +50,13 @@ extension PuckSettings {
         if playback != playbackOnly { sections.append("[playback]") }
         if wake != fresh.wake { sections.append("[wake]") }
         if opus != fresh.opus { sections.append("[opus]") }
-        if earcons.levelDecibels != fresh.earcons.levelDecibels { sections.append("[earcons] level_db") }
+        if earcons.levelDecibels != fresh.earcons.levelDecibels || earcons.recordings != fresh.earcons.recordings {
+            sections.append("[earcons]")
+        }
         if lights != fresh.lights { sections.append("[lights]") }
         if gpio != fresh.gpio { sections.append("[gpio]") }
         if network != fresh.network { sections.append("[network]") }
+        if mixer != fresh.mixer { sections.append("[mixer]") }
         if logLevel != fresh.logLevel { sections.append("[log]") }
         if controlSocketPath != fresh.controlSocketPath { sections.append("[control]") }
         if sections.isEmpty { return nil }
@@ -67,11 +71,34 @@ extension HubLinkSettings {
     }
 }
 
+extension PuckSettings {
+    /// To be asked for at each opening: the card may have come meanwhile.
+    var captureRequest: PCMRequest {
+        var request = capture.request
+        request.device = board.device(request.device, root: systemRoot)
+        return request
+    }
+
+    /// As `captureRequest`.
+    var playbackRequest: PCMRequest {
+        var request = playback.request
+        request.device = board.device(request.device, root: systemRoot)
+        return request
+    }
+
+    /// ALSA's name of the card whose controls are set.
+    var controlDevice: String {
+        if !playback.controlDevice.isEmpty { return board.device(playback.controlDevice, root: systemRoot) }
+        if board.cards.isEmpty && board.usb.isEmpty { return "default" }
+        return board.device("hw:CARD=$CARD", root: systemRoot)
+    }
+}
+
 extension CaptureSettings {
-    var request: PCMRequest {
+    fileprivate var request: PCMRequest {
         PCMRequest(
-            device: device, rate: rateHertz, channels: channels, periodMilliseconds: periodMilliseconds,
-            bufferMilliseconds: bufferMilliseconds)
+            device: device, rate: rateHertz, channels: channels, format: format,
+            periodMilliseconds: periodMilliseconds, bufferMilliseconds: bufferMilliseconds)
     }
 
     /// The configured channel, or the first one of a device that has fewer.
@@ -87,10 +114,10 @@ extension CaptureSettings {
 }
 
 extension PlaybackSettings {
-    var request: PCMRequest {
+    fileprivate var request: PCMRequest {
         PCMRequest(
-            device: device, rate: rateHertz, channels: channels, periodMilliseconds: periodMilliseconds,
-            bufferMilliseconds: bufferMilliseconds)
+            device: device, rate: rateHertz, channels: channels, format: format,
+            periodMilliseconds: periodMilliseconds, bufferMilliseconds: bufferMilliseconds)
     }
 }
 

@@ -99,6 +99,12 @@ final class SpeakerFeed {
         earconOffset = 0
     }
 
+    /// Samples from now until an earcon that begins now has left the ring.
+    var earconSamples: Int64 {
+        let waiting = producer.position - controls.words.pointee.heard.load(ordering: .acquiring)
+        return min(max(0, waiting), Int64(AudioRing.maximumCapacity)) + Int64(earcon.count)
+    }
+
     /// Samples of the active play that have been heard.
     var heardSamples: Int64 { active.heard(upTo: controls.words.pointee.heard.load(ordering: .acquiring)) }
 

@@ -25,7 +25,10 @@ final class TerminalLights {
         case .speaking: ("1;32", "◉", "speaking")
         case .muted: ("31", "⊘", "muted")
         case .offline: ("33", "◌", "offline: no hub")
+        case .degraded: ("33", "◑", "something is broken: see the log")
         case .error: ("1;31", "✖", "error: see the log")
+        case .volume: ("1;37", "◧", "volume")
+        case .pairing: ("1;36", "⟳", "pairing")
         }
     }
 

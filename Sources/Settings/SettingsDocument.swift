@@ -71,6 +71,16 @@ public struct SettingsDocument: Sendable {
         }
     }
 
+    /// Takes one section out of the document, with everything that is wrong with its lines.
+    public mutating func removeSection(_ section: String) -> SettingsDocument {
+        var part = self
+        part.entries = entries.filter { $0.section == section }
+        part.problems = problems.filter { $0.section == section }
+        entries.removeAll { $0.section == section }
+        problems.removeAll { $0.section == section }
+        return part
+    }
+
     func entry(_ section: String, _ key: String) -> SettingsEntry? {
         for entry in entries where entry.section == section && entry.key == key { return entry }
         return nil

@@ -21,6 +21,8 @@ public struct SettingsReader {
     private let mainName: String
     private var problems: [SettingsProblem] = []
     public private(set) var schema: [SchemaEntry] = []
+    /// Sections whose keys are the user's own.
+    private var openSections: [String] = []
     /// What the daemon should log at its start, though it runs.
     public private(set) var warnings: [String] = []
 
@@ -33,11 +35,13 @@ public struct SettingsReader {
     /// Puts a document under all others.
     /// - Parameter sections: the only ones that it may set.
     public mutating func insertLowest(_ document: SettingsDocument, sections: [String]) {
-        layers.insert(document, at: 0)
         let names = joined(sections.map { "[" + $0 + "]" })
+        var rest = document
         for entry in document.entries where !sections.contains(entry.section) {
             refuse(document, entry, "not in this file; allowed here: \(names)")
+            _ = rest.removeSection(entry.section)
         }
+        layers.insert(rest, at: 0)
     }
 
     /// The value of a key in the topmost layer that sets it, through `parse`, which returns nil for a value that is
@@ -67,12 +71,29 @@ public struct SettingsReader {
         return placeholder
     }
 
+    /// All keys of a section whose keys are not this program's but name something of the user's, such as a card's
+    /// controls. In the order of the lowest layer, with the values of the topmost; an empty value takes a key out.
+    public mutating func openSection(_ section: String) -> [SettingsEntry] {
+        openSections.append(section)
+        var found: [SettingsEntry] = []
+        for document in layers {
+            for entry in document.entries where entry.section == section {
+                if let known = found.firstIndex(where: { $0.key == entry.key }) {
+                    found[known] = entry
+                } else {
+                    found.append(entry)
+                }
+            }
+        }
+        return found.filter { !$0.value.isEmpty }
+    }
+
     // Not inlined: `value` is compiled anew for each type, and these parts of it need not be.
     @inline(never)
-    private func text(_ section: String, _ key: String) -> String? { find(section, key)?.entry.value }
+    func text(_ section: String, _ key: String) -> String? { find(section, key)?.entry.value }
 
     @inline(never)
-    private mutating func refuseValue(_ section: String, _ key: String, _ text: String, _ allowed: String) {
+    mutating func refuseValue(_ section: String, _ key: String, _ text: String, _ allowed: String) {
         refuse(section, key, "found \"\(text)\"; allowed: \(allowed)")
     }
 
@@ -136,7 +157,7 @@ public struct SettingsReader {
     private func unknown(in document: SettingsDocument) -> [SettingsProblem] {
         var found: [SettingsProblem] = []
         var reported: [String] = []
-        for entry in document.entries {
+        for entry in document.entries where !openSections.contains(entry.section) {
             let siblings = schema.filter { $0.section == entry.section }
             if siblings.contains(where: { $0.key == entry.key }) { continue }
             if siblings.isEmpty, reported.contains(entry.section) { continue }
@@ -151,7 +172,7 @@ public struct SettingsReader {
     }
 
     private func strangeSection(_ entry: SettingsEntry) -> String {
-        var sections: [String] = []
+        var sections = openSections
         for known in schema where !sections.contains(known.section) { sections.append(known.section) }
         if entry.section.isEmpty { return "\(entry.key) stands before the first [section]; move it into one" }
         if let near = nearest(to: entry.section, in: sections) { return "unknown section; did you mean [\(near)]?" }

@@ -101,10 +101,31 @@ extension SettingsReader {
 
     /// Host names or addresses with commas between them.
     public mutating func hosts(_ section: String, _ key: String, most: Int = 16) -> [String] {
-        let allowed = "at most \(most) host names or addresses with commas between them"
-        return value(section, key, default: [], written: "", allowed: allowed) { text in
-            let words = text.split(separator: ",").map { word in String(word.filter { $0 != " " }) }
-            return words.count <= most && words.allSatisfy(isHost) ? words : nil
+        list(section, key, most: most, of: "host names or addresses", where: isHost)
+    }
+
+    /// Words with commas between them, and blanks as people like.
+    /// - Parameter isWord: whether a word is one of those that are meant, which `what` names in the plural.
+    public mutating func list(
+        _ section: String, _ key: String, most: Int, default fallback: String = "", of what: String,
+        where isWord: (String) -> Bool
+    ) -> [String] {
+        let found = list(section, key, most: most, default: fallback, of: what)
+        for word in found where !isWord(word) {
+            refuseValue(section, key, text(section, key) ?? word, listed(most, what))
+            return words(fallback)
+        }
+        return found
+    }
+
+    // Without the closure, for which the whole would be compiled anew each time.
+    @inline(never)
+    private mutating func list(
+        _ section: String, _ key: String, most: Int, default fallback: String, of what: String
+    ) -> [String] {
+        value(section, key, default: words(fallback), written: fallback, allowed: listed(most, what)) { text in
+            let found = words(text)
+            return found.count <= most ? found : nil
         }
     }
 
@@ -142,6 +163,20 @@ extension SettingsReader {
             refuse(section, key, "cannot read it: " + error.description)
         }
         return Secret("")
+    }
+}
+
+private func listed(_ most: Int, _ what: String) -> String { "at most \(most) \(what) with commas between them" }
+
+/// The parts between commas, without the blanks around them; none of nothing.
+@inline(never)
+private func words(_ text: String) -> [String] {
+    if text.isEmpty { return [] }
+    return text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+        var word = part
+        while word.first == " " { word.removeFirst() }
+        while word.last == " " { word.removeLast() }
+        return String(word)
     }
 }
 
@@ -184,8 +219,9 @@ private func plain(_ value: Double) -> String {
     value == value.rounded() ? fixed(value, 0) : fixed(value, 3)
 }
 
-/// Embedded Swift has no `Double(String)`. At most 15 digits, which a Double holds exactly.
-func parseDecimal(_ text: String) -> Double? {
+/// A number of digits, at most one point, and a sign; nil for anything else. At most 15 digits, which a Double holds
+/// exactly. (Embedded Swift has no `Double(String)`.)
+public func parseDecimal(_ text: String) -> Double? {
     var rest = Array(text.utf8)[...]
     let negative = rest.first == UInt8(ascii: "-")
     if negative || rest.first == UInt8(ascii: "+") { rest.removeFirst() }

@@ -116,6 +116,7 @@ final class Household {
         id = \(name)
         room = \(name)
         group = flat
+        state_dir =
         [capture]
         device = mic
         zeros_ms = 0

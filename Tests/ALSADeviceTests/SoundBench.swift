@@ -20,7 +20,8 @@ final class SoundBench {
         for (name, bytes) in files { try write(name, bytes) }
         let plugin = try #require(Self.plugin, "Tests/FakeALSA does not build: run 'make -C Tests/FakeALSA' to see why")
         let configuration =
-            "pcm_type.puckfake { lib \"\(plugin)\" }\n" + devices.replacingOccurrences(of: "DIR", with: folder) + "\n"
+            "pcm_type.puckfake { lib \"\(plugin)\" }\nctl_type.puckfake { lib \"\(Self.mixer(beside: plugin))\" }\n"
+            + devices.replacingOccurrences(of: "DIR", with: folder) + "\n"
         try write("asound.conf", Array(configuration.utf8))
         // Read by libasound whenever its configuration is loaded.
         setenv("ALSA_CONFIG_PATH", path("asound.conf"), 1)
@@ -39,6 +40,11 @@ final class SoundBench {
     func command(_ line: String, to name: String = "control") throws {
         let old = (try? read(name)) ?? []
         try write(name, old + Array((line + "\n").utf8))
+    }
+
+    /// What makes a card's controls, from the same folder.
+    private static func mixer(beside plugin: String) -> String {
+        plugin.replacingOccurrences(of: "_pcm_", with: "_ctl_")
     }
 
     /// The plugin: in the folder that PUCK_FAKE_ALSA names, else built once for this process.

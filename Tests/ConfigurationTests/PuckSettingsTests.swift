@@ -100,8 +100,7 @@ import Testing
     @Test("a board that is named must exist, and its name cannot leave the folder")
     func missingBoard() {
         let expected =
-            "f:6: [puck] board: cannot read it: /nonexistent/zero.conf: No such file or directory; "
-            + "name one of /nonexistent, or set board_dir"
+            "f:6: [puck] board: no zero.conf in /nonexistent; 'puckd --detect' names this machine's, or set board_dir"
         #expect(problems("board = zero") == [expected])
         #expect(problems("board = ../x").first?.hasPrefix("f:6: [puck] board: found \"../x\"; allowed:") == true)
     }
@@ -136,6 +135,41 @@ import Testing
         #expect(try read("[capture]\nchannel = mix").capture.channel == .mix)
         #expect(try read("[capture]\nchannel = 3").capture.channel == .index(3))
         #expect(problems("[capture]\nchannel = 8") == ["f:7: [capture] channel: found \"8\"; allowed: 0…7, or mix"])
+    }
+
+    @Test("lights are wired as their output needs it, and what is missing is said with its line")
+    func lights() throws {
+        let chip = "[gpio]\nchip = c\nbutton = 17\n"
+        let plain = try read(chip + "[lights]\noutput = gpio\nlines = 5, 6\nactive = low")
+        guard case .lines(let lines) = plain.lights.wiring(chipLabels: plain.gpio.chipLabels) else {
+            Issue.record("two plain LEDs")
+            return
+        }
+        #expect(lines.map(\.offset) == [5, 6] && lines.allSatisfy { $0.isActiveLow && $0.chipLabels == ["c"] })
+        let chain = try read("[lights]\noutput = apa102\ndevice = /dev/spidev0.1\ncount = 12\norder = rgb").lights
+        #expect(
+            chain.wiring(chipLabels: [])
+                == .spi(device: "/dev/spidev0.1", hertz: 4_000_000, count: 12, order: .rgb))
+        #expect(try read("[lights]\nnight = 22:00-07:00").lights.night?.from == 22 * 60)
+        #expect(try read("").lights.wiring(chipLabels: []) == nil)
+    }
+
+    @Test(
+        "lights that cannot be are refused",
+        arguments: [
+            ("output = apa102", "f: [lights] device: apa102 needs one"),
+            ("output = sysfs", "f: [lights] device: sysfs needs the LEDs' names"),
+            ("output = gpio\nlines =", "f:8: [lights] lines: gpio needs one for each light"),
+            ("output = dotstar\nlines = 5", "f:8: [lights] lines: dotstar needs two"),
+            ("output = gpio\nlines = 5", "f:8: [lights] lines: given without [gpio] chip"),
+            ("output = gpio\nlines = 5\n[gpio]\nchip = c\nbutton = 5", "f:8: [lights] lines: 5 is the button's"),
+            ("lines = 5, 5", "f:7: [lights] lines: found \"5, 5\"; allowed: at most 64 different line numbers"),
+            ("night = 22-7", "f:7: [lights] night: found \"22-7\"; allowed: two times such as 22:00-07:00"),
+            ("count = 513", "f:7: [lights] count: found \"513\"; allowed: 1…512"),
+        ])
+    func badLights(_ text: String, _ expected: String) {
+        let found = problems("[lights]\n" + text)
+        #expect(found.contains { $0.hasPrefix(expected) }, "\(found)")
     }
 
     @Test("a line is a number, a polarity and a bias on a chip that goes by its label")

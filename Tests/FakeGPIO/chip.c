@@ -24,6 +24,7 @@ struct fake_line {
     char file[16];
     bool active_low;
     bool is_silent;
+    bool is_output;
     int lock;       // on OFFSET.request, which shows others that the line is taken
     int watch;      // inotify
     int stop;       // eventfd
@@ -215,7 +216,8 @@ static int take_lock(const char *folder, const struct fake_request *request)
         return -EBUSY;
     }
     if (ftruncate(lock, 0) < 0 || dprintf(lock, "%s active-%s %s\n", request->consumer,
-                                          request->active_low ? "low" : "high", request->bias) < 0)
+                                          request->active_low ? "low" : "high",
+                                          request->is_output ? "output" : request->bias) < 0)
         return close(lock), -EIO;
     return lock;
 }
@@ -234,6 +236,12 @@ int fake_line_take(struct fake_line **result, const struct fake_chip *chip, cons
     char path[PATH_MAX];
     line->is_silent = place(path, chip->folder, "silent", 0) && access(path, F_OK) == 0;
     line->lock = lock;
+    line->is_output = request->is_output;
+    if (line->is_output) {
+        line->watch = line->stop = line->ends[0] = line->ends[1] = -1;
+        *result = line;
+        return fake_line_set(line, false);
+    }
     line->stop = eventfd(0, EFD_CLOEXEC);
     line->watch = inotify_init1(IN_CLOEXEC);
     inotify_add_watch(line->watch, line->folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVE_SELF | IN_DELETE_SELF);
@@ -250,14 +258,38 @@ int fake_line_take(struct fake_line **result, const struct fake_chip *chip, cons
 
 void fake_line_release(struct fake_line *line)
 {
-    eventfd_write(line->stop, 1);
-    pthread_join(line->thread, NULL);
-    pthread_mutex_destroy(&line->guard);
+    if (!line->is_output) {
+        eventfd_write(line->stop, 1);
+        pthread_join(line->thread, NULL);
+        pthread_mutex_destroy(&line->guard);
+    }
     int descriptors[] = {line->lock, line->watch, line->stop, line->ends[0], line->ends[1]};
     for (unsigned i = 0; i < sizeof descriptors / sizeof *descriptors; i++)
         if (descriptors[i] >= 0)
             close(descriptors[i]);
     free(line);
+}
+
+int fake_line_set(struct fake_line *line, bool active)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    if (stat(line->folder, &info) < 0)
+        return -ENODEV;
+    bool level = active != line->active_low;
+    if (snprintf(path, sizeof path, "%s/%s", line->folder, line->file) >= (int)sizeof path)
+        return -ENAMETOOLONG;
+    int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (file < 0 || pwrite(file, level ? "1\n" : "0\n", 2, 0) < 0)
+        return -errno;
+    close(file);
+    if (snprintf(path, sizeof path, "%s/trace", line->folder) >= (int)sizeof path)
+        return -ENAMETOOLONG;
+    if ((file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)) < 0)
+        return 0;
+    dprintf(file, "%s %d\n", line->file, level);
+    close(file);
+    return 0;
 }
 
 int fake_line_descriptor(const struct fake_line *line) { return line->ends[0]; }

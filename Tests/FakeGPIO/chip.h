@@ -25,6 +25,7 @@ struct fake_request {
     const char *consumer;
     const char *bias;  // "pull-up", "pull-down", "disabled" or "as-is"
     bool active_low;
+    bool is_output;  // inactive at first; its bias counts for nothing
 };
 
 struct fake_edge {
@@ -41,6 +42,8 @@ int fake_chip_facts(const struct fake_chip *chip, unsigned offset, struct fake_f
 int fake_line_take(struct fake_line **line, const struct fake_chip *chip, const struct fake_request *request);
 void fake_line_release(struct fake_line *line);
 int fake_line_descriptor(const struct fake_line *line);
+// Of an output: `active` as the program means it.
+int fake_line_set(struct fake_line *line, bool active);
 // 1 for active.
 int fake_line_level(struct fake_line *line);
 // How many edges; waits for the first unless the descriptor does not block.

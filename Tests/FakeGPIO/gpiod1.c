@@ -80,6 +80,21 @@ int gpiod_line_request_both_edges_events_flags(struct gpiod_line *line, const ch
     return result(fake_line_take(&line->taken, &line->chip->chip, &request));
 }
 
+int gpiod_line_request_output_flags(struct gpiod_line *line, const char *consumer, int flags, int value)
+{
+    (void)value;  // always inactive
+    struct fake_request request = {
+        .offset = line->offset,
+        .consumer = consumer,
+        .bias = "as-is",
+        .active_low = flags & GPIOD_LINE_REQUEST_FLAG_ACTIVE_LOW,
+        .is_output = true,
+    };
+    return result(fake_line_take(&line->taken, &line->chip->chip, &request));
+}
+
+int gpiod_line_set_value(struct gpiod_line *line, int value) { return result(fake_line_set(line->taken, value)); }
+
 void gpiod_line_release(struct gpiod_line *line)
 {
     if (line->taken)

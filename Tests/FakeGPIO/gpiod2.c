@@ -9,7 +9,7 @@
 struct gpiod_chip { struct fake_chip chip; };
 struct gpiod_chip_info { struct fake_chip chip; };
 struct gpiod_line_info { struct fake_facts facts; };
-struct gpiod_line_settings { enum gpiod_line_bias bias; bool active_low, is_input, both_edges; };
+struct gpiod_line_settings { enum gpiod_line_bias bias; bool active_low, is_input, is_output, both_edges; };
 struct gpiod_line_config { struct gpiod_line_settings settings; unsigned offset; size_t count; };
 struct gpiod_request_config { char consumer[TEXT_BYTES]; };
 struct gpiod_line_request { struct fake_line *line; unsigned offset; };
@@ -81,6 +81,7 @@ void gpiod_line_settings_free(struct gpiod_line_settings *settings) { free(setti
 int gpiod_line_settings_set_direction(struct gpiod_line_settings *settings, enum gpiod_line_direction direction)
 {
     settings->is_input = direction == GPIOD_LINE_DIRECTION_INPUT;
+    settings->is_output = direction == GPIOD_LINE_DIRECTION_OUTPUT;
     return 0;
 }
 
@@ -94,6 +95,12 @@ int gpiod_line_settings_set_bias(struct gpiod_line_settings *settings, enum gpio
 {
     settings->bias = bias;
     return 0;
+}
+
+int gpiod_line_settings_set_output_value(struct gpiod_line_settings *settings, enum gpiod_line_value value)
+{
+    (void)settings;
+    return value == GPIOD_LINE_VALUE_INACTIVE ? 0 : result(-EINVAL);
 }
 
 void gpiod_line_settings_set_active_low(struct gpiod_line_settings *settings, bool active_low)
@@ -128,12 +135,14 @@ struct gpiod_line_request *gpiod_chip_request_lines(
                        : lines->settings.bias == GPIOD_LINE_BIAS_PULL_DOWN ? "pull-down"
                        : lines->settings.bias == GPIOD_LINE_BIAS_DISABLED  ? "disabled"
                                                                            : "as-is";
-    struct fake_request wanted = {lines->offset, config->consumer, bias, lines->settings.active_low};
+    struct fake_request wanted = {lines->offset, config->consumer, bias, lines->settings.active_low,
+                                  lines->settings.is_output};
     struct gpiod_line_request *request = calloc(1, sizeof *request);
     request->offset = lines->offset;
     int error = fake_line_take(&request->line, &chip->chip, &wanted);
-    // One input line with both edges is all that is imitated.
-    if (error == 0 && lines->count == 1 && lines->settings.is_input && lines->settings.both_edges)
+    // One input line with both edges, or one output, is all that is imitated.
+    bool is_known = lines->settings.is_output || (lines->settings.is_input && lines->settings.both_edges);
+    if (error == 0 && lines->count == 1 && is_known)
         return request;
     if (error == 0)
         fake_line_release(request->line);
@@ -153,6 +162,12 @@ int gpiod_line_request_get_fd(struct gpiod_line_request *request) { return fake_
 enum gpiod_line_value gpiod_line_request_get_value(struct gpiod_line_request *request, unsigned int offset)
 {
     return (enum gpiod_line_value)result(offset == request->offset ? fake_line_level(request->line) : -EINVAL);
+}
+
+int gpiod_line_request_set_value(
+    struct gpiod_line_request *request, unsigned int offset, enum gpiod_line_value value)
+{
+    return result(offset == request->offset ? fake_line_set(request->line, value == GPIOD_LINE_VALUE_ACTIVE) : -EINVAL);
 }
 
 struct gpiod_edge_event_buffer *gpiod_edge_event_buffer_new(size_t capacity)

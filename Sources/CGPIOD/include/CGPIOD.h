@@ -1,5 +1,5 @@
 // libgpiod 1.6 (Debian 12) and 2.x (Debian 13) share hardly a function. This shim shows one interface for what a puck
-// needs, input lines with edge events, and picks the implementation when it is compiled. Every `int` result is 0 or
+// needs, input lines with edge events and output lines, and picks the implementation when it is compiled. Every `int` result is 0 or
 // positive when it went well and a negative errno otherwise. One thread at a time.
 //
 // libgpiod is loaded when the first chip is opened: a puck without lines needs no libgpiod and does not map it.
@@ -45,6 +45,11 @@ int puck_gpio_line_facts(struct gpiod_chip *chip, unsigned offset, struct puck_g
 int puck_gpio_request(
     struct gpiod_chip *chip, unsigned offset, enum puck_gpio_bias bias, bool active_low, const char *consumer,
     struct puck_gpio_line **line);
+// Takes a line as an output, inactive at first. It has no descriptor; otherwise as above.
+int puck_gpio_request_output(
+    struct gpiod_chip *chip, unsigned offset, bool active_low, const char *consumer, struct puck_gpio_line **line);
+// Of an output.
+int puck_gpio_set(struct puck_gpio_line *line, bool active);
 void puck_gpio_release(struct puck_gpio_line *line);
 // Readable while edges wait; the line's.
 int puck_gpio_descriptor(const struct puck_gpio_line *line);

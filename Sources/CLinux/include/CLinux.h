@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/rtnetlink.h>
+#include <linux/spi/spidev.h>
 #include <net/if.h>
 #include <net/route.h>
 #include <netdb.h>
@@ -27,6 +28,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/poll.h>
 #include <sys/resource.h>
@@ -43,6 +45,24 @@
 static inline int puck_errno(void) { return errno; }
 static inline int puck_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 static inline int puck_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
+// Mode 0, 8 bits a word, so many hertz at most; SPI_IOC_* are macros with casts in them. 0 or -1 with errno.
+static inline int puck_spi_set_up(int fd, uint32_t hertz) {
+    uint8_t mode = SPI_MODE_0, bits = 8;
+    return ioctl(fd, SPI_IOC_WR_MODE, &mode) < 0 || ioctl(fd, SPI_IOC_WR_BITS_PER_WORD, &bits) < 0 ||
+                   ioctl(fd, SPI_IOC_WR_MAX_SPEED_HZ, &hertz) < 0
+               ? -1
+               : 0;
+}
+// One transfer, of which nothing is read. -1 with errno when it failed.
+static inline int puck_spi_send(int fd, const uint8_t *bytes, uint32_t count, uint32_t hertz) {
+    struct spi_ioc_transfer transfer;
+    memset(&transfer, 0, sizeof transfer);
+    transfer.tx_buf = (uintptr_t)bytes;
+    transfer.len = count;
+    transfer.speed_hz = hertz;
+    transfer.bits_per_word = 8;
+    return ioctl(fd, SPI_IOC_MESSAGE(1), &transfer);
+}
 // SIG_IGN is a cast of a number to a function pointer.
 static inline void puck_ignore_signal(int number) { signal(number, SIG_IGN); }
 // pthread_setname_np is only declared under _GNU_SOURCE, which a module's importer cannot ask for.

@@ -179,6 +179,7 @@ final class House {
         microphone: Microphone = .talking, set: [String] = []
     ) async throws -> [String] {
         try writeDevices(name, microphone)
+        try FileManager.default.createDirectory(at: file("\(name).state"), withIntermediateDirectories: true)
         var secret = token
         if secret == nil { secret = try await self.token(name, hub: hub) }
         let security = tls ? "ca_file = \(file(hub).path)/hub.crt\ncertificate_name = localhost" : "insecure = yes"
@@ -192,6 +193,7 @@ final class House {
             [puck]
             id = \(name)
             group = flat
+            state_dir = \(file("\(name).state").path)
             [capture]
             device = \(name)-mic
             buffer_ms = 1000

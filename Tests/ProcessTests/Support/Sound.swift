@@ -46,6 +46,9 @@ enum Sound {
         Issue.record("played \(a.count) samples, sent \(b.count), different from \(at) on; the puck said:\n\(log())")
     }
 
+    /// The largest sample, without its sign.
+    static func peak(_ samples: ArraySlice<Int16>) -> Int { samples.map { abs(Int($0)) }.max() ?? 0 }
+
     static func trimmed(_ samples: [Int16]) -> ArraySlice<Int16> {
         guard let first = samples.firstIndex(where: { $0 != 0 }), let last = samples.lastIndex(where: { $0 != 0 })
         else { return [] }

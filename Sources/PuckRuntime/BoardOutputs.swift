@@ -1,0 +1,132 @@
+import BoardIO
+import LinuxIO
+import PuckBase
+
+/// A line that is held and driven: BoardIO's, or a test's. It is given back with the last copy of this.
+struct DrivenLine {
+    /// For the log.
+    let place: String
+    let set: (Bool) throws(LineError) -> Void
+
+    typealias Opener = (LineRequest) throws(LineError) -> DrivenLine
+
+    /// A line of this machine.
+    static func real(_ request: LineRequest) throws(LineError) -> DrivenLine {
+        let holder = Holder(try OutputLine.open(request))
+        return DrivenLine(place: holder.line.place, set: { (on) throws(LineError) in try holder.line.set(on) })
+    }
+
+    /// A line is not copyable, closures over it are.
+    private final class Holder {
+        let line: OutputLine
+        init(_ line: consuming OutputLine) { self.line = line }
+    }
+}
+
+/// The board's power lines and its amplifier. On: power in the configured order, then, once sound can be played, the
+/// amplifier. Off: the amplifier first, then power in the opposite order; an amplifier that is on while its source
+/// comes or goes is heard. Loop thread only.
+///
+/// A line that is busy, or whose chip goes, is said and tried again for ever, with growing pauses.
+final class BoardOutputs {
+    private struct Output {
+        let name: String
+        let request: LineRequest
+        var line: DrivenLine?
+        var hasFailed = false
+        var backoff = Backoff()
+        /// When it is opened again, or looked at; nil before it is first switched on.
+        var due: Instant?
+    }
+
+    private var outputs: [Output]
+    private let log: Log
+    private let clock: () -> Instant
+    private let open: DrivenLine.Opener
+    private var random = SeededGenerator(name: "outputs")
+
+    /// Nil when nothing is wired.
+    init?(
+        _ settings: GPIOSettings, log: Log, clock: @escaping () -> Instant = MonotonicClock.now,
+        open: @escaping DrivenLine.Opener = DrivenLine.real
+    ) {
+        outputs = settings.powerRequests.map { Output(name: $0.name, request: $0.request) }
+        if let amplifier = settings.amplifierRequest {
+            outputs.append(Output(name: Self.amplifier, request: amplifier))
+        }
+        if outputs.isEmpty { return nil }
+        self.log = log
+        self.clock = clock
+        self.open = open
+    }
+
+    private static let amplifier = "amplifier"
+
+    /// Everything but the amplifier.
+    func powerUp() {
+        for i in outputs.indices where outputs[i].name != Self.amplifier { switchOn(i) }
+    }
+
+    func amplifierOn() {
+        for i in outputs.indices where outputs[i].name == Self.amplifier { switchOn(i) }
+    }
+
+    func amplifierOff() {
+        for i in outputs.indices where outputs[i].name == Self.amplifier { switchOff(i) }
+    }
+
+    /// Gives everything back, the last first.
+    func powerDown() {
+        for i in outputs.indices.reversed() { switchOff(i) }
+    }
+
+    var nextDeadline: Instant? {
+        var next: Instant?
+        for output in outputs { next = earliest(next, output.due) }
+        return next
+    }
+
+    func timePassed() {
+        let now = clock()
+        for i in outputs.indices {
+            if let due = outputs[i].due, due <= now { switchOn(i) }
+        }
+    }
+
+    /// Opens the line where it is not open, and makes it active; on an open one that also shows whether its chip is
+    /// still there.
+    private func switchOn(_ i: Int) {
+        do throws(LineError) {
+            if let line = outputs[i].line {
+                try line.set(true)
+                outputs[i].due = clock() + WatchedLine.checkEvery
+                return outputs[i].backoff.reset()
+            }
+            let line = try open(outputs[i].request)
+            try line.set(true)
+            outputs[i].line = line
+            outputs[i].due = clock() + WatchedLine.checkEvery
+            let fields = [Field("line", outputs[i].name), Field("place", line.place)]
+            if outputs[i].hasFailed { log.notice("gpio.recovered", fields) } else { log.notice("gpio.on", fields) }
+        } catch {
+            outputs[i].line = nil
+            outputs[i].hasFailed = true
+            let pause = outputs[i].backoff.nextPause(using: &random)
+            outputs[i].due = clock() + pause
+            log.error(
+                "gpio.failed",
+                [
+                    Field("line", outputs[i].name), Field("detail", error.context), Field("advice", error.advice),
+                    Field("retry_ms", pause.wholeMilliseconds),
+                ])
+        }
+    }
+
+    private func switchOff(_ i: Int) {
+        outputs[i].due = nil
+        guard let line = outputs[i].line else { return }
+        // A chip that has gone has nothing left to switch off.
+        do throws(LineError) { try line.set(false) } catch {}
+        outputs[i].line = nil
+    }
+}
