@@ -105,6 +105,14 @@ public struct CaptureStream: BitwiseCopyable, @unchecked Sendable {
             gain: gain, into: samples)
     }
 
+    /// Whether the first `frames` frames of the last read are exactly 0 on the channel that is heard, before any gain.
+    @_noLocks @_noAllocation
+    public func isSilent(frames: Int, channel: ChannelChoice) -> Bool {
+        isZero(
+            UnsafeRawPointer(state.pointee.buffer), format: state.pointee.sampleFormat,
+            channels: state.pointee.channels, frames: min(frames, state.pointee.periodFrames), choice: channel)
+    }
+
     @_noLocks @_noAllocation
     private func start() -> Int32 {
         let result = startPCM(state.pointee.pcm)

@@ -53,6 +53,22 @@ func monoSamples(
     }
 }
 
+/// Whether every sample of the channel (of all, for the mix) is exactly 0. Ends at the first that is not.
+@_noLocks @_noAllocation
+func isZero(
+    _ source: UnsafeRawPointer, format: SampleFormat, channels: Int, frames: Int, choice: ChannelChoice
+) -> Bool {
+    let channel = min(Int(truncatingIfNeeded: choice.index), channels &- 1)
+    let size = format.sampleBytes
+    let step = channel < 0 ? 1 : channels
+    var i = max(0, channel)
+    while i < frames &* channels {
+        if loadSample(source + i &* size, format) != 0 { return false }
+        i &+= step
+    }
+    return true
+}
+
 /// Mono samples to interleaved device frames, the same on each channel.
 @_noLocks @_noAllocation @_optimize(speed) @inline(never)
 func deviceFrames(

@@ -4,7 +4,7 @@ import CLinux
 
 /// Why a sound device, or its mixer, cannot be used, and what to do about it.
 public struct DeviceError: Error, Equatable, Sendable {
-    public enum Code: Sendable {
+    public enum Code: Int, CaseIterable, Sendable {
         case noSuchDevice
         /// The card is there, and has no control of that name.
         case noSuchControl
@@ -14,7 +14,30 @@ public struct DeviceError: Error, Equatable, Sendable {
         case invalidArgument
         /// The device was there and has gone.
         case lost
+        /// It is open, reports no error, and has moved no sound for 2 s.
+        case stalled
+        /// A microphone that delivers nothing but bit-exact zeros.
+        case zeros
+        /// It runs at another rate than it agreed to.
+        case wrongRate
         case other
+
+        /// One word for the status.
+        public var word: StaticString {
+            switch self {
+            case .noSuchDevice: "missing"
+            case .noSuchControl: "control"
+            case .busy: "busy"
+            case .noUsableFormat: "format"
+            case .permissionDenied: "permission"
+            case .invalidArgument: "name"
+            case .lost: "lost"
+            case .stalled: "stalled"
+            case .zeros: "zeros"
+            case .wrongRate: "rate"
+            case .other: "other"
+            }
+        }
     }
 
     public let code: Code
@@ -38,7 +61,8 @@ public struct DeviceError: Error, Equatable, Sendable {
 
 extension DeviceError {
     /// A device that was running and reported `lost`.
-    /// - Parameter errno: positive, as the outcome gave it.
+    /// - Parameter errno: positive, as the outcome gave it; for what no call reports ETIME (moves no sound), ENODATA
+    ///   (nothing but zeros) or ERANGE (another rate than agreed).
     public static func lost(_ device: String, _ direction: Direction, errno: Int32) -> DeviceError {
         settingUp(device, direction, "while running", result: -errno)
     }
@@ -79,9 +103,22 @@ extension DeviceError {
         case ENODEV, EBADFD, ENOENT:
             return DeviceError(
                 .lost, errno: number, context: context, advice: "Plug the device in again; it is retried by itself.")
+        case ENODATA:
+            return DeviceError(
+                .zeros, errno: number,
+                context: "\(direction.word) device '\(device)' delivers nothing but exact zeros: it is deaf",
+                advice: "Unmute it: a switch on the device, or 'alsamixer', F4; or name another channel in [capture] "
+                    + "channel. If it is a microphone that gates its noise, set [capture] zeros_ms = 0. "
+                    + "It is tried again by itself, and works with the first sound that comes.")
+        case ERANGE:
+            return DeviceError(
+                .wrongRate, errno: number,
+                context: "\(direction.word) device '\(device)' does not run at the rate that it agreed to",
+                advice: "Ask for another rate in [capture] rate; it is opened again by itself. With a wrong clock in "
+                    + "the card's overlay every rate is wrong.")
         case ETIME:
             return DeviceError(
-                .lost, errno: number,
+                .stalled, errno: number,
                 context: "\(direction.word) device '\(device)' is open, but has moved no sound for 2 s",
                 advice: "It is opened again by itself; when that does not help, unplug it and plug it in again.")
         default:

@@ -8,8 +8,12 @@ public struct AudioEvent: BitwiseCopyable, Equatable, Sendable {
         case wake
         /// The device overran (capture) or ran dry (playback). `count`: missing samples at 16 kHz.
         case xrun
-        /// The device failed. `count`: errno.
+        /// The machine was suspended under the device. `count` as for `xrun`.
+        case suspended
+        /// The device failed. `count`: the fault's kind, as the device's module numbers them.
         case deviceLost
+        /// What is open delivers, and nothing that it was closed for the last time has been seen again.
+        case deviceWorks
         /// The device is open and running. `count`: how often it has been opened.
         case deviceOpened
         /// Everything up to `position` has been played.

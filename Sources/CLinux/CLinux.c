@@ -1,9 +1,27 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <linux/wireless.h>
+#include <sys/ioctl.h>
 #include <sys/time.h>
 
 int puck_name_thread(const char *name) { return pthread_setname_np(pthread_self(), name); }
+
+char *const *puck_environment(void) { return environ; }
+
+int puck_wifi_power_saving(const char *interface) {
+    struct iwreq request;
+    memset(&request, 0, sizeof request);
+    if (strlen(interface) >= sizeof request.ifr_name)
+        return -1;
+    strcpy(request.ifr_name, interface);
+    int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        return -1;
+    int result = ioctl(descriptor, SIOCGIWPOWER, &request);
+    close(descriptor);
+    return result < 0 ? -1 : !request.u.power.disabled;
+}
 
 static void exit_now(int number) {
     (void)number;

@@ -42,7 +42,11 @@ public final class HubDaemon {
     var followUps: [HubEvent] = []
     private var armed: Instant?
     private var stopDeadline: Instant?
-    private var adopted: [AdoptedDescriptor] = []
+    var adopted: [AdoptedDescriptor] = []
+    /// Nil until it runs, and where nothing like systemd started this process.
+    var manager: ServiceManager?
+    /// The number of pucks that it was told of last.
+    var shownSessions = -1
     private let configuration: ConfigurationSource
     private let control: ControlSocket?
 
@@ -139,15 +143,10 @@ public final class HubDaemon {
         ServerLink.capacity(for: settings.service.mostConnections)
     }
 
-    /// Serves until `stop` or SIGTERM.
-    public func run() {
-        loop.run()
-        learned.keep(hub.earshot, log)
-    }
-
     /// Says goodbye to every puck and ends `run`, within `stopWithin`.
     public func beginStop() {
         guard stopDeadline == nil else { return }
+        manager?.stopping()
         log.notice("hub.stop", [Field("sessions", hub.sessionCount)])
         process(.stopping)
         stopDeadline = MonotonicClock.now() + Self.stopWithin
@@ -228,6 +227,7 @@ public final class HubDaemon {
             for effect in effects { run(effect, now: now) }
             next = followUps.isEmpty ? nil : followUps.removeFirst()
         }
+        reportToManager()
         learned.keepNowAndThen(hub.earshot, log)
         arm()
     }
@@ -245,6 +245,8 @@ public final class HubDaemon {
     /// Reads configuration and tokens again; what is wrong leaves everything as it was. What is listened on, the
     /// certificate and the token file's place need a restart.
     public func reload() {
+        manager?.reloading(now: MonotonicClock.now())
+        defer { manager?.ready() }
         reloadTokens()
         do throws(SettingsErrors) {
             try apply(try configuration.load())

@@ -25,6 +25,28 @@ struct UnixAddress {
         length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count + 1)
     }
 
+    /// What `NOTIFY_SOCKET` names (sd_notify(3)): an absolute path, or "@" and a name in the abstract namespace, which has
+    /// a zero in front and none behind (unix(7)). Nil for anything else, such as systemd's own vsock addresses.
+    init?(notifySocket text: String) {
+        var bytes = Array(text.utf8)
+        let isAbstract = bytes.first == UInt8(ascii: "@")
+        guard isAbstract || bytes.first == UInt8(ascii: "/"), bytes.count > 1,
+            bytes.count < MemoryLayout.size(ofValue: address.sun_path)
+        else { return nil }
+        if isAbstract { bytes[0] = 0 }
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count + (isAbstract ? 0 : 1))
+    }
+
+    /// Sends one datagram; one that cannot be taken at once is lost.
+    func send(_ bytes: UnsafeRawBufferPointer, over descriptor: Int32) {
+        var copy = address
+        _ = withSocketAddress(&copy) { to in
+            retryingInterrupted { sendto(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL), to, length) }
+        }
+    }
+
     /// A datagram socket: non-blocking, not inherited by other programs.
     static func makeSocket() throws(SystemError) -> Int32 {
         let kind = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)

@@ -19,6 +19,12 @@ public struct Instant: Comparable, Hashable, Sendable {
     public static func - (a: Instant, b: Instant) -> Interval { Interval(nanoseconds: a.nanoseconds - b.nanoseconds) }
 }
 
+/// The earlier of two deadlines that may not exist.
+public func earliest(_ a: Instant?, _ b: Instant?) -> Instant? {
+    guard let a, let b else { return a ?? b }
+    return min(a, b)
+}
+
 /// A length of time, in nanoseconds; may be negative.
 public struct Interval: Comparable, Hashable, Sendable {
     public var nanoseconds: Int64

@@ -201,6 +201,9 @@ public struct Puck: Sendable {
     public var isMutedByPerson: Bool { muted && !mutedByHub }
     public var isConnected: Bool { link == .up }
     public var currentVolume: Int { volume }
+    /// Whether the microphone works, and the loudspeaker.
+    public var hears: Bool { captureOK }
+    public var sounds: Bool { playbackOK }
     /// Overruns of the microphone since the start.
     public var overruns: Int { xruns }
     /// What they cost, in samples of 16 kHz.

@@ -1,4 +1,5 @@
 import AudioRing
+import LinuxIO
 import Synchronization
 
 /// What the loop tells an audio thread, and what it can read from it at any time: single atomic words, never a lock.
@@ -19,6 +20,9 @@ struct CaptureControls: @unchecked Sendable {  // Sound: every shared word is at
     }
 
     let words: UnsafeMutablePointer<Words>
+    /// Beats with each period, and with each attempt to open: a microphone that is missing is a fault, not a thread that
+    /// stands still.
+    let pulse = Pulse()
 
     init() {
         words = .allocate(capacity: 1)
@@ -29,6 +33,7 @@ struct CaptureControls: @unchecked Sendable {  // Sound: every shared word is at
     func destroy() {
         words.deinitialize(count: 1)
         words.deallocate()
+        pulse.destroy()
     }
 }
 
@@ -48,6 +53,8 @@ struct PlaybackControls: @unchecked Sendable {  // Sound: every shared word is a
     }
 
     let words: UnsafeMutablePointer<Words>
+    /// Beats while something is played; rests while there is nothing to play.
+    let pulse = Pulse()
 
     init() {
         words = .allocate(capacity: 1)
@@ -58,6 +65,7 @@ struct PlaybackControls: @unchecked Sendable {  // Sound: every shared word is a
     func destroy() {
         words.deinitialize(count: 1)
         words.deallocate()
+        pulse.destroy()
     }
 
     /// Loop: samples before `position` are to be skipped, and what the device holds dropped.

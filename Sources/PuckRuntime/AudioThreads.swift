@@ -1,23 +1,36 @@
 import LinuxIO
 
-/// The two audio threads, and the event by which they wake the loop. They end with this object, so that a start that
+/// The two audio threads, the event by which they wake the loop, and the thread that watches all three. They end with this object, so that a start that
 /// fails half-way (a certificate that cannot be read, say) leaves no thread behind.
 final class AudioThreads {
     let event: EventDescriptor
     let capture: CaptureThread
     let playback: PlaybackThread
+    let watch: ThreadWatch
 
-    /// Starts both at once.
-    init(settings: PuckSettings) throws(SystemError) {
+    /// Starts them at once.
+    init(settings: PuckSettings, manager: ServiceManager?, log: Log) throws(SystemError) {
         event = try EventDescriptor()
         let capture = try CaptureThread(settings: settings, wake: event.signaller)
+        let playback: PlaybackThread
         do throws(SystemError) {
             playback = try PlaybackThread(settings: settings, wake: event.signaller)
         } catch {
             capture.stop()
             throw error
         }
+        do throws(SystemError) {
+            let watched: [(name: String, pulse: Pulse)] = [
+                (name: "capture", pulse: capture.controls.pulse), (name: "playback", pulse: playback.controls.pulse),
+            ]
+            watch = try ThreadWatch(watched, manager: manager, log: log)
+        } catch {
+            capture.stop()
+            playback.stop()
+            throw error
+        }
         self.capture = capture
+        self.playback = playback
     }
 
     deinit { stop() }
@@ -30,6 +43,7 @@ final class AudioThreads {
 
     /// Asks both to end and waits for them. A second call does nothing.
     func stop() {
+        watch.stop()
         askToStop()
         capture.stop()
         playback.stop()

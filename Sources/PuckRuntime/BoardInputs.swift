@@ -113,9 +113,3 @@ final class BoardInputs {
         onDeadlineMoved()
     }
 }
-
-/// The earlier of two deadlines that may not exist.
-func earliest(_ a: Instant?, _ b: Instant?) -> Instant? {
-    guard let a, let b else { return a ?? b }
-    return min(a, b)
-}

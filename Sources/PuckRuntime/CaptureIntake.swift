@@ -88,13 +88,14 @@ struct CaptureIntake {
     }
 
     /// Samples that the device lost keep their place in time: the ring moves on by exactly as many.
+    /// - Parameter kind: `.xrun` or `.suspended`.
     @_noLocks @_noAllocation
-    mutating func account(missingFrames: Int64) {
+    mutating func account(missingFrames: Int64, after kind: AudioEvent.Kind = .xrun) {
         let scaled = missingFrames &* 16_000 &+ missingRemainder
         let missing = scaled / rate
         missingRemainder = scaled &- missing &* rate
         let position = producer.position
         _ = producer.skip(missing)
-        _ = mailbox.post(AudioEvent(.xrun, position: position, count: missing))
+        _ = mailbox.post(AudioEvent(kind, position: position, count: missing))
     }
 }

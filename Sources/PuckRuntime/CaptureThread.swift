@@ -15,6 +15,9 @@ import Synchronization
 final class CaptureThread {
     /// Seconds before each further attempt to open; the last repeats.
     static let reopenPauses = [1, 1, 2, 5, 10]
+    /// A microphone of zeros stays open, so that its first sound is heard at once, and is reported and reopened when the
+    /// zeros have lasted for so many times `[capture] zeros_ms`; the last repeats: after 2, 2, 10, 30, 60, 300, 300 … s.
+    static let zeroPatience = [1, 1, 5, 15, 30, 150]
     /// Below the kernel's own threads (50), above everything ordinary.
     static let priority = 40
 
@@ -71,6 +74,9 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
     let stopEvent: EventDescriptor
     private var failures = 0
     private var timesOpened: Int64 = 0
+    /// What the device was closed for and has not refuted yet, and how often in a row.
+    private var doubt = CaptureWatch.Doubt.none
+    private var zeroReports = 0
 
     init(
         settings: PuckSettings, ring: AudioRing, clock: SampleClock, mailbox: Mailbox, controls: CaptureControls,
@@ -93,13 +99,25 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
                 try useDevice()
             } catch {
                 errors.put(error)
-                say(AudioEvent(.deviceLost, position: ring.producer.position, count: Int64(error.errno)))
+                doubt = error.code == .zeros ? .zeros : error.code == .wrongRate ? .rate : .none
+                zeroReports = error.code == .zeros ? zeroReports + 1 : 0
+                say(AudioEvent(.deviceLost, position: ring.producer.position, count: Int64(error.code.rawValue)))
             }
             if controls.words.pointee.stop.load(ordering: .acquiring) { return }
-            let pause = CaptureThread.reopenPauses[min(failures, CaptureThread.reopenPauses.count - 1)]
+            let pause = doubt == .zeros ? 0 : min(failures, CaptureThread.reopenPauses.count - 1)
             failures += 1
-            stopEvent.wait(milliseconds: pause * 1000)
+            controls.pulse.rest()
+            stopEvent.wait(milliseconds: CaptureThread.reopenPauses[pause] * 1000)
+            controls.pulse.beat()
         }
+    }
+
+    private func makeWatch(_ format: NegotiatedFormat) -> CaptureWatch {
+        let patience = CaptureThread.zeroPatience[min(zeroReports, CaptureThread.zeroPatience.count - 1)]
+        return CaptureWatch(
+            rate: format.rate, periodFrames: format.periodFrames,
+            zeroMilliseconds: settings.capture.zeroMilliseconds * patience,
+            tolerancePercent: settings.capture.rateTolerancePercent, doubt: doubt)
     }
 
     private func say(_ event: AudioEvent) {
@@ -123,14 +141,17 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
             controls: controls)
         var loop = CaptureLoop(
             stream: device.stream, resampler: resampler, format: device.format, capture: settings.capture,
-            intake: intake, wake: wake)
+            intake: intake, watch: makeWatch(device.format), wake: wake)
         defer { loop.destroy() }
         format.put(device.format.line)
         timesOpened += 1
         clock.reset()
         say(AudioEvent(.deviceOpened, position: ring.producer.position, count: timesOpened))
         let errno = loop.run()
-        if loop.deliveredPeriods > 0 { failures = 0 }
+        if loop.isProven {
+            failures = 0
+            zeroReports = 0
+        }
         if errno != 0 {
             throw DeviceError.lost(device.format.device, .capture, errno: errno)
         }
@@ -142,6 +163,9 @@ private struct CaptureLoop {
     /// Waits for a period that came to nothing, 500 ms each, after which a device that reports no error is called
     /// broken: 2 s, as for every microphone that delivers nothing.
     static var silentWaits: Int { @_noLocks @_noAllocation get { 4 } }
+    /// Overruns and suspends in a row, without a period between them, after which the device is opened again: one that
+    /// only ever fails would spin this thread, which nothing ordinary gets past.
+    static var fruitlessRecoveries: Int { @_noLocks @_noAllocation get { 8 } }
 
     let stream: CaptureStream
     let resampler: Resampler
@@ -152,15 +176,18 @@ private struct CaptureLoop {
     let device: UnsafeMutableBufferPointer<Int16>
     let converted: UnsafeMutableBufferPointer<Int16>
     var intake: CaptureIntake
-    var deliveredPeriods = 0
+    var watch: CaptureWatch
+    /// The device works, and the loop knows.
+    var isProven = false
 
     init(
         stream: CaptureStream, resampler: Resampler, format: NegotiatedFormat, capture: CaptureSettings,
-        intake: CaptureIntake, wake: EventSignaller
+        intake: CaptureIntake, watch: CaptureWatch, wake: EventSignaller
     ) {
         self.stream = stream
         self.resampler = resampler
         self.intake = intake
+        self.watch = watch
         self.wake = wake
         controls = intake.controls
         channel = capture.channelChoice(of: format.channels)
@@ -180,24 +207,53 @@ private struct CaptureLoop {
     @_noLocks @_noAllocation
     mutating func run() -> Int32 {
         var waits = 0
+        var recoveries = 0
         while !controls.words.pointee.stop.load(ordering: .relaxed) {
             let outcome = stream.readPeriod()
             switch outcome.status {
             case .running:
                 waits = 0
+                recoveries = 0
+                let errno = judge(frames: outcome.frames, capturedAt: outcome.capturedAt)
+                if errno != 0 { return errno }
                 deliver(frames: outcome.frames, capturedAt: outcome.capturedAt)
             case .timedOut:
                 waits &+= 1
+                watch.restart()
                 if waits == Self.silentWaits { return 62 }  // ETIME
             case .lost: return outcome.errno
             case .xrun, .suspended:
+                recoveries &+= 1
+                if recoveries == Self.fruitlessRecoveries { return 5 }  // EIO
                 let recovery = stream.recover(from: outcome.status)
                 if case .lost = recovery.status { return recovery.errno }
-                intake.account(missingFrames: recovery.missingFrames)
+                watch.restart()
+                var kind = AudioEvent.Kind.xrun
+                if case .suspended = outcome.status { kind = .suspended }
+                intake.account(missingFrames: recovery.missingFrames, after: kind)
                 wake.signal()
             }
         }
         return 0
+    }
+
+    /// The errno of a fault that no call reports, else 0.
+    @_noLocks @_noAllocation
+    private mutating func judge(frames: Int, capturedAt: Int64) -> Int32 {
+        let verdict = watch.take(
+            frames: frames, isZero: stream.isSilent(frames: frames, channel: channel),
+            isMuted: controls.words.pointee.muted.load(ordering: .relaxed), capturedAt: capturedAt)
+        switch verdict {
+        case .zeros: return 61  // ENODATA
+        case .wrongRate: return 34  // ERANGE
+        case .unproven: return 0
+        case .fine:
+            if isProven { return 0 }
+            isProven = true
+            _ = intake.mailbox.post(AudioEvent(.deviceWorks, position: intake.producer.position))
+            wake.signal()
+            return 0
+        }
     }
 
     @_noLocks @_noAllocation
@@ -209,8 +265,8 @@ private struct CaptureLoop {
             let count = resampler.process(samples, into: converted)
             samples = UnsafeBufferPointer(start: converted.baseAddress, count: count)
         }
-        deliveredPeriods &+= 1
         controls.words.pointee.periods.wrappingAdd(1, ordering: .relaxed)
+        controls.pulse.beat()
         if intake.take(samples, frames: frames, capturedAt: capturedAt) { wake.signal() }
     }
 }

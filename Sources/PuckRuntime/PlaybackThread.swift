@@ -91,7 +91,7 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
                 try useDevice()
             } catch {
                 errors.put(error)
-                _ = mailbox.post(AudioEvent(.deviceLost, position: reader.position, count: Int64(error.errno)))
+                _ = mailbox.post(AudioEvent(.deviceLost, position: reader.position, count: Int64(error.code.rawValue)))
                 wake.signal()
             }
             if controls.words.pointee.stop.load(ordering: .acquiring) { return }
@@ -107,10 +107,12 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
         while !controls.words.pointee.stop.load(ordering: .acquiring) {
             skipWhatCannotBePlayed()
             let left = end - MonotonicClock.now()
-            if left <= .zero { return }
+            if left <= .zero { break }
+            controls.pulse.rest()
             workEvent.wait(milliseconds: left.wholeMilliseconds + 1)
             workEvent.drain()
         }
+        controls.pulse.beat()
     }
 
     /// Without a device the ring must not stay full, or the loop would wait for ever.
@@ -144,7 +146,9 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
             reader = loop.reader
             if errno != 0 { throw DeviceError.lost(device.format.device, .playback, errno: errno) }
             if controls.words.pointee.stop.load(ordering: .acquiring) { return }
+            controls.pulse.rest()
             workEvent.wait(milliseconds: -1)
+            controls.pulse.beat()
         }
     }
 }
@@ -199,6 +203,7 @@ private struct PlaybackLoop {
     mutating func playAll() -> Int32 {
         let words = controls.words
         while !words.pointee.stop.load(ordering: .relaxed) {
+            controls.pulse.beat()
             let discard = controls.wantedDiscard
             if discard != .min {
                 let errno = silence(upTo: discard)
@@ -257,6 +262,7 @@ private struct PlaybackLoop {
         let volume = Int32(truncatingIfNeeded: controls.words.pointee.volume.load(ordering: .relaxed))
         var written = 0
         var silentWaits = 0
+        var recoveries = 0
         while written < frames.count {
             let outcome = stream.writePeriod(base + written, count: frames.count &- written, volume: volume)
             switch outcome.status {
@@ -271,6 +277,8 @@ private struct PlaybackLoop {
                 controls.words.pointee.underruns.wrappingAdd(1, ordering: .relaxed)
                 _ = mailbox.post(AudioEvent(.xrun, position: reader.position, count: 0))
                 wake.signal()
+                recoveries &+= 1
+                if recoveries == 8 { return 5 }  // EIO: one that only ever fails would spin this thread
                 let recovery = stream.recover(from: outcome.status)
                 if case .lost = recovery.status { return recovery.errno }
             }
@@ -327,12 +335,17 @@ private struct PlaybackLoop {
         if errno != 0 { return errno }
         stream.startNow()
         var turns = 0
-        // The device holds at most 2 s; a device whose delay does not go down is not worth waiting for.
-        while stream.queuedFrames() > 0 && turns < 1000 {
+        var queued = Int.max
+        while true {
+            let now = stream.queuedFrames()
+            if now == 0 { break }
+            turns = now < queued ? 0 : turns &+ 1
+            queued = now
+            if turns == 400 { return 62 }  // ETIME: two seconds without playing a frame
+            controls.pulse.beat()
             if reader.fill > 0 || controls.words.pointee.stop.load(ordering: .relaxed) { return 0 }
             if controls.wantedDiscard != .min { return 0 }
             sleepMilliseconds(5)
-            turns &+= 1
             publishHeard()
         }
         isSounding = false

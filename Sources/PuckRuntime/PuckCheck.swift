@@ -27,6 +27,8 @@ struct PuckCheck {
         for output in outputs where !checkOutput(output.name, output.request) { driven = false }
         checkMixer()
         let lights = checkLights()
+        checkWireless()
+        checkGateway()
         let hub = checkHub()
         let control = checkControlSocket()
         return microphone && speaker && button && mute && driven && lights && hub && control ? 0 : 1
@@ -215,6 +217,33 @@ struct PuckCheck {
             report("hub", .bad, "\(place): \(error.message)")
             return false
         }
+    }
+
+    /// Says nothing where there is no Wi-Fi, and fails nothing: what matters is the hub.
+    private func checkWireless() {
+        guard let wifi = Wireless.read(settings.network.interface) else { return }
+        let isWeak = wifi.signalDecibels < Self.weakSignalDecibels
+        let saving = wifi.isSavingPower.map { $0 ? "on: " + wifi.powerAdvice : "off" } ?? "unknown"
+        report(
+            "wi-fi", isWeak || wifi.isSavingPower == true ? .doubtful : .good,
+            "\(wifi.interface): signal \(wifi.signalDecibels) dBm\(isWeak ? ", which is weak" : ""), power saving "
+                + saving)
+    }
+
+    /// Below it 802.11's rates fall to where speech stutters.
+    private static let weakSignalDecibels = -75
+
+    private func checkGateway() {
+        guard let gateway = Gateway.current(), let probe = GatewayProbe(gateway) else {
+            report("gateway", .doubtful, "there is no IPv4 default route: a hub elsewhere is out of reach")
+            return
+        }
+        let answers = probe.hasAnswer(within: 1000)
+        report(
+            "gateway", answers ? .good : .doubtful,
+            "\(gateway.text) on \(gateway.interface) "
+                + (answers ? "answers" : "does not answer, so a dead network cannot be told from a dead hub")
+                + " (\(probe.way))")
     }
 
     private static func judge(_ message: UnsafeRawBufferPointer) -> (ok: Bool, text: String) {

@@ -55,7 +55,7 @@ public enum PuckCommand {
             "Signals: SIGTERM and SIGINT end the daemon within 200 ms. SIGHUP reads the configuration again; what needs "
                 + "a restart is said in the log. SIGUSR1 is the button: it wakes an idle puck and stops a busy one.",
             "Exit status: 0 ended by a signal, or the check passed; 1 the check failed, or the daemon could not start; "
-                + "64 wrong command line; 78 wrong configuration.",
+                + "75 [network] restart wants it started again; 64 wrong command line; 78 wrong configuration.",
             "The log goes to standard error, one event a line as key=value; under systemd with journald's priorities.",
         ])
 
@@ -139,11 +139,11 @@ public enum PuckCommand {
         do throws(PuckDaemon.StartError) {
             let daemon = try PuckDaemon(settings: settings, log: log, signals: signals, options: options)
             daemon.run()
+            PuckDaemon.liftShutdownLimit()
+            return daemon.exitStatus
         } catch {
             return fail("puckd: \(error.description)", 1)
         }
-        PuckDaemon.liftShutdownLimit()
-        return 0
     }
 
     static func say(_ text: String, end: String = "\n") -> Int32 {

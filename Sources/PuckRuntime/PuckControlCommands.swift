@@ -47,6 +47,9 @@ extension PuckDaemon {
             + " overruns=\(puck.overruns) missed_ms=\(puck.missedSamples / 16)"
             + " periods=\(words.pointee.periods.load(ordering: .relaxed))"
             + " underruns=\(playback.controls.words.pointee.underruns.load(ordering: .relaxed))"
-            + " broken_packets=\(speaker.brokenPackets)" + (inputs?.summary ?? "") + (lights?.summary ?? "")
+            + " broken_packets=\(speaker.brokenPackets) suspends=\(suspensions)"
+            + captureFaults.summary("capture") + playbackFaults.summary("playback")
+            + (inputs?.summary ?? "") + (lights?.summary ?? "")
+            + (care?.summary ?? "")
     }
 }

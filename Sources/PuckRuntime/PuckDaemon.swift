@@ -26,6 +26,14 @@ final class PuckDaemon {
     let speaker: SpeakerFeed
     /// The audio threads' one way to wake the loop.
     let audioEvent: EventDescriptor
+    /// Nil where nothing like systemd started this process.
+    let manager = ServiceManager()
+    /// What it was last told, as `reportToManager` encodes it.
+    var shownToManager = -1
+    var captureFaults = DeviceFaultCounts()
+    var playbackFaults = DeviceFaultCounts()
+    /// Times that the machine was suspended under the microphone.
+    var suspensions = 0
     let terminalLights: TerminalLights?
     let lights: LightShow?
     let mixer: SoundMixer
@@ -36,6 +44,10 @@ final class PuckDaemon {
     /// Nil where the kernel has none: the pauses between attempts are then never cut short.
     private let network: NetworkMonitor?
     var inputs: BoardInputs?
+    /// Nil where the gateway is not to be asked.
+    var care: NetworkCare?
+    /// What the process ends with: 0, or 75 (EX_TEMPFAIL) when it wants to be started again.
+    private(set) var exitStatus: Int32 = 0
 
     var effects: [PuckEffect] = []
     private var pendingEvents = BoundedQueue<PuckEvent>(capacity: 64)
@@ -49,7 +61,7 @@ final class PuckDaemon {
     var closedByUs = false
     var openWanted = false
     var header = [UInt8](repeating: 0, count: WireLimits.headerBytes)
-    private let reread: () -> PuckSettings?
+    let reread: () -> PuckSettings?
     private var talkAtOnce: Bool
 
     struct Options {
@@ -81,7 +93,9 @@ final class PuckDaemon {
         mixer.apply()
         kept = KeptState(folder: settings.identity.stateFolder, log: log)
         // The microphone first: it needs 20 ms for its first period, and TLS can be set up meanwhile.
-        do throws(SystemError) { threads = try AudioThreads(settings: settings) } catch { throw .system(error) }
+        do throws(SystemError) { threads = try AudioThreads(settings: settings, manager: manager, log: log) } catch {
+            throw .system(error)
+        }
         capture = threads.capture
         playback = threads.playback
         audioEvent = threads.event
@@ -119,6 +133,7 @@ final class PuckDaemon {
         link.onClosed = { [unowned(unsafe) self] failure in closed(failure) }
         loop.onDeadline = { [unowned(unsafe) self] in
             inputs?.timePassed()
+            care?.timePassed()
             outputs?.timePassed()
             kept.timePassed()
             lights?.timePassed()
@@ -130,7 +145,16 @@ final class PuckDaemon {
                 perform(.degradedChanged(inputs?.isDegraded ?? false))
             }
         ) { [unowned(unsafe) self] event in perform(event) }
+        if settings.network.isProbing {
+            care = NetworkCare(settings.network, log: log, hasManager: manager != nil) { [unowned(unsafe) self] in
+                exitStatus = 75
+                beginStop()
+            }
+        }
         try loop.adopt(fileDescriptor: audioEvent.descriptor) { [unowned(unsafe) self] _ in audioHappened() }
+        try loop.adopt(fileDescriptor: threads.watch.turnDescriptor) { [unowned(unsafe) self] _ in
+            threads.watch.turned()
+        }
         try loop.adopt(fileDescriptor: signals.descriptor) { [unowned(unsafe) self] _ in signalled() }
         if let network {
             try loop.adopt(fileDescriptor: network.descriptor) { [unowned(unsafe) self] _ in
@@ -159,6 +183,7 @@ final class PuckDaemon {
         outputs?.amplifierOn()
         inputs?.start()
         rearm()
+        manager?.ready()
         loop.run()
         outputs?.amplifierOff()
         microphone.stop()
@@ -196,12 +221,16 @@ final class PuckDaemon {
         isStepping = false
         // The hub's mute ends with the hub, the switch's with the switch.
         kept.noteMute(puck.isMutedByPerson && inputs?.unmuteRefusal == nil)
+        reportToManager()
+        care?.hub(isThere: puck.isConnected)
         rearm()
     }
 
     func rearm() {
         var next = earliest(puck.nextDeadline, inputs?.nextDeadline)
-        for due in [lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline] { next = earliest(next, due) }
+        for due in [lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline, care?.nextDeadline] {
+            next = earliest(next, due)
+        }
         loop.setDeadline(next?.nanoseconds)
     }
 
@@ -280,16 +309,22 @@ final class PuckDaemon {
                 confidence: event.confidence)
             let onset = capture.clock.time(of: event.position).map { Instant(nanoseconds: $0) }
             perform(.wakeHeard(finding, onset: onset ?? MonotonicClock.now()))
-        case .xrun:
+        case .xrun, .suspended:
+            let isSuspension = event.kind == .suspended
+            if isSuspension { suspensions += 1 }
             log.warning(
-                "capture.overrun", [Field("missing_samples", event.count), Field("position", event.position)])
+                isSuspension ? "capture.suspended" : "capture.overrun",
+                [Field("missing_samples", event.count), Field("position", event.position)])
             perform(.captureOverrun(missingSamples: event.count))
             if microphone.isRunning { perform(.captureGap(samples: event.count)) }
         case .deviceOpened:
             if let format = capture.format.take() { log.notice("capture.open", [Field("format", format)]) }
             soundCameBack()
+        case .deviceWorks:
+            if captureFaults.works() { log.notice("capture.recovered") }
             perform(.captureRestored)
         case .deviceLost:
+            captureFaults.failed(event.count)
             if let error = capture.errors.take() {
                 log.error(
                     "capture.failed", [Field("detail", error.context), Field("advice", error.advice)])
@@ -308,9 +343,11 @@ final class PuckDaemon {
         case .xrun: log.warning("playback.underrun", [Field("position", event.position)])
         case .deviceOpened:
             if let format = playback.format.take() { log.notice("playback.open", [Field("format", format)]) }
+            if playbackFaults.works() { log.notice("playback.recovered") }
             soundCameBack()
             perform(.playbackRestored)
         case .deviceLost:
+            playbackFaults.failed(event.count)
             if let error = playback.errors.take() {
                 log.error(
                     "playback.failed", [Field("detail", error.context), Field("advice", error.advice)])
@@ -323,7 +360,7 @@ final class PuckDaemon {
         case .dry:
             if speaker.ranDry() { playback.wakeUp() }
             if speaker.takeStarved() { perform(.playbackStarved) }
-        case .wake: break
+        case .wake, .suspended, .deviceWorks: break
         }
     }
 
@@ -349,16 +386,5 @@ final class PuckDaemon {
             default: break
             }
         }
-    }
-
-    private func rereadConfiguration() {
-        guard let fresh = reread() else { return }
-        if let detail = settings.needsRestart(for: fresh) {
-            log.warning("config.restart_needed", [Field("detail", detail)])
-        }
-        effects.removeAll(keepingCapacity: true)
-        puck.reconfigure(fresh.coreParameters, into: &effects)
-        for i in effects.indices { carryOut(effects[i]) }
-        log.notice("config.reread")
     }
 }

@@ -14,6 +14,7 @@ public struct PuckSettings: Sendable {
     public var earcons: EarconSettings
     public var lights: LightSettings
     public var gpio: GPIOSettings
+    public var network: NetworkSettings
     public var mixer: MixerSettings
     /// What the board's file says of the board itself.
     public var board: BoardDescription
@@ -53,7 +54,8 @@ public struct PuckSettings: Sendable {
         var settings = PuckSettings(
             identity: identity, hub: hub, capture: hardware.capture, playback: hardware.playback,
             wake: WakeSettings(&reader), endpoint: EndpointSettings(&reader), opus: hardware.opus,
-            earcons: EarconSettings(&reader), lights: hardware.lights, gpio: hardware.gpio, mixer: hardware.mixer,
+            earcons: EarconSettings(&reader), lights: hardware.lights, gpio: hardware.gpio,
+            network: NetworkSettings(&reader), mixer: hardware.mixer,
             board: board, logLevel: reader.choice("log", "level", default: LogLevel.info),
             controlSocketPath: reader.path("control", "socket", default: "/run/puckd/control", mayBeEmpty: true),
             warnings: [])

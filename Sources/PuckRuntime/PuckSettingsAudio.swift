@@ -24,6 +24,10 @@ public struct CaptureSettings: Equatable, Sendable {
     public var bufferMilliseconds: Int
     /// Applied in software, −20…40 dB.
     public var gainDecibels: Double
+    /// Of bit-exact zeros that are a fault, ms; 0: never.
+    public var zeroMilliseconds: Int
+    /// By how much the device may miss the rate that it agreed to; 0: by any.
+    public var rateTolerancePercent: Double
 
     init(_ reader: inout SettingsReader) {
         device = reader.text("capture", "device", default: "default")
@@ -35,12 +39,31 @@ public struct CaptureSettings: Equatable, Sendable {
         periodMilliseconds = reader.integer("capture", "period_ms", default: 20, range: 5...100, unit: "ms")
         bufferMilliseconds = reader.integer("capture", "buffer_ms", default: 200, range: 40...1000, unit: "ms")
         gainDecibels = reader.decimal("capture", "gain_db", default: 0, range: -20...40, unit: "dB")
+        zeroMilliseconds = reader.value(
+            "capture", "zeros_ms", default: 2000, written: "2000", allowed: "0, or 500…60000 ms"
+        ) { text in Int(text).flatMap { $0 == 0 || (500...60_000).contains($0) ? $0 : nil } }
+        rateTolerancePercent = reader.decimal(
+            "capture", "rate_tolerance_percent", default: 2, range: 0...20, unit: "%")
+        if Self.isNumbered(device) {
+            reader.warn(
+                "[capture] device: the number in \(device) changes when cards come and go; name the card instead, as in "
+                    + "hw:CARD=… ('puckd --list-devices' shows its name)")
+        }
 
         if channels > 0, case .index(let index) = channel, index >= channels {
             reader.refuse(
                 "capture", "channel", "found \(index); allowed: 0…\(channels - 1), since channels = \(channels)")
         }
         reader.refuseShortBuffer("capture", bufferMilliseconds, periodMilliseconds)
+    }
+}
+
+extension CaptureSettings {
+    /// Names that have a card's number in them, such as `hw:1` or `plughw:1,0`.
+    static func isNumbered(_ device: String) -> Bool {
+        let parts = device.split(separator: ":", maxSplits: 1)
+        guard parts.count == 2, parts[0].hasSuffix("hw"), let first = parts[1].utf8.first else { return false }
+        return (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
     }
 }
 

@@ -55,6 +55,7 @@ extension PuckSettings {
         }
         if lights != fresh.lights { sections.append("[lights]") }
         if gpio != fresh.gpio { sections.append("[gpio]") }
+        if network != fresh.network { sections.append("[network]") }
         if mixer != fresh.mixer { sections.append("[mixer]") }
         if logLevel != fresh.logLevel { sections.append("[log]") }
         if controlSocketPath != fresh.controlSocketPath { sections.append("[control]") }

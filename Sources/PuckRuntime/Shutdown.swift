@@ -13,6 +13,7 @@ extension PuckDaemon {
     func beginStop() {
         if isStopping { return }
         isStopping = true
+        manager?.stopping()
         // Whatever hangs (a device that never returns, a name server): the process still ends in time.
         Self.limitShutdown()
         microphone.stop()

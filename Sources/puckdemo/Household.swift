@@ -119,6 +119,7 @@ final class Household {
         state_dir =
         [capture]
         device = mic
+        zeros_ms = 0
         [playback]
         device = speaker
         volume = 100

@@ -105,6 +105,21 @@ import Testing
         #expect(problems("board = ../x").first?.hasPrefix("f:6: [puck] board: found \"../x\"; allowed:") == true)
     }
 
+    @Test("an interface that is taken down is brought up again, and no shell is promised")
+    func networkCommands() throws {
+        #expect(try read("[network]\nreconnect = nmcli  device reapply wlan0").network.reconnect.count == 4)
+        #expect(problems("[network]\ninterface_down = x").first?.contains("given alone") == true)
+        #expect(problems("[network]\nreboot = sh -c 'reboot'").first?.contains("no quotes") == true)
+    }
+
+    @Test("a card that is named by a number is warned of")
+    func numberedCards() throws {
+        for device in ["hw:1", "plughw:0,0"] { #expect(CaptureSettings.isNumbered(device)) }
+        for device in ["default", "hw:CARD=Lite", "sysdefault:CARD=1", "mic"] {
+            #expect(!CaptureSettings.isNumbered(device))
+        }
+    }
+
     @Test("values that do not go together are refused")
     func contradictions() {
         let text = "[capture]\nchannels = 2\nchannel = 2\nperiod_ms = 30\nbuffer_ms = 40"

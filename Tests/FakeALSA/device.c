@@ -45,6 +45,35 @@ static int64_t frames_passed(const struct device *device, int64_t nanoseconds)
     return floor_div((__int128)nanoseconds * device->io.rate * scale(device), device_second(device));
 }
 
+// Where the clock that is too fast, or too slow, began in this segment, ns.
+static int64_t drift_start(const struct device *device)
+{
+    return device->drift_since > device->segment_start ? device->drift_since : device->segment_start;
+}
+
+// Frames of the segment that have passed at `time`, in the device's own opinion.
+static int64_t frames_at(const struct device *device, int64_t time)
+{
+    int64_t frames = frames_passed(device, time - device->segment_start);
+    int64_t start = drift_start(device);
+    if (device->drift && time > start)
+        frames += frames_passed(device, time - start) * device->drift / 1000;
+    return frames;
+}
+
+// The opposite: when `frames` of the segment have passed, ns.
+static int64_t time_of(const struct device *device, int64_t frames)
+{
+    int64_t start = device->segment_start, rate = (int64_t)device->io.rate * scale(device) * 1000;
+    int64_t before = frames_passed(device, drift_start(device) - start);
+    if (device->drift && frames > before) {
+        start = drift_start(device);
+        frames -= before;
+        rate += rate / 1000 * device->drift;
+    }
+    return start + floor_div((__int128)frames * device_second(device) * 1000 + rate - 1, rate);
+}
+
 int64_t device_stream_position(const struct device *device) { return device->base + device->done; }
 
 void device_begin_segment(struct device *device)
@@ -124,6 +153,19 @@ static int run_fault(struct device *device, const struct fault *fault)
     case FAULT_SOUND:
         device->zeros = fault->kind == FAULT_ZEROS;
         break;
+    case FAULT_DRIFT:
+        device->drift = fault->parameter;
+        device->drift_since = device_now();
+        break;
+    case FAULT_BADFD:
+        set_state(device, SND_PCM_STATE_SETUP);
+        break;
+    case FAULT_HANG: {
+        struct timespec left = {fault->parameter / 1000, fault->parameter % 1000 * 1000000};
+        while (nanosleep(&left, &left) < 0 && errno == EINTR) {
+        }
+        break;
+    }
     case FAULT_RETURN:  // these concern the next open; the script has noted them
     case FAULT_BUSY:
     case FAULT_FREE:
@@ -138,7 +180,7 @@ static int64_t advance(struct device *device)
         return device->hardware;
     int64_t position;
     if (device->settings.speed != SPEED_FREE)
-        position = frames_passed(device, device_now() - device->segment_start) - device->hidden;
+        position = frames_at(device, device_now()) - device->hidden;
     else
         position = device->is_capture ? device->done + (int64_t)device->period : device->done;
     return position > device->hardware ? position : device->hardware;
@@ -180,7 +222,8 @@ void device_arm(struct device *device)
     struct itimerspec when = {{0, 0}, {0, 0}};
     int64_t at = 1;  // in the past: readable at once
     snd_pcm_state_t state = device->io.state;
-    bool failed = state == SND_PCM_STATE_SUSPENDED || state == SND_PCM_STATE_DISCONNECTED;
+    bool failed = state == SND_PCM_STATE_SUSPENDED || state == SND_PCM_STATE_DISCONNECTED ||
+                  (state == SND_PCM_STATE_SETUP && device->running);
     if (device->stalled && !failed) {
         at = device_now() + STALL_POLL_NANOSECONDS;
     } else if (device->settings.speed != SPEED_FREE && !failed) {
@@ -192,9 +235,7 @@ void device_arm(struct device *device)
         int64_t stop = script_next(device->script);
         if (device->is_capture && stop != INT64_MAX && wanted > stop - device->base)
             wanted = stop - device->base;
-        __int128 nanoseconds = (__int128)(wanted + device->hidden) * device_second(device);
-        int64_t rate = (int64_t)device->io.rate * scale(device);
-        at = device->segment_start + floor_div(nanoseconds + rate - 1, rate);
+        at = time_of(device, wanted + device->hidden);
         int64_t earliest = device_now() + SHORTEST_SLEEP_NANOSECONDS;
         at = at < earliest ? earliest : at;
     }

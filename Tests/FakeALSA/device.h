@@ -46,6 +46,8 @@ struct device {
     bool stalled, zeros, interrupt_next;
     int64_t stalled_at;     // ns
     int64_t hidden;         // frames of the segment that passed during stalls
+    int64_t drift;          // thousandths by which the clock is fast…
+    int64_t drift_since;    // …from this time on, ns
     int64_t recovery_milliseconds;
     int64_t early_resumes;  // attempts to resume that still come too early; negative: all
 };

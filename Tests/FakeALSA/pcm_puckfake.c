@@ -266,6 +266,8 @@ static int set_up(struct device *device, snd_config_t *config, snd_pcm_stream_t 
     error = script_open_error(device->script);
     if (error < 0)
         return error;
+    device->drift = script_drift(device->script);
+    device->zeros = script_zeros(device->script);
     if (device->is_capture && !device->settings.infile) {
         SNDERR("puckfake: a capture device needs 'infile'");
         return -EINVAL;

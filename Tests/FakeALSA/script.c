@@ -22,7 +22,8 @@ struct script {
     struct timespec changed;
     struct fault pending[MAXIMUM_PENDING];
     int count;
-    bool lost, busy;
+    bool lost, busy, zeros;
+    int64_t drift;
 };
 
 static const struct {
@@ -32,6 +33,7 @@ static const struct {
     {"overrun", FAULT_XRUN},   {"underrun", FAULT_XRUN}, {"stall", FAULT_STALL}, {"resume", FAULT_GO},
     {"enodev", FAULT_LOST},    {"return", FAULT_RETURN}, {"suspend", FAULT_SUSPEND}, {"short", FAULT_SHORT},
     {"busy", FAULT_BUSY},      {"free", FAULT_FREE},     {"zeros", FAULT_ZEROS}, {"sound", FAULT_SOUND},
+    {"drift", FAULT_DRIFT},    {"badfd", FAULT_BADFD},   {"hang", FAULT_HANG},
 };
 
 struct script *script_find(const char *path)
@@ -132,9 +134,12 @@ int64_t script_next(const struct script *script)
 }
 
 // Faults that outlive the stream they were meant for.
-static bool note(struct script *script, enum fault_kind kind)
+static bool note(struct script *script, const struct fault *fault)
 {
-    switch (kind) {
+    switch (fault->kind) {
+    case FAULT_ZEROS: script->zeros = true; return false;
+    case FAULT_SOUND: script->zeros = false; return false;
+    case FAULT_DRIFT: script->drift = fault->parameter; return false;
     case FAULT_BUSY: script->busy = true; return true;
     case FAULT_FREE: script->busy = false; return true;
     case FAULT_LOST: script->lost = true; return true;
@@ -156,11 +161,15 @@ bool script_take(struct script *script, int64_t position, struct fault *fault)
             continue;
         *fault = script->pending[i];
         remove_pending(script, i);
-        note(script, fault->kind);
+        note(script, fault);
         return true;
     }
     return false;
 }
+
+int64_t script_drift(const struct script *script) { return script ? script->drift : 0; }
+
+bool script_zeros(const struct script *script) { return script && script->zeros; }
 
 int script_open_error(struct script *script)
 {
@@ -169,7 +178,7 @@ int script_open_error(struct script *script)
     script_poll(script);
     // Only what concerns an open: a stall, say, waits until there is a stream.
     for (int i = 0; i < script->count;) {
-        if (script->pending[i].at < 0 && note(script, script->pending[i].kind))
+        if (script->pending[i].at < 0 && note(script, &script->pending[i]))
             remove_pending(script, i);
         else
             i++;

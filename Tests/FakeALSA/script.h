@@ -17,6 +17,9 @@ enum fault_kind {
     FAULT_FREE,
     FAULT_ZEROS,
     FAULT_SOUND,
+    FAULT_DRIFT,     // parameter: thousandths by which the device's clock is fast; negative: slow
+    FAULT_BADFD,
+    FAULT_HANG,      // parameter: milliseconds
 };
 
 struct fault {
@@ -37,6 +40,10 @@ void script_poll(struct script *script);
 int64_t script_next(const struct script *script);
 // Takes one fault that is due at `position`.
 bool script_take(struct script *script, int64_t position, struct fault *fault);
+// Thousandths by which the device's clock is fast, whoever has it open.
+int64_t script_drift(const struct script *script);
+// Whether it delivers zeros instead of what it hears.
+bool script_zeros(const struct script *script);
 // What a closed device would do with an open: 0, -EBUSY or -ENOENT. Runs the due faults that change this.
 int script_open_error(struct script *script);
 

@@ -131,7 +131,8 @@ struct DeviceFaultTests {
         try await House.run { house in
             try house.fault("at 8000 suspend 3")
             let puck = try await house.puck(token: House.anyToken)
-            try await puck.line("capture.overrun")
+            try await puck.line("capture.suspended")
+            #expect(try await house.control("status").output.contains(" suspends=1 "))
             let periods = try await Self.periods(house)
             try await Self.morePeriods(than: periods, house)
         }

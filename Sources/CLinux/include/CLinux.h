@@ -12,12 +12,14 @@
 #include <linux/rtnetlink.h>
 #include <linux/spi/spidev.h>
 #include <net/if.h>
+#include <net/route.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +38,7 @@
 #include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,6 +67,11 @@ static inline int puck_spi_send(int fd, const uint8_t *bytes, uint32_t count, ui
 static inline void puck_ignore_signal(int number) { signal(number, SIG_IGN); }
 // pthread_setname_np is only declared under _GNU_SOURCE, which a module's importer cannot ask for.
 int puck_name_thread(const char *name);
+// environ is declared under _GNU_SOURCE only.
+char *const *puck_environment(void);
+// Whether a Wi-Fi interface saves power: 1, 0, or -1 where the driver does not say (SIOCGIWPOWER; ioctl is variadic and
+// <linux/wireless.h> is a header of unions and macros).
+int puck_wifi_power_saving(const char *interface);
 // Ends the process with status 0 after so many milliseconds, whatever its threads are doing (SIGALRM and an interval
 // timer, whose handler is a function that Swift could not promise to be async-signal-safe).
 void puck_exit_after(unsigned milliseconds);

@@ -11,7 +11,7 @@ final class House {
     /// Of each hub, by its name.
     private var ports: [String: Int] = [:]
     private var tokens: [String: String] = [:]
-    /// Of programs that use devices, beside the sound device's.
+    /// Of all programs that are started from now on, beside the sound device's.
     var environment: [String: String] = [:]
 
     private init() throws {
@@ -48,7 +48,7 @@ final class House {
         status: Int32, output: String
     ) {
         let child = try Child(
-            Build.program(program), arguments, name: program, in: folder, devices ? deviceEnvironment : [:])
+            Build.program(program), arguments, name: program, in: folder, devices ? deviceEnvironment : environment)
         children.append(child)
         return (try await child.exitStatus(), child.output)
     }
@@ -59,7 +59,7 @@ final class House {
     ) throws -> Child {
         let command = try (network?.prefix ?? []) + [Build.program(program)] + arguments
         let child = try Child(
-            command[0], Array(command.dropFirst()), name: name, in: folder, devices ? deviceEnvironment : [:])
+            command[0], Array(command.dropFirst()), name: name, in: folder, devices ? deviceEnvironment : environment)
         children.append(child)
         return child
     }
@@ -197,6 +197,7 @@ final class House {
             [capture]
             device = \(name)-mic
             buffer_ms = 1000
+            zeros_ms = 0
             [playback]
             device = \(name)-speaker
             buffer_ms = 400
@@ -241,8 +242,9 @@ final class House {
         var text = (try? String(contentsOf: file("asound.conf"), encoding: .utf8)) ?? ""
         if text.isEmpty { text = "pcm_type.puckfake { lib \"\(try Build.plugin.get())\" }\n" }
         let control = "control \"\(faults(name).path)\""
+        let speakerControl = "control \"\(faults(name + "-speaker").path)\""
         text += "pcm.\(name)-mic { type puckfake infile \"\(file("\(name).wav").path)\" \(how) \(control) }\n"
-        text += "pcm.\(name)-speaker { type puckfake outfile \"\(speaker(name).path)\" }\n"
+        text += "pcm.\(name)-speaker { type puckfake outfile \"\(speaker(name).path)\" \(speakerControl) }\n"
         try write(text, to: "asound.conf")
     }
 
@@ -255,7 +257,8 @@ final class House {
         guard rename(file("begin.new").path, file("begin").path) == 0 else { throw Disappointment("no start file") }
     }
 
-    /// Appends a command to the script of a microphone's faults (Tests/FakeALSA/README.md).
+    /// Appends a command to the script of a microphone's faults (Tests/FakeALSA/README.md); of a loudspeaker's, with
+    /// "-speaker" behind the name.
     func fault(_ command: String, on name: String = "kitchen") throws {
         let old = (try? String(contentsOf: faults(name), encoding: .utf8)) ?? ""
         try Data((old + command + "\n").utf8).write(to: faults(name), options: .atomic)
