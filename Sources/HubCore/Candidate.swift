@@ -20,7 +20,9 @@ public struct Candidate: Equatable, Sendable {
     public var onset: Onset
     /// How much louder this puck hears than its neighbours do, learned from wakes that they heard together; dB.
     public var gainDecibels: Double
-    /// Added to the SNR because the puck heard the phrase over its own loudspeaker; dB.
+    /// The part of the gain that people's corrections made; dB.
+    public var correctedDecibels: Double
+    /// Added to SNR and score because the puck heard the phrase over its own loudspeaker; dB.
     public var handicapDecibels: Double
     /// `[arbitration] prefer`: higher wins ties.
     public var weight: Int
@@ -31,7 +33,8 @@ public struct Candidate: Equatable, Sendable {
 
     public init(
         connection: ConnectionID, puckID: String, wake: WakeCandidate, arrived: Instant, onset: Onset,
-        gainDecibels: Double = 0, handicapDecibels: Double = 0, weight: Int = 0, wonLast: Bool = false
+        gainDecibels: Double = 0, correctedDecibels: Double = 0, handicapDecibels: Double = 0, weight: Int = 0,
+        wonLast: Bool = false
     ) {
         self.connection = connection
         self.puckID = puckID
@@ -39,20 +42,31 @@ public struct Candidate: Equatable, Sendable {
         self.arrived = arrived
         self.onset = onset
         self.gainDecibels = gainDecibels
+        self.correctedDecibels = correctedDecibels
         self.handicapDecibels = handicapDecibels
         self.weight = weight
         self.wonLast = wonLast
     }
 
     /// A button was pressed (PROTOCOL.md, wake_candidate): no voice outranks it.
-    var isPressed: Bool { wake.snrDecibels >= 90 && wake.confidence >= 1 }
+    var isPressed: Bool { wake.isPressed }
+
+    /// What this policy takes off the level. Learned gains are left out where onsets count as well: whoever always sits in
+    /// one place would teach them the place, not the microphone.
+    public func gainDecibels(by policy: ArbitrationPolicy) -> Double {
+        switch policy {
+        case .nearest: correctedDecibels
+        case .energy: gainDecibels
+        case .onset, .snr, .first: 0
+        }
+    }
 
     // Whole decibels and twentieths, so that comparing them is an order: what is closer than that is the same.
     var snr: Int { Self.whole(wake.snrDecibels + handicapDecibels) }
     var level: Int { Self.whole(wake.levelDecibels - gainDecibels) }
     var confidence: Int { Self.whole(wake.confidence * 20) }
 
-    private static func whole(_ value: Double) -> Int {
+    static func whole(_ value: Double) -> Int {
         // A number that is none counts as the worst.
         value.isFinite ? Int(max(-1e6, min(1e6, value.rounded()))) : -1_000_000
     }
@@ -73,7 +87,7 @@ public enum ArbitrationPolicy: String, CaseIterable, Sendable {
 }
 
 /// The record of one decision, enough to explain it.
-public struct ArbitrationDecision: Equatable, Sendable {
+public struct ArbitrationDecision: Sendable {
     public enum Rule: String, Sendable {
         case onlyCandidate = "only_candidate"
         case button
@@ -106,6 +120,10 @@ public struct ArbitrationDecision: Equatable, Sendable {
     public var winners: [String]
     /// A person said that it should have been this puck.
     public var correctedTo: String?
+    /// Of a runner-up: who was granted first, and that conversation.
+    public var inPlaceOf: (puckID: String, conversationID: String)?
+    /// Who reported the same wake when it had been decided, and how long after.
+    public internal(set) var late: [(puckID: String, after: Interval)] = []
 
     public var winner: Candidate? { conversationID == nil ? nil : candidates.first }
 

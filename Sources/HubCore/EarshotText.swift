@@ -41,7 +41,12 @@ extension Earshot {
         for line in text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             number += 1
             if line.isEmpty || line.first == UInt8(ascii: "#") { continue }
-            guard read(line.split(separator: UInt8(ascii: " "), maxSplits: 5).map { String(Substring($0)) }) else {
+            guard
+                read(
+                    line.split(separator: UInt8(ascii: " "), maxSplits: 5, omittingEmptySubsequences: false).map {
+                        String(Substring($0))
+                    })
+            else {
                 throw EarshotTextError(line: number)
             }
         }

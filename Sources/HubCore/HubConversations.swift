@@ -23,8 +23,10 @@ extension Hub {
                         LogField("group", live.group), LogField("snr_db", fixed(wake.snrDecibels, 1)),
                         LogField("confidence", fixed(wake.confidence, 2)),
                     ])))
-        if let heard = arbitration.decidedWake(key, now: now) {
+        // Whoever presses a button right after a wake means something new: the wrong puck may have answered.
+        if !wake.isPressed, let heard = arbitration.decidedWake(key, now: now) {
             earshot.learnLate(live.puckID, heard: heard, phrase: wake.phrase)
+            noteLate(live.puckID, key, now: now)
             cancel(id, wake.wakeID, .late, into: &effects)
         } else if isBusy(group: live.group) {
             cancel(id, wake.wakeID, .busy, into: &effects)
@@ -49,7 +51,7 @@ extension Hub {
         let isPlaying = pucks[live.puckID].map { !$0.playout.isIdle } ?? false
         return Candidate(
             connection: id, puckID: live.puckID, wake: wake, arrived: now, onset: onset,
-            gainDecibels: earshot.gain(of: live.puckID),
+            gainDecibels: earshot.gain(of: live.puckID), correctedDecibels: earshot.correction(of: live.puckID),
             handicapDecibels: isPlaying ? HubLimits.ownLoudspeakerDecibels : 0,
             weight: policy.preferred.firstIndex(of: live.puckID).map { policy.preferred.count - $0 } ?? 0,
             wonLast: lastWinners[live.group] == live.puckID)
@@ -118,8 +120,12 @@ extension Hub {
             policy: policy.arbitrationPolicy, candidates: ranked, rule: isBusy ? .groupBusy : ranking.rule,
             conversationID: nil,
             winners: ArbitrationPolicy.allCases.map { Ranking(ranked, by: $0).candidates[0].puckID })
-        earshot.learn(heard: ranked.map { $0.puckID }, silent: silent(window), phrase: window.key.phrase)
-        earshot.learnGains(ranked.map { ($0.puckID, $0.wake.levelDecibels) })
+        // A button says nothing about what can be heard where.
+        let voices = ranked.filter { !$0.isPressed }
+        if !voices.isEmpty {
+            earshot.learn(heard: voices.map { $0.puckID }, silent: silent(window), phrase: window.key.phrase)
+            earshot.learnGains(voices.map { ($0.puckID, $0.wake.levelDecibels) })
+        }
         if !isBusy {
             decision.conversationID = grant(
                 ranked[0], others: Array(ranked.dropFirst()), key: window.key, now: now, into: &effects)
@@ -128,6 +134,17 @@ extension Hub {
             cancel(loser.connection, loser.wake.wakeID, isBusy ? .busy : .lost, into: &effects)
         }
         record(decision, into: &effects)
+    }
+
+    /// Somebody came too late for the last decision about this phrase: to be explained with it.
+    private mutating func noteLate(_ puckID: String, _ key: Arbitration.Key, now: Instant) {
+        for i in (0..<decisions.count).reversed()
+        where decisions[i].phrase == key.phrase && decisions[i].group == key.group {
+            if !decisions[i].late.contains(where: { $0.puckID == puckID }) {
+                decisions[i].late.append((puckID, now - decisions[i].decidedAt))
+            }
+            return
+        }
     }
 
     mutating func record(_ decision: ArbitrationDecision, into effects: inout [HubEffect]) {

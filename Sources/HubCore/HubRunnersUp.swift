@@ -35,8 +35,10 @@ extension Hub {
     ) {
         var decision = ArbitrationDecision(
             decidedAt: now, waited: now - failed.grantedAt, phrase: failed.key.phrase, group: failed.key.group,
-            policy: policy.arbitrationPolicy, candidates: [next], rule: .runnerUp, conversationID: nil,
-            winners: ArbitrationPolicy.allCases.map { _ in next.puckID })
+            policy: policy.arbitrationPolicy, candidates: [next] + failed.others.filter { $0.puckID != next.puckID },
+            rule: .runnerUp, conversationID: nil,
+            winners: ArbitrationPolicy.allCases.map { Ranking(failed.others, by: $0).candidates[0].puckID })
+        decision.inPlaceOf = (failed.puckID, failed.id)
         decision.conversationID = grant(
             next, others: [], key: failed.key, inPlaceOf: failed.puckID, now: now, into: &effects)
         counters.runnersUp += 1
@@ -70,6 +72,7 @@ extension Hub {
         let candidates = decision.candidates.map {
             var candidate = $0
             candidate.gainDecibels = earshot.gain(of: $0.puckID)
+            candidate.correctedDecibels = earshot.correction(of: $0.puckID)
             return candidate
         }
         return ArbitrationDecision.order(candidates, by: decision.policy).first?.puckID

@@ -53,7 +53,8 @@ struct Ranking: Sendable {
         for i in scored.indices {
             let late = trust[i] * (times[i] - origin - mean)
             let c = scored[i]
-            let score = c.wake.levelDecibels - c.gainDecibels + c.handicapDecibels - decibelsPerMillisecond * late
+            let level = c.wake.levelDecibels - c.gainDecibels(by: .nearest) + c.handicapDecibels
+            let score = level - decibelsPerMillisecond * late
             // A number that is none counts as the worst.
             scored[i].score = score.isFinite ? score : -1_000_000
         }
@@ -105,7 +106,7 @@ struct Ranking: Sendable {
         switch policy {
         case .nearest:
             return [
-                (c.weight, .preferred), (c.wonLast ? 1 : 0, .wonLast), (Int((c.score * 10).rounded()), .nearest),
+                (c.weight, .preferred), (c.wonLast ? 1 : 0, .wonLast), (Candidate.whole(c.score * 10), .nearest),
                 (c.snr, .highestSNR), (c.confidence, .highestConfidence),
             ]
         case .onset, .snr: return rest

@@ -23,18 +23,26 @@ struct Explanation {
         var lines = [
             "conversation \(decision.conversationID ?? "none"), \(age.wholeMilliseconds / 1000) s ago: "
                 + "\"\(decision.phrase)\" in \(decision.group), decided \(fixed(decision.waited.milliseconds, 0)) ms after "
-                + "the first candidate",
+                + (decision.inPlaceOf.map { "the grant of \($0.conversationID) to \($0.puckID)" }
+                    ?? "the first candidate"),
             "",
             leftAligned("puck", 17) + "  heard after        SNR     level      gain     score  confidence",
         ]
         lines += decision.candidates.map { row($0) }
+        for (puckID, after) in decision.late {
+            lines.append(leftAligned(puckID, 17) + "  too late: \(fixed(after.milliseconds, 0)) ms after the decision")
+        }
         lines += ["", Self.reason(decision)]
         if decision.candidates.count > 1 {
             lines.append("by the other policies: " + otherWinners.joined(separator: ", "))
         }
         if let right = decision.correctedTo { lines.append("corrected: it should have been \(right)") }
-        if let winner = decision.winner?.puckID, winnerNow != winner {
-            lines.append("with the gains as they are now \(winnerNow) would win")
+        if let winner = decision.winner?.puckID, winnerNow != winner || decision.correctedTo != nil {
+            let takesGains = decision.policy == .nearest || decision.policy == .energy
+            lines.append(
+                takesGains && decision.rule != .button
+                    ? "with the gains as they are now \(winnerNow) would win"
+                    : "\(winnerNow) would win again: here gains play no part")
         }
         return lines.joined(separator: "\n")
     }
@@ -44,13 +52,17 @@ struct Explanation {
         let mark = c.onset.isCorrected ? " " : "*"
         var line =
             leftAligned(c.puckID, 17) + "  " + leftAligned(after + mark, 16) + right(c.wake.snrDecibels, 5) + " dB "
-            + right(c.wake.levelDecibels, 6) + " dB " + right(c.gainDecibels, 6) + " dB " + right(c.score, 6) + " dB  "
+            + right(c.wake.levelDecibels, 6) + " dB " + right(c.gainDecibels(by: decision.policy), 6) + " dB "
+            + right(c.score, 6) + " dB  "
             + fixed(c.wake.confidence, 2)
         if c.handicapDecibels != 0 { line += "  (was playing: +\(fixed(c.handicapDecibels, 0)) dB)" }
         if !c.onset.isCorrected { line += "  (* its clock was unknown: time of arrival)" }
-        let gain = earshot.gain(of: c.puckID)
-        if gain != c.gainDecibels {
-            let corrected = earshot.correction(of: c.puckID)
+        var now = c
+        now.gainDecibels = earshot.gain(of: c.puckID)
+        now.correctedDecibels = earshot.correction(of: c.puckID)
+        let gain = now.gainDecibels(by: decision.policy)
+        if gain != c.gainDecibels(by: decision.policy) {
+            let corrected = now.correctedDecibels
             line += "  (gain now \(fixed(gain, 1)) dB"
             line += corrected == 0 ? ")" : ", \(fixed(corrected, 1)) of it from corrections)"
         }
@@ -75,19 +87,22 @@ struct Explanation {
         let second = decision.candidates.count > 1 ? decision.candidates[1].puckID : ""
         let why =
             switch decision.rule {
-            case .onlyCandidate: "nobody else heard it"
+            case .onlyCandidate: decision.late.isEmpty ? "nobody else heard it" : "nobody else had reported it in time"
             case .button: "its button was pressed"
             case .nearest: "level and onset together put it \(margin(decision)) dB ahead of \(second)"
             case .earliestOnset: "it heard the phrase first, by more than the tie band and both clocks' errors"
             case .loudest: "it heard it louder than \(second), gains taken out"
-            case .highestSNR: "it heard it clearer than \(second), and nobody could tell who heard it first"
+            case .highestSNR:
+                "it heard it clearer than \(second)"
+                    + (decision.policy == .onset ? ", and nobody could tell who heard it first" : "")
             case .highestConfidence: "its detector was surer than that of \(second), all else being equal"
             case .preferred: "it is preferred to \(second), all else being equal"
             case .wonLast: "it had the last conversation here, all else being equal"
             case .earlierArrival: "its message came first"
             case .lowestPuckID: "nothing told it from \(second) but the name"
             case .groupBusy: "the group was busy"
-            case .runnerUp: "the winner before it sent nothing, or dropped within its first second"
+            case .runnerUp:
+                "\(decision.inPlaceOf?.puckID ?? "the winner") sent nothing, or dropped within its first second"
             }
         return "\(winner) answers (\(decision.rule.rawValue), policy \(decision.policy.rawValue)): \(why)"
     }
@@ -107,6 +122,17 @@ struct Explanation {
         root.set("waited_ms", decision.waited.milliseconds)
         root.set("age_ms", age.wholeMilliseconds)
         if let right = decision.correctedTo { root.set("corrected_to", right) }
+        if let failed = decision.inPlaceOf {
+            root.set("in_place_of", failed.puckID)
+            root.set("in_place_of_conversation", failed.conversationID)
+        }
+        let late = decision.late.map {
+            var member = JSONWriter()
+            member.set("puck_id", $0.puckID)
+            member.set("after_ms", $0.after.milliseconds)
+            return member
+        }
+        root.set("late", late)
         let members = decision.candidates.map { c in
             var member = JSONWriter()
             member.set("puck_id", c.puckID)
@@ -117,6 +143,7 @@ struct Explanation {
             member.set("snr_db", c.wake.snrDecibels)
             member.set("level_db", c.wake.levelDecibels)
             member.set("gain_db", c.gainDecibels)
+            member.set("gain_used_db", c.gainDecibels(by: decision.policy))
             member.set("gain_now_db", earshot.gain(of: c.puckID))
             member.set("corrected_db", earshot.correction(of: c.puckID))
             member.set("score_db", c.score)

@@ -38,7 +38,9 @@ extension HubDaemon {
 
     private func explain(_ conversationID: String?, isJSON: Bool) -> String {
         guard let decision = hub.decision(about: conversationID) else {
-            return conversationID.map { "error: no decision about \"\($0)\" is known; the last 1,000 are kept" }
+            return conversationID.map {
+                "error: no decision about \"\($0)\" is known; the last 1,000 since the hub was started are"
+            }
                 ?? "error: nothing has been decided yet"
         }
         let explanation = Explanation(decision, in: hub, now: MonotonicClock.now())
@@ -46,12 +48,21 @@ extension HubDaemon {
     }
 
     private func correct(_ conversationID: String, to puckID: String) -> String {
+        guard let decision = hub.decision(about: conversationID) else {
+            return explain(conversationID, isJSON: false)
+        }
+        if decision.late.contains(where: { $0.puckID == puckID }) {
+            return "error: \"\(puckID)\" reported too late to be chosen, which no correction changes; "
+                + "a longer [arbitration] window_ms (up to 120) may"
+        }
         guard hub.correct(conversationID, to: puckID) else {
-            return "error: \"\(puckID)\" was no candidate of \"\(conversationID)\", or that is no longer known; "
+            return "error: \"\(puckID)\" was no candidate of \"\(conversationID)\"; "
                 + "'puckhub explain \(conversationID)' shows who was"
         }
         log.notice("arbitration.corrected", [Field("conversation", conversationID), Field("puck", puckID)])
-        learned.keep(hub.earshot, log)
+        if let problem = learned.keep(hub.earshot, log) {
+            return explain(conversationID, isJSON: false) + "\nnot kept over a restart of the hub: \(problem)"
+        }
         return explain(conversationID, isJSON: false)
     }
 

@@ -127,7 +127,7 @@ public struct ConversationSettings: Equatable, Sendable {
 
     init(_ reader: inout SettingsReader) {
         firstAudioMilliseconds = reader.integer(
-            "conversation", "first_audio_ms", default: 500, range: 100...5000, unit: "ms")
+            "conversation", "first_audio_ms", default: 500, range: 100...1500, unit: "ms")
         limitMilliseconds = reader.integer(
             "conversation", "limit_ms", default: 30_000, range: 1000...600_000, unit: "ms")
     }

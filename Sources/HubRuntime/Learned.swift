@@ -32,7 +32,9 @@ final class LearnedFile {
             do throws(EarshotTextError) {
                 return try Earshot(text: String(decoding: bytes, as: UTF8.self))
             } catch {
-                ignored("line \(error.line) is none that a hub wrote", log)
+                // It may hold people's corrections: it is put aside.
+                Self.write(path + ".bad", bytes, log)
+                ignored("line \(error.line) is none that a hub wrote; it is kept as learned.bad", log)
             }
         } catch {
             ignored(error.description, log)
@@ -72,19 +74,25 @@ final class LearnedFile {
     }
 
     /// Writes what is new, and waits for it.
-    func keep(_ earshot: Earshot, _ log: Log) {
+    /// - Returns: why it could not be written, which is also logged; nil when it was.
+    @discardableResult
+    func keep(_ earshot: Earshot, _ log: Log) -> String? {
         writer?.thread.join()
         writer = nil
-        guard earshot.lessons != lessons else { return }
-        lessons = earshot.lessons
-        Self.write(path, Array(earshot.text.utf8), log)
+        guard earshot.lessons != lessons else { return nil }
+        let problem = Self.write(path, Array(earshot.text.utf8), log)
+        if problem == nil { lessons = earshot.lessons }
+        return problem
     }
 
-    private static func write(_ path: String, _ bytes: [UInt8], _ log: Log) {
+    @discardableResult
+    private static func write(_ path: String, _ bytes: [UInt8], _ log: Log) -> String? {
         do throws(SystemError) {
             try writeFileAtomically(path, bytes, mode: 0o600)
+            return nil
         } catch {
             log.warning("learned.not_kept", [Field("problem", error.description)])
+            return error.description
         }
     }
 }

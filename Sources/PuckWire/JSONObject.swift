@@ -77,6 +77,13 @@ struct JSONObject: ~Copyable {
         return json_number_value(value)
     }
 
+    /// A level or a ratio of sound: from -200 to 200 dB, more than any converter or room has.
+    func decibels(_ key: StaticString) throws(WireError) -> Double {
+        let value = try number(key)
+        guard (-200...200).contains(value) else { throw wrong(key, "a number of decibels from -200 to 200") }
+        return value
+    }
+
     func boolean(_ key: StaticString) throws(WireError) -> Bool {
         let value = try required(key)
         guard value.pointee.type == JSON_TRUE || value.pointee.type == JSON_FALSE else {

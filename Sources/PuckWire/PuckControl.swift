@@ -96,6 +96,9 @@ public struct WakeCandidate: Equatable, Sendable {
         self.noiseDecibels = noiseDecibels
         self.confidence = confidence
     }
+
+    /// A button was pressed: no voice outranks it, and nothing is learned from it about who hears whom.
+    public var isPressed: Bool { snrDecibels >= 90 && confidence >= 1 }
 }
 
 /// The puck has sent everything that belongs to a conversation's utterance.
@@ -335,9 +338,9 @@ extension WakeCandidate {
         wakeID = try json.unsigned("wake_id")
         phrase = try json.string("phrase")
         onsetMilliseconds = try json.number("start_ts")
-        snrDecibels = try json.number("snr_db")
-        levelDecibels = try json.number("level_db")
-        noiseDecibels = try json.number("noise_db")
+        snrDecibels = try json.decibels("snr_db")
+        levelDecibels = try json.decibels("level_db")
+        noiseDecibels = try json.decibels("noise_db")
         confidence = try json.number("confidence")
         guard (0...1).contains(confidence) else {
             throw WireError(.badControl, "member \"confidence\" must be from 0 to 1")

@@ -45,8 +45,13 @@ struct RunnerUpTests {
     /// Lets a frozen puck go on, and waits until it has found out that its turn is over.
     private func thaw(_ puck: Child) async throws {
         puck.forgetThePast()
+        // Longer than its microphone holds, so that what it missed is known to come: the next utterance begins behind it.
+        try await Task.sleep(for: .milliseconds(1200))
         puck.signal(SIGCONT)
         try await puck.line("lights", ["state": "idle"])
+        try await eventually("the microphone never overran; the puck said:\n\(puck.tail)") {
+            puck.hasLogged("capture.overrun")
+        }
     }
 
     /// The runner-up is listened to and answered; what the first had said is gone.
