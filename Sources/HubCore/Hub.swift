@@ -150,6 +150,8 @@ public struct Hub: Sendable {
         conversations.removeAll {
             counters.degraded += $0.isDegraded ? 1 : 0
             if $0.failedEarly { failedEarly.append($0) }
+            // Without an answer that the puck may still need, nobody will ask whose it was.
+            if $0.hasEnded, pucks[$0.puckID]?.keptPlays.contains($0.playID) != true { owners[$0.playID] = nil }
             if $0.hasEnded { endedGroups.append($0.group) }
             return $0.hasEnded
         }

@@ -12,7 +12,7 @@
         // The microphone.
         case deafAfterLoss
         // Plays.
-        case pacingTooFar, positionIgnored, pausedPlayLost, staleEndAccepted, restartFromBeginning
+        case pacingTooFar, positionIgnored, pausedPlayLost, stallDropsPaused, staleEndAccepted, restartFromBeginning
         // The group.
         case secondGrant, staleAnswerKept, floorNotTold, floorIgnored
         // Who answers.

@@ -50,7 +50,7 @@ public struct Puck: Sendable {
     enum Deadline: Int, CaseIterable, Sendable {
         case reconnect, connecting, greeting, ping, silence, stable, offline
         case verdict, standby, listening, answer, interrupted
-        case playedReport, statusReport, playbackStall, lostPlay, volumeShown
+        case playedReport, statusReport, playbackStall, pausedPlay, lostPlay, volumeShown
     }
 
     /// The transport. `down` → connecting (deadline reconnect); connecting → greeting (socketOpened) or down;
@@ -91,7 +91,10 @@ public struct Puck: Sendable {
     static let playedEvery = Interval.milliseconds(200)
     static let statusEvery = Interval.seconds(60)
     /// A play for which nothing is heard and nothing comes for this long is over.
-    static let playbackStallTimeout = Interval.seconds(10)
+    /// More than the 15 s that the hub gives a responder between two pieces (PROTOCOL.md §10).
+    static let playbackStallTimeout = Interval.seconds(20)
+    /// What is paused waits for the hub's word: longer than any conversation (10 minutes of speech at most, and its answer).
+    static let pausedLimit = Interval.seconds(900)
     /// The hub keeps what a puck missed for 30 s; waiting longer for the rest of a play is in vain.
     static let replayWait = Interval.seconds(30)
     /// Samples of one play that may wait for the loudspeaker: the hub's 2 s ahead, and what it could not know was heard.
@@ -126,6 +129,8 @@ public struct Puck: Sendable {
     var everConnected = false
     var isOffline = false
     var lostAt: Instant?
+    /// The network changed during the attempt that is under way.
+    var networkIsNew = false
     /// As the hub wishes; 5 s before it has said so.
     var pingEvery = Puck.pingEvery
     var roundTripMilliseconds: Double?
@@ -268,6 +273,7 @@ public struct Puck: Sendable {
         case .playedReport: reportPlayed(now, &effects)
         case .statusReport: reportStatus(now, &effects)
         case .playbackStall: playbackStalled(now, &effects)
+        case .pausedPlay: pauseTimedOut(now, &effects)
         case .lostPlay: playbackGivenUp(now, &effects)
         case .volumeShown: break  // the lights are derived anew
         }

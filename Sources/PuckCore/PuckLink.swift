@@ -14,6 +14,7 @@ extension Puck {
 
     mutating func connect(_ now: Instant, _ effects: inout [PuckEffect]) {
         link = .connecting
+        networkIsNew = false
         deadlines[.connecting] = now + (mayResumeUtterance(now) ? Self.resumeConnectTimeout : Self.connectTimeout)
         effects.append(.openSocket)
     }
@@ -82,7 +83,8 @@ extension Puck {
             #endif
             lostAt = now
         }
-        let pause = mayResumeUtterance(now) ? Self.resumePause : backoff.nextPause(using: &random)
+        var pause = mayResumeUtterance(now) ? Self.resumePause : backoff.nextPause(using: &random)
+        if networkIsNew { pause = min(pause, networkPause()) }
         deadlines[.reconnect] = now + pause
         effects.append(
             .log(
@@ -100,14 +102,19 @@ extension Puck {
 
     /// Cuts a long pause short; the row of pauses goes on where it was.
     mutating func networkChanged(_ now: Instant, _ effects: inout [PuckEffect]) {
+        // An attempt that is under way was begun on the old network: if it fails, the next one comes soon.
+        if link == .connecting || link == .greeting { networkIsNew = true }
         guard link == .down, let planned = deadlines[.reconnect] else { return }
-        let settled = Double(Self.networkSettles.nanoseconds) * (1 + random.nextSigned())
-        let soon = now + Interval(nanoseconds: Int64(settled))
+        let soon = now + networkPause()
         guard soon < planned else { return }
         deadlines[.reconnect] = soon
         effects.append(
             .log(
                 LogRecord(.info, "link.network_changed", [.init("retry_in_ms", (soon - now).wholeMilliseconds)])))
+    }
+
+    private mutating func networkPause() -> Interval {
+        Interval(nanoseconds: Int64(Double(Self.networkSettles.nanoseconds) * (1 + random.nextSigned())))
     }
 
     mutating func controlReceived(
@@ -158,6 +165,7 @@ extension Puck {
                 WireError(.unexpected, "the hub replays from another place than was asked for"), now, &effects)
         }
         link = .up
+        networkIsNew = false
         lostAt = nil
         everConnected = true
         deadlines.clear(.greeting)

@@ -105,7 +105,7 @@ extension Puck {
     private mutating func playbackStarts(_ start: DownStart, _ now: Instant, _ effects: inout [PuckEffect]) {
         // A play that is paused and starts anew: the hub took it back into its queue.
         if paused?.playID == start.playID {
-            paused = nil
+            dropPaused()
             effects.append(.dropPausedPlayback)
         }
         endings.removeAll { $0.playID == start.playID }
@@ -141,7 +141,7 @@ extension Puck {
         _ playID: UInt32, _ reason: HubControl.StopReason, _ now: Instant, _ effects: inout [PuckEffect]
     ) {
         if paused?.playID == playID {
-            paused = nil
+            dropPaused()
             return effects.append(.dropPausedPlayback)
         }
         guard let play = active, play.playID == playID, !play.isOrphan else { return }
@@ -162,6 +162,7 @@ extension Puck {
         if let forgotten = paused { ended(forgotten, now, &effects) }
         report(play, .paused, &effects)
         paused = play
+        deadlines[.pausedPlay] = now + Self.pausedLimit
         active = nil
         deadlines.clear(.playbackStall)
         effects.append(.pausePlayback)
@@ -170,7 +171,7 @@ extension Puck {
 
     private mutating func playbackResumes(_ playID: UInt32, _ now: Instant, _ effects: inout [PuckEffect]) {
         guard let play = paused, play.playID == playID else { return }
-        paused = nil
+        dropPaused()
         active = play
         deadlines[.playbackStall] = now + Self.playbackStallTimeout
         deadlines[.playedReport] = now + Self.playedEvery
@@ -215,7 +216,7 @@ extension Puck {
     /// "Stop", here: both lanes.
     mutating func stopPlayback(_ now: Instant, _ effects: inout [PuckEffect]) {
         if let play = paused {
-            paused = nil
+            dropPaused()
             effects.append(.dropPausedPlayback)
             ended(play, now, &effects)
         }
@@ -228,8 +229,6 @@ extension Puck {
         guard let play = active else { return }
         active = nil
         deadlines.clear(.playbackStall)
-        // The hub resumes what was paused for this play; one that forgets is not waited for.
-        if paused != nil { deadlines[.playbackStall] = now + Self.playbackStallTimeout }
         ended(play, now, &effects)
     }
 
@@ -242,8 +241,27 @@ extension Puck {
     }
 
     mutating func playbackStalled(_ now: Instant, _ effects: inout [PuckEffect]) {
+        guard active != nil else { return }
         effects.append(.log(LogRecord(.warning, "play.stalled")))
-        stopPlayback(now, &effects)
+        #if MUTATIONS
+            if Mutation.is(.stallDropsPaused) { return stopPlayback(now, &effects) }
+        #endif
+        effects.append(.stopPlayback)
+        closePlayback(now, &effects)
+    }
+
+    /// The hub says when a paused play goes on; one that has forgotten it is not waited for for ever.
+    mutating func pauseTimedOut(_ now: Instant, _ effects: inout [PuckEffect]) {
+        guard let play = paused else { return }
+        effects.append(.log(LogRecord(.warning, "play.paused_too_long", [.init("play_id", play.playID)])))
+        dropPaused()
+        effects.append(.dropPausedPlayback)
+        ended(play, now, &effects)
+    }
+
+    private mutating func dropPaused() {
+        paused = nil
+        deadlines.clear(.pausedPlay)
     }
 
     mutating func playbackLost(_ now: Instant, _ effects: inout [PuckEffect]) {
@@ -256,8 +274,7 @@ extension Puck {
     /// What has arrived is played out; the rest comes when the link is back.
     mutating func playbackLostLink(_ now: Instant) {
         playoutDelay.linkChanged()
-        let isWaiting = active.map { !$0.isFinishing } ?? (paused != nil)
-        if isWaiting { deadlines.clear(.playbackStall) }
+        if active.map({ !$0.isFinishing }) ?? true { deadlines.clear(.playbackStall) }
         if active != nil || paused != nil { deadlines[.lostPlay] = now + Self.replayWait }
     }
 
@@ -267,13 +284,13 @@ extension Puck {
         for play in endings { report(play, .ended, &effects) }
         #if MUTATIONS
             if Mutation.is(.pausedPlayLost), paused != nil {
-                paused = nil
+                dropPaused()
                 effects.append(.dropPausedPlayback)
             }
         #endif
         if let play = paused { report(play, .paused, &effects) }
-        if active != nil || paused != nil { deadlines[.playbackStall] = now + Self.playbackStallTimeout }
         guard let play = active else { return }
+        deadlines[.playbackStall] = now + Self.playbackStallTimeout
         report(play, .playing, &effects)
         deadlines[.playedReport] = now + Self.playedEvery
     }
@@ -282,9 +299,10 @@ extension Puck {
     /// has the floor.
     mutating func playbackIsOrphaned(silenced: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
         deadlines.clear(.lostPlay)
+        deadlines.clear(.playbackStall)
         endings = []
         if paused != nil {
-            paused = nil
+            dropPaused()
             effects.append(.dropPausedPlayback)
         }
         guard let play = active else { return }

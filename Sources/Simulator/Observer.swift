@@ -88,6 +88,7 @@ final class Observer {
             plays.watch(observation, moment, findings, disturbances)
         case .puckLogged:
             verdicts.watch(observation, moment, findings, disturbances)
+            playback.watch(observation, moment, findings)
         case .hubLogged:
             playback.watch(observation, moment, findings)
             plays.watch(observation, moment, findings, disturbances)

@@ -132,7 +132,12 @@ extension SimulatedPuck {
         func isCurrent() -> Bool { loudspeaker.isPlaying && loudspeaker.active.play == play }
         guard isRunning, isCurrent(), playbackWorks else { return }
         let now = localNow
-        guard let reportAt = loudspeaker.reportAt, reportAt <= now else { return }
+        guard let reportAt = loudspeaker.reportAt else { return }
+        // The clock runs at another rate since this was planned.
+        if reportAt > now {
+            return house.queue.schedule(
+                .loudspeaker, at: max(clock.house(reportAt), house.now), subject: index, number: play)
+        }
         loudspeaker.reportAt = nil
         hearWhatWasPlayed(now)
         perform(.playbackAdvanced(samples: loudspeaker.active.heardSamples(now)))

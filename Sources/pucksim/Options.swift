@@ -108,8 +108,9 @@ struct Options: Equatable {
 
     private static func range(_ text: String) throws(Misuse) -> ClosedRange<UInt64> {
         let ends = text.split(separator: "-").map { UInt64($0) }
-        guard ends.count == 1 || ends.count == 2, let first = ends[0], let last = ends.last!, first <= last else {
-            throw Misuse(message: "--seeds takes one seed or two, like 1-500")
+        let isWhole = text.first != "-" && text.last != "-" && ends.count <= 2
+        guard isWhole, let first = ends.first ?? nil, let last = ends.last ?? nil, first <= last, last < Int.max else {
+            throw Misuse(message: "--seeds takes one seed or two, below 2^63, like 1-500")
         }
         return first...last
     }

@@ -63,7 +63,7 @@ struct EarshotTests {
 
     @Test("a phrase may have blanks; one that would break its line is learned anew")
     func phrases() throws {
-        for (phrase, isKept) in [("hey big puck", true), ("hey\npuck", false)] {
+        for (phrase, isKept) in [("hey big puck", true), ("", true), (" puck", true), ("hey\npuck", false)] {
             var bench = Self.bench()
             for name in ["a", "b"] { bench.ids[name] = bench.connect(name, phrases: [phrase]) }
             for id in bench.ids.values.sorted() {
@@ -84,6 +84,33 @@ struct EarshotTests {
         ])
     func refused(line: String) {
         #expect(throws: EarshotTextError(line: 2)) { try Earshot(text: "# header\n" + line + "\n") }
+    }
+
+    @Test("a button teaches nothing: whoever is near it may still hear the next voice, and no gain moves")
+    func pressed() {
+        var bench = Self.bench()
+        for name in ["kitchen", "hall"] { bench.ids[name] = bench.connect(name) }
+        for number in 1...8 as ClosedRange<UInt32> {
+            bench.step(
+                .received(bench.ids["kitchen"]!, HubBench.candidate(number, snr: 90, level: 0, confidence: 1)))
+            bench.advance(.milliseconds(100))
+            let grant = bench.all.grants.last!
+            bench.end(grant.to, grant.conversationID, packets: 0, .silence)
+            bench.advance(.seconds(2))
+        }
+        #expect(bench.hub.earshot.mayHear("hall", what: "kitchen", phrase: "puck"))
+        #expect(bench.hub.earshot.gain(of: "kitchen") == 0)
+    }
+
+    @Test("who came too late is told with the decision")
+    func late() {
+        var bench = Self.bench()
+        for name in ["kitchen", "hall"] { bench.ids[name] = bench.connect(name) }
+        bench.step(.received(bench.ids["kitchen"]!, HubBench.candidate(1, snr: 20)))
+        bench.advance(.milliseconds(120))
+        bench.step(.received(bench.ids["hall"]!, HubBench.candidate(1, snr: 30)))
+        let late = bench.hub.decision(about: nil)!.late
+        #expect(late.map { $0.puckID } == ["hall"] && late[0].after == .milliseconds(20))
     }
 
     @Test("gains that a file exaggerates are bounded")

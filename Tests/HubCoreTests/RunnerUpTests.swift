@@ -27,6 +27,7 @@ struct RunnerUpTests {
         #expect(bench.all.cancels.map(\.to) == [ids[0]] && bench.all.cancels.map(\.reason) == [.degraded])
         #expect(bench.all.count(.forget(conversationID: conversation)) == 1)
         #expect(bench.all.log("arbitration.decided")?.value("rule") == "runner_up")
+        #expect(bench.hub.decision(about: nil)?.inPlaceOf?.conversationID == conversation)
         // The runner-up's beginning fell out while it stood by.
         bench.speak(ids[1], 17..<60)
         bench.step(

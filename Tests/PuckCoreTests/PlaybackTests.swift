@@ -105,12 +105,38 @@ struct PlaybackTests {
         var bench = Bench()
         bench.connect()
         _ = Self.start(&bench)
-        _ = bench.on(.controlReceived(.ping(Ping(t0: 0)), sequence: .zero))
-        var effects = bench.wait(.seconds(6))
-        _ = bench.on(.controlReceived(.ping(Ping(t0: 0)), sequence: .zero))
-        effects += bench.wait(.seconds(6))
+        var effects: [PuckEffect] = []
+        // The hub gives a responder 15 s between two pieces.
+        for _ in 0..<3 {
+            #expect(!effects.contains(.stopPlayback))
+            _ = bench.on(.controlReceived(.ping(Ping(t0: 0)), sequence: .zero))
+            effects += bench.wait(.seconds(7))
+        }
         #expect(effects.contains(.stopPlayback))
         #expect(bench.puck.phase == .idle)
+    }
+
+    @Test("what is paused waits for as long as any conversation lasts, and not for ever")
+    func pausedForLong() {
+        var bench = Bench()
+        bench.connect()
+        _ = Self.start(&bench)
+        _ = Self.audio(&bench, 1)
+        _ = bench.control(.downPause(playID: 5), 2)
+        var effects: [PuckEffect] = []
+        func wait(minutes: Int) {
+            effects = []
+            for _ in 0..<(minutes * 12) {
+                _ = bench.on(.controlReceived(.ping(Ping(t0: 0)), sequence: .zero))
+                effects += bench.wait(.seconds(5))
+            }
+        }
+        wait(minutes: 14)
+        #expect(!effects.contains(.dropPausedPlayback))
+        #expect(bench.control(.downResume(playID: 5), 3).contains(.resumePlayback))
+        _ = bench.control(.downPause(playID: 5), 4)
+        wait(minutes: 16)
+        #expect(effects.contains(.dropPausedPlayback))
     }
 
     @Test("without a loudspeaker a play is reported as over at once, so that nobody waits for it")

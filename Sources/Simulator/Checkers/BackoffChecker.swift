@@ -24,6 +24,8 @@ struct BackoffChecker {
         var hasTurn = false
         var hadTurn = false
         var networkChangedAt: Instant?
+        /// It changed while an attempt was under way.
+        var networkIsNew = false
         var thawedAt = Instant.zero
     }
 
@@ -38,8 +40,11 @@ struct BackoffChecker {
         case .puckHeard(let puck, _, .grant, _): states[puck].hasTurn = true
         case .puckHeard(let puck, _, .welcome, _):
             if states[puck].upSince == nil { states[puck].upSince = moment.local }
+            states[puck].networkIsNew = false
             states[puck].downSince = nil
-        case .networkChanged(let puck): states[puck].networkChangedAt = moment.local
+        case .networkChanged(let puck):
+            states[puck].networkChangedAt = moment.local
+            states[puck].networkIsNew = states[puck].lostAt == nil && states[puck].upSince == nil
         case .socketLost(let puck, _), .socketDropped(let puck): lost(&states[puck], moment.local)
         case .socketWanted(let puck): wanted(puck, moment.local, findings)
         default: break
@@ -54,7 +59,8 @@ struct BackoffChecker {
         if state.lostAt != nil { return }
         state.lostAt = now
         state.hadTurn = state.hasTurn
-        state.networkChangedAt = nil
+        state.networkChangedAt = state.networkIsNew ? now : nil
+        state.networkIsNew = false
         guard let upSince = state.upSince else { return }
         state.upSince = nil
         state.downSince = now

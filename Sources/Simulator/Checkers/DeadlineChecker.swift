@@ -18,8 +18,9 @@ struct DeadlineChecker {
     /// 15 s of audio; the microphone may be lost for 2 s before it says so.
     private static let listening = Interval.seconds(18)
     private static let thinking = Interval.milliseconds(30_100)
-    /// Neither a packet nor a sample of a play.
-    private static let stalled = Interval.milliseconds(10_300)
+    /// Neither a packet nor a sample of a play: 10 s until the link is known to be gone, 30 s for it to come back, 20 s for
+    /// the stream to go on.
+    private static let stalled = Interval.milliseconds(60_300)
     /// The longest wait of a conversation on the hub between two signs of life: an utterance of nothing but a start, or a
     /// puck that is noticed to be gone after 10 s, and stays away for 30.
     private static let conversation = Interval.seconds(41)
@@ -79,7 +80,7 @@ struct DeadlineChecker {
             case .candidate: local - since > Self.candidate
             case .listening: local - since > Self.listening
             case .thinking: local - since > Self.thinking
-            case .speaking: local - max(since, state.playedAt) > Self.stalled + Self.thinking
+            case .speaking: local - max(since, state.playedAt) > Self.stalled
             }
         if isOver {
             findings.report(.deadlines, puck, "\(phase.rawValue) for \((local - since).wholeMilliseconds) ms")

@@ -39,6 +39,8 @@ struct PlaybackChecker {
     private var paused: [Play?]
     /// The last that a puck heard is that its stream goes on: no reason to give up what is paused.
     private var goesOn: [Bool]
+    /// When a puck last gave up what sounded, since nothing came.
+    private var stalledAt: [Instant?]
     private var life = 0
     /// When the last welcome without a replay was sent: what starts at that instant starts again.
     private var restartsAt: Instant?
@@ -50,6 +52,7 @@ struct PlaybackChecker {
         active = [Play?](repeating: nil, count: pucks)
         paused = active
         goesOn = [Bool](repeating: false, count: pucks)
+        stalledAt = [Instant?](repeating: nil, count: pucks)
         heardLives = [Int](repeating: 0, count: pucks)
     }
 
@@ -76,6 +79,8 @@ struct PlaybackChecker {
         case .hubSent(_, .downStart(let start), let sequence):
             startSent(start, sequence, isRestart: restartsAt == moment.now, findings)
         case .hubLogged(let record): logged(record, findings)
+        case .puckLogged(let puck, let record):
+            if record.event.isNamed("play.stalled") { stalledAt[puck] = moment.now }
         case .puckSent(let puck, _, .played(let played)): reported(puck, played, findings)
         case .hubSentAudio(let connection, _, let packet): paced(connection, packet, findings)
         case .puckHeardAudio(let puck, _, _, let packet): queued(puck, packet, findings)
@@ -90,6 +95,9 @@ struct PlaybackChecker {
             active[puck] = paused[puck]
             paused[puck] = nil
         case .pausedPlayDropped(let puck):
+            if stalledAt[puck] == moment.now {
+                findings.report(.playback, puck, "drops what is paused since nothing came for what sounds")
+            }
             if goesOn[puck] { findings.report(.playback, puck, "drops what is paused when its stream goes on") }
             paused[puck] = nil
         case .personActed, .playbackWorks: for puck in goesOn.indices { goesOn[puck] = false }

@@ -216,7 +216,8 @@ struct ResumeChecker {
         guard isKnown, missing >= 0, missing < Self.certainlyKept else { return }
         let oldest = missing == 0 ? nil : state.loggedAt[Int(wanted.sequence.value) % Self.remembered]
         // What was not sent may have waited for acknowledgements since the puck was last heard, and a little longer.
-        if now - (oldest ?? state.heardAt - .seconds(5)) < Self.kept - .milliseconds(10) {
+        let waiting = min(state.heardAt - .seconds(5), state.crowdedSince ?? now)
+        if now - (oldest ?? waiting) < Self.kept - .milliseconds(10) {
             findings.report(
                 .resume, puck, "gets no replay, \(away.wholeMilliseconds) ms away, \(missing) messages missing")
         }
