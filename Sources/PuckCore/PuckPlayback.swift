@@ -229,6 +229,9 @@ extension Puck {
         guard let play = active else { return }
         active = nil
         deadlines.clear(.playbackStall)
+        #if MUTATIONS
+            if Mutation.is(.stallDropsPaused) { deadlines[.playbackStall] = now + .seconds(10) }
+        #endif
         ended(play, now, &effects)
     }
 
@@ -241,11 +244,14 @@ extension Puck {
     }
 
     mutating func playbackStalled(_ now: Instant, _ effects: inout [PuckEffect]) {
+        #if MUTATIONS
+            if Mutation.is(.stallDropsPaused), active == nil, paused != nil {
+                effects.append(.log(LogRecord(.warning, "play.stalled")))
+                return stopPlayback(now, &effects)
+            }
+        #endif
         guard active != nil else { return }
         effects.append(.log(LogRecord(.warning, "play.stalled")))
-        #if MUTATIONS
-            if Mutation.is(.stallDropsPaused) { return stopPlayback(now, &effects) }
-        #endif
         effects.append(.stopPlayback)
         closePlayback(now, &effects)
     }
