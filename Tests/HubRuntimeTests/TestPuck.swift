@@ -106,7 +106,7 @@ final class TestPuck {
         send(
             .wakeCandidate(
                 WakeCandidate(
-                    wakeID: wakeID, phrase: "puck", onsetMilliseconds: 0, snrDecibels: snr, levelDecibels: -30,
+                    wakeID: wakeID, phrase: "puck", onsetMilliseconds: 0, snrDecibels: snr, levelDecibels: snr - 50,
                     noiseDecibels: -50, confidence: 0.9)))
     }
 
