@@ -33,9 +33,7 @@ def _build(root: Path, build: Path, options: argparse.Namespace) -> None:
     if not options.no_build:
         subprocess.run([root / "scripts/embedded-build", "puckd", "puckhub"], check=True)
         if not options.only or "pucksim" in options.only:
-            subprocess.run(
-                ["swift", "build", "-c", "release", "--product", "pucksim", "--scratch-path", root / ".build-sim"],
-                cwd=root, check=True)  # fmt: skip
+            subprocess.run(["make", "-s", "pucksim"], cwd=root, check=True)
     build.mkdir(exist_ok=True)
     here = root / "Benchmarks"
 

@@ -70,7 +70,7 @@ public struct Mixer: ~Copyable {
         var loudest = element.range.upperBound
         if let top { loudest = try raw(top, of: element) }
         let least = element.range.lowerBound
-        var value = least + (loudest - least) * percent / 100
+        var value = Self.part(percent, of: least...max(least, loudest), rounding: 0)
         var centibels = 0
         if percent > 0, snd_ctl_convert_to_dB(controls, element.id, loudest, &centibels) == 0 {
             let wanted = centibels - Int((attenuationDecibels * 100).rounded())
@@ -166,21 +166,27 @@ public struct Mixer: ~Copyable {
             if range.contains(number) { return number }
             throw unfit(element, "\(number)")
         case (.percent(let percent), SND_CTL_ELEM_TYPE_INTEGER):
-            return range.lowerBound + ((range.upperBound - range.lowerBound) * percent + 50) / 100
+            return Self.part(percent, of: range, rounding: 50)
         case (.decibels(let decibels), SND_CTL_ELEM_TYPE_INTEGER):
             var number = 0
             let wanted = Int((decibels * 100).rounded())
             if snd_ctl_convert_from_dB(controls, element.id, wanted, &number, 0) == 0 { return number }
             throw unfit(element, "decibels")
+        case (.isOn(let isOn), SND_CTL_ELEM_TYPE_BOOLEAN): return isOn ? 1 : 0
         // Some drivers offer their switches as numbers from 0 to 1.
-        case (.isOn(let isOn), _) where range == 0...1 && element.type != SND_CTL_ELEM_TYPE_ENUMERATED:
-            return isOn ? 1 : 0
+        case (.isOn(let isOn), SND_CTL_ELEM_TYPE_INTEGER) where range == 0...1: return isOn ? 1 : 0
         case (_, SND_CTL_ELEM_TYPE_ENUMERATED): return try item(value, of: element)
         case (.item(let word), _): throw unfit(element, "'\(word)'")
         case (.isOn, _): throw unfit(element, "on or off")
         case (.percent, _): throw unfit(element, "a percentage")
         case (.decibels, _), (.number, _): throw unfit(element, "a number")
         }
+    }
+
+    /// In 64 bits: a control may have all the 32 that a board's `Int` has.
+    private static func part(_ percent: Int, of range: ClosedRange<Int>, rounding: Int64) -> Int {
+        let width = Int64(range.upperBound) - Int64(range.lowerBound)
+        return Int(Int64(range.lowerBound) + (width * Int64(percent) + rounding) / 100)
     }
 
     private func item(_ value: MixerValue, of element: Element) throws(DeviceError) -> Int {
@@ -226,7 +232,11 @@ public struct Mixer: ~Copyable {
         let range = element.range
         var words = allowed
         if words.isEmpty { words = "\(range.lowerBound) to \(range.upperBound)" }
-        if element.type == SND_CTL_ELEM_TYPE_BOOLEAN { words = "on or off" }
+        switch element.type {
+        case SND_CTL_ELEM_TYPE_BOOLEAN: words = "on or off"
+        case SND_CTL_ELEM_TYPE_INTEGER, SND_CTL_ELEM_TYPE_ENUMERATED: break
+        default: words = "what puckd cannot set: neither a number, a switch nor a choice"
+        }
         return DeviceError(
             .invalidArgument, errno: EINVAL, context: "control '\(element.name)' of '\(device)' does not take \(value)",
             advice: "It takes \(words); 'amixer -D \(device) contents' shows it.")

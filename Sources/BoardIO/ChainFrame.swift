@@ -11,9 +11,6 @@ import PuckBase
 /// datasheet do for 64 lights and for no SK9822; zeros are the same to both, and light nothing in a chain that is longer
 /// than configured.
 enum ChainFrame {
-    /// More would not fit into the 4,096 bytes that spidev takes at once.
-    static let mostLights = 512
-
     static func write(_ pixels: [Pixel], order: ColourOrder, into bytes: inout [UInt8]) {
         bytes.removeAll(keepingCapacity: true)
         for _ in 0..<4 { bytes.append(0) }

@@ -13,23 +13,7 @@ public struct InputLine: ~Copyable {
 
     /// Finds the chip and takes the line.
     public static func open(_ request: LineRequest) throws(LineError) -> InputLine {
-        let chip = try Chip.find(request.chipLabels)
-        guard (0..<chip.lineCount).contains(request.offset) else {
-            chip.close()
-            throw .noSuchLine(request.offset, chip: chip.label, lineCount: chip.lineCount)
-        }
-        let offset = UInt32(request.offset)
-        let facts = chip.facts(line: offset)
-        let place = "line \(offset)" + (facts.name.isEmpty ? "" : " ('\(facts.name)')") + " of '\(chip.label)'"
-        var line: OpaquePointer?
-        let result = puck_gpio_request(
-            chip.pointer, offset, request.bias.code, request.isActiveLow, request.consumer, &line)
-        guard result == 0, let line else {
-            // Asked after the refusal, so that a holder who came between is the one who is named.
-            let holder = chip.facts(line: offset).consumer
-            chip.close()
-            throw .requesting(place, request, result: result, holder: holder)
-        }
+        let (place, line) = try Chip.take(request, for: .watching)
         return InputLine(descriptor: puck_gpio_descriptor(line), place: place, line: line)
     }
 

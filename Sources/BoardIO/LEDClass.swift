@@ -20,8 +20,8 @@ extension LightOutput {
     }
 }
 
-/// One LED of the kernel's, with one colour or several.
-private struct KernelLED {
+/// One LED of the kernel's, with one colour or several. Nothing about it is changed before it is first shown something.
+private final class KernelLED {
     enum Colour { case red, green, blue, other }
 
     let folder: String
@@ -29,6 +29,7 @@ private struct KernelLED {
     let most: UInt32
     /// Empty: it has only one.
     let colours: [Colour]
+    private var isTaken = false
 
     /// - Parameter name: as under /sys/class/leds; with a "/" at its start, the folder itself.
     init(_ name: String) throws(LineError) {
@@ -47,13 +48,14 @@ private struct KernelLED {
             }
         }
         self.colours = colours
-        // What else the kernel would show there (the SD card, say) would blink in between.
-        if access(folder + "/trigger", F_OK) == 0 { try write("none", to: "trigger") }
-        // The colours are shares of it.
-        if !colours.isEmpty { try write("\(most)", to: "brightness") }
+        let brightness = folder + "/brightness"
+        if access(brightness, W_OK) != 0 { throw Self.error(brightness, "opening it", puck_errno()) }
     }
 
     func show(_ pixel: Pixel) throws(LineError) {
+        // What else the kernel would show there (the SD card, say) would blink in between.
+        if !isTaken, access(folder + "/trigger", F_OK) == 0 { try write("none", to: "trigger") }
+        defer { isTaken = true }
         if colours.isEmpty { return try write("\(scaled(pixel.brightest))", to: "brightness") }
         var text = ""
         for colour in colours {
@@ -67,6 +69,8 @@ private struct KernelLED {
             text += (text.isEmpty ? "" : " ") + "\(scaled(value))"
         }
         try write(text, to: "multi_intensity")
+        // The colours are shares of it.
+        if !isTaken { try write("\(most)", to: "brightness") }
     }
 
     /// What is lit stays lit.
@@ -83,7 +87,7 @@ private struct KernelLED {
         var line = text + "\n"
         let count = line.utf8.count
         let written = line.withUTF8 { CLinux.write(descriptor, $0.baseAddress, $0.count) }
-        if written != count { throw Self.error(path, "writing to it", puck_errno()) }
+        if written != count { throw Self.error(path, "writing to it", written < 0 ? puck_errno() : EIO) }
     }
 
     private static func read(_ path: String) throws(LineError) -> String {

@@ -82,10 +82,10 @@ extension LineError {
     /// What a refused request means.
     /// - Parameter result: negative errno.
     static func requesting(
-        _ place: String, _ request: LineRequest, verb: String = "watched", result: Int32, holder: String
+        _ place: String, _ request: LineRequest, for use: LineUse, result: Int32, holder: String
     ) -> LineError {
         let number = -result
-        let context = "\(place) cannot be \(verb): \(reason(number))"
+        let context = "\(place) cannot be \(use == .driving ? "driven" : "watched"): \(reason(number))"
         switch number {
         case EBUSY:
             return LineError(
@@ -101,14 +101,17 @@ extension LineError {
         case ENXIO, EINVAL, EOPNOTSUPP, 524:
             return LineError(
                 .unsupported, errno: number, context: context,
-                advice:
-                    "The chip reports no edges there, or has no bias '\(request.bias.rawValue)': try bias 'as-is', or "
-                    + "another line.")
+                advice: use == .driving
+                    ? "That line can only be read; take another one."
+                    : "The chip reports no edges there, or has no bias '\(request.bias.rawValue)': try bias 'as-is', or "
+                        + "another line.")
         case ENODEV: return gone(place, errno: number)
         default:
             return LineError(
                 .other, errno: number, context: context,
-                advice: "Try the same with 'gpiomon', and look at the kernel's messages with 'dmesg'.")
+                advice:
+                    "Try the same with '\(use == .driving ? "gpioset" : "gpiomon")', and look at the kernel's messages with 'dmesg'."
+            )
         }
     }
 

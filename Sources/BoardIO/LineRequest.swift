@@ -54,3 +54,37 @@ public struct Edge: Equatable, Sendable {
         self.time = time
     }
 }
+
+/// What a line is taken for.
+enum LineUse { case watching, driving }
+
+extension Chip {
+    /// Finds the chip and takes the line.
+    /// - Returns: how the line is called, and the line, which has the chip from then on.
+    static func take(_ request: LineRequest, for use: LineUse) throws(LineError) -> (place: String, line: OpaquePointer)
+    {
+        let chip = try find(request.chipLabels)
+        guard (0..<chip.lineCount).contains(request.offset) else {
+            chip.close()
+            throw .noSuchLine(request.offset, chip: chip.label, lineCount: chip.lineCount)
+        }
+        let offset = UInt32(request.offset)
+        let facts = chip.facts(line: offset)
+        let place = "line \(offset)" + (facts.name.isEmpty ? "" : " ('\(facts.name)')") + " of '\(chip.label)'"
+        var line: OpaquePointer?
+        let isLow = request.isActiveLow
+        let result =
+            switch use {
+            case .watching:
+                puck_gpio_request(chip.pointer, offset, request.bias.code, isLow, request.consumer, &line)
+            case .driving: puck_gpio_request_output(chip.pointer, offset, isLow, request.consumer, &line)
+            }
+        guard result == 0, let line else {
+            // Asked after the refusal, so that a holder who came between is the one who is named.
+            let holder = chip.facts(line: offset).consumer
+            chip.close()
+            throw .requesting(place, request, for: use, result: result, holder: holder)
+        }
+        return (place, line)
+    }
+}

@@ -12,21 +12,7 @@ public struct OutputLine: ~Copyable {
 
     /// Finds the chip and takes the line. The request's bias counts for nothing.
     public static func open(_ request: LineRequest) throws(LineError) -> OutputLine {
-        let chip = try Chip.find(request.chipLabels)
-        guard (0..<chip.lineCount).contains(request.offset) else {
-            chip.close()
-            throw .noSuchLine(request.offset, chip: chip.label, lineCount: chip.lineCount)
-        }
-        let offset = UInt32(request.offset)
-        let facts = chip.facts(line: offset)
-        let place = "line \(offset)" + (facts.name.isEmpty ? "" : " ('\(facts.name)')") + " of '\(chip.label)'"
-        var line: OpaquePointer?
-        let result = puck_gpio_request_output(chip.pointer, offset, request.isActiveLow, request.consumer, &line)
-        guard result == 0, let line else {
-            let holder = chip.facts(line: offset).consumer
-            chip.close()
-            throw .requesting(place, request, verb: "driven", result: result, holder: holder)
-        }
+        let (place, line) = try Chip.take(request, for: .driving)
         return OutputLine(place: place, line: line)
     }
 

@@ -23,12 +23,15 @@ int puck_wifi_power_saving(const char *interface) {
     return result < 0 ? -1 : !request.u.power.disabled;
 }
 
+static volatile sig_atomic_t exit_status;
+
 static void exit_now(int number) {
     (void)number;
-    _exit(0);
+    _exit(exit_status);
 }
 
-void puck_exit_after(unsigned milliseconds) {
+void puck_exit_after(unsigned milliseconds, int status) {
+    exit_status = status;
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = exit_now;

@@ -87,7 +87,19 @@ public enum ArbitrationPolicy: String, CaseIterable, Sendable {
 }
 
 /// The record of one decision, enough to explain it.
-public struct ArbitrationDecision: Sendable {
+public struct ArbitrationDecision: Equatable, Sendable {
+    /// Somebody who reported the same wake when it had been decided.
+    public struct Late: Equatable, Sendable {
+        public var puckID: String
+        public var after: Interval
+    }
+
+    /// Who was granted first, and failed.
+    public struct Predecessor: Equatable, Sendable {
+        public var puckID: String
+        public var conversationID: String
+    }
+
     public enum Rule: String, Sendable {
         case onlyCandidate = "only_candidate"
         case button
@@ -120,10 +132,10 @@ public struct ArbitrationDecision: Sendable {
     public var winners: [String]
     /// A person said that it should have been this puck.
     public var correctedTo: String?
-    /// Of a runner-up: who was granted first, and that conversation.
-    public var inPlaceOf: (puckID: String, conversationID: String)?
-    /// Who reported the same wake when it had been decided, and how long after.
-    public internal(set) var late: [(puckID: String, after: Interval)] = []
+    /// Of a runner-up.
+    public var inPlaceOf: Predecessor?
+    /// In the order in which they came, each puck once.
+    public internal(set) var late: [Late] = []
 
     public var winner: Candidate? { conversationID == nil ? nil : candidates.first }
 

@@ -7,26 +7,6 @@ import PuckWire
 /// that is missing (FAILURES.md L8), and a complete one is answered when the puck is back within
 /// `HubLimits.replayKept` (L10, L11).
 struct Conversation: Sendable {
-    enum State: Equatable, Sendable {
-        /// Granted, nothing heard yet. → receiving (packet 0), ended (first-audio deadline: degraded; the puck gives up:
-        /// cancelled).
-        case waitingForAudio
-        /// → answering (endpoint), stopping (utterance limit), ended (cancelled, gap; away for too long, or nothing for
-        /// 500 ms of its first second while somebody stands by: degraded).
-        case receiving
-        /// `listen_stop` was said. → answering (endpoint), ended (cancelled, gap; deadline: degraded).
-        case stopping(packetsSince: Int)
-        /// The responder works. → speaking (first packets), ended (no answer: done; failure or deadline: failed; the puck's
-        /// up_end "cancelled": cancelled).
-        case answering
-        /// The answer is with the puck's playout, deadline included. → ended (all played: done; failure, no progress:
-        /// failed; "stop", here or there: cancelled).
-        case speaking
-        case ended(Outcome)
-    }
-
-    enum Outcome: String, Sendable { case done, cancelled, failed, degraded }
-
     let id: String
     let playID: UInt32
     let key: Arbitration.Key
@@ -39,25 +19,25 @@ struct Conversation: Sendable {
     let puckID: String
     let wakeID: UInt32
     let grantedAt: Instant
-    let policy: HubPolicy
+    private let policy: HubPolicy
 
-    var state = State.waitingForAudio
+    private(set) var state = State.waitingForAudio
     /// Of the present state; nil when ended, and while the playout or the absent puck has it.
-    var deadline: Instant?
+    private(set) var deadline: Instant?
     /// When the utterance is long enough, from its first packet on.
-    var limitAt = Instant.zero
+    private var limitAt = Instant.zero
     /// The utterance's own deadline, while the puck is away in the middle of it.
-    var utteranceDeadline: Instant?
-    var isAway = false
+    private var utteranceDeadline: Instant?
+    private(set) var isAway = false
     /// It ended before the puck had sent a second of audio, and not by the person's wish: somebody else is asked.
-    var failedEarly = false
+    private(set) var failedEarly = false
     /// The first packet's number: 0, but that a runner-up may have lost its beginning while it stood by.
-    var origin = SerialNumber.zero
-    var audioType = MessageType.uplinkOpus
-    var packets = 0
-    var bytes = 0
-    var packetsSinceAck = 0
-    var uplinkEndedAt = Instant.zero
+    private var origin = SerialNumber.zero
+    private var audioType = MessageType.uplinkOpus
+    private var packets = 0
+    private var bytes = 0
+    private var packetsSinceAck = 0
+    private var uplinkEndedAt = Instant.zero
 
     init(
         id: String, playID: UInt32, winner: Candidate, others: [Candidate], key: Arbitration.Key, inPlaceOf: String?,
@@ -148,7 +128,7 @@ struct Conversation: Sendable {
 
     /// Whether it may still be given to somebody else at that time: a puck that stands still after a few packets has no
     /// more heard of the person than one that said nothing.
-    func isYoung(_ then: Instant) -> Bool {
+    private func isYoung(_ then: Instant) -> Bool {
         let isAsked = isRunnerUp || (!others.isEmpty && then - grantedAt <= HubLimits.standbyFor)
         return packets < HubLimits.provenPackets && isAsked
     }
@@ -175,7 +155,7 @@ struct Conversation: Sendable {
         effects.append(.send(connection, .uplinkAck(conversationID: id, next: expected), .zero))
     }
 
-    mutating func stopListening(
+    private mutating func stopListening(
         _ connection: ConnectionID?, now: Instant, into effects: inout [HubEffect]
     ) {
         state = .stopping(packetsSince: 0)
@@ -294,5 +274,110 @@ struct Conversation: Sendable {
         guard case .speaking = state else { return }
         puck.playout.cancel(
             playID, outcome, stream: &puck.stream, ahead: policy.aheadPackets, now: now, into: &effects)
+    }
+
+    // MARK: Time and end
+
+    mutating func deadlinePassed(puck: inout PuckState, now: Instant, into effects: inout [HubEffect]) {
+        deadline = nil
+        if isAway, isListening { return endAbsent("away", now: now, into: &effects) }
+        switch state {
+        case .waitingForAudio: giveAway("first_audio", puck: &puck, now: now, into: &effects)
+        case .receiving where now < limitAt: giveAway("audio", puck: &puck, now: now, into: &effects)
+        case .receiving:
+            stopListening(puck.connection, now: now, into: &effects)
+        case .stopping:
+            logDeadline("up_end", into: &effects)
+            finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
+        case .answering:
+            logDeadline("answer", into: &effects)
+            finish(.failed, .error, puck: &puck, now: now, into: &effects)
+        case .speaking, .ended:
+            preconditionFailure("a conversation that speaks or has ended has no deadline of its own")
+        }
+    }
+
+    /// Nothing comes from it: somebody else is asked (FAILURES.md L4).
+    private mutating func giveAway(
+        _ missing: String, puck: inout PuckState, now: Instant, into effects: inout [HubEffect]
+    ) {
+        puck.tell(.cancel(wakeID: wakeID, reason: .degraded), into: &effects)
+        failedEarly = true
+        logDeadline(missing, into: &effects)
+        finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
+    }
+
+    /// The puck is away: what it said so far is kept, for a while. Who has not said a word yet has no more time than
+    /// with a link.
+    mutating func connectionLost(now: Instant) {
+        guard !hasEnded, !isAway else { return }
+        isAway = true
+        switch state {
+        case .receiving, .stopping:
+            utteranceDeadline = state == .receiving ? limitAt : deadline
+            let mayBeReplaced = !isRunnerUp && isYoung(now + HubLimits.runnerUpAfter)
+            deadline = now + (mayBeReplaced ? HubLimits.runnerUpAfter : policy.uplinkResume)
+            #if MUTATIONS
+                if Mutation.is(.utteranceKeptLong) { deadline = now + .seconds(20) }
+            #endif
+        case .waitingForAudio, .answering, .speaking, .ended: break
+        }
+    }
+
+    /// The puck is back and goes on from `expected`.
+    mutating func resumed(now: Instant, into effects: inout [HubEffect]) {
+        isAway = false
+        packetsSinceAck = 0
+        if let utteranceDeadline { deadline = max(utteranceDeadline, now + HubLimits.stopWithin) }
+        utteranceDeadline = nil
+        guard isListening else { return }
+        if state == .receiving, isYoung(now + policy.firstAudio) { deadline = now + policy.firstAudio }
+        effects.append(
+            .log(LogRecord(.notice, "conversation.resumed", named([LogField("packets", packets)]))))
+    }
+
+    /// The puck is back, but not with the rest of the utterance, or stays away for good: speech that is no complete
+    /// segment is discarded (FAILURES.md L9, L10).
+    mutating func endAbsent(_ why: String, now: Instant, into effects: inout [HubEffect]) {
+        guard !hasEnded else { return }
+        failedEarly = isListening && packets < HubLimits.provenPackets
+        effects.append(
+            .log(
+                LogRecord(
+                    .warning, "session.degraded", named([LogField("reason", why), LogField("packets", packets)]))))
+        end(.degraded, now: now, into: &effects)
+    }
+
+    private func logDeadline(_ missing: String, into effects: inout [HubEffect]) {
+        effects.append(.log(LogRecord(.warning, "conversation.deadline", named([LogField("missing", missing)]))))
+    }
+
+    /// Tells the puck the phase that ends the conversation: `idle`, `error` or `degraded`.
+    private mutating func finish(
+        _ outcome: Outcome, _ phase: HubControl.ConversationPhase, puck: inout PuckState, now: Instant,
+        into effects: inout [HubEffect]
+    ) {
+        puck.stream.send(.phase(conversationID: id, phase: phase), now: now, into: &effects)
+        end(outcome, now: now, into: &effects)
+    }
+
+    private mutating func end(_ outcome: Outcome, now: Instant, into effects: inout [HubEffect]) {
+        // An answer that never began is in nobody's log.
+        if case .answering = state { effects.append(.forgetAnswer(playID: playID)) }
+        state = .ended(outcome)
+        deadline = nil
+        effects.append(
+            .log(
+                LogRecord(
+                    outcome == .done || outcome == .cancelled ? .info : .warning, "conversation.end",
+                    named([
+                        LogField("outcome", outcome.rawValue), LogField("heard_packets", packets),
+                        LogField("lasted_ms", now - grantedAt),
+                    ]))))
+        effects.append(.forget(conversationID: id))
+    }
+
+    private func named(_ fields: [LogField]) -> [LogField] {
+        [LogField("conversation", id), LogField("puck", puckID)] + fields
     }
 }

@@ -141,7 +141,7 @@ extension Hub {
         for i in (0..<decisions.count).reversed()
         where decisions[i].phrase == key.phrase && decisions[i].group == key.group {
             if !decisions[i].late.contains(where: { $0.puckID == puckID }) {
-                decisions[i].late.append((puckID, now - decisions[i].decidedAt))
+                decisions[i].late.append(.init(puckID: puckID, after: now - decisions[i].decidedAt))
             }
             return
         }

@@ -38,7 +38,7 @@ extension Hub {
             policy: policy.arbitrationPolicy, candidates: [next] + failed.others.filter { $0.puckID != next.puckID },
             rule: .runnerUp, conversationID: nil,
             winners: ArbitrationPolicy.allCases.map { Ranking(failed.others, by: $0).candidates[0].puckID })
-        decision.inPlaceOf = (failed.puckID, failed.id)
+        decision.inPlaceOf = .init(puckID: failed.puckID, conversationID: failed.id)
         decision.conversationID = grant(
             next, others: [], key: failed.key, inPlaceOf: failed.puckID, now: now, into: &effects)
         counters.runnersUp += 1

@@ -29,8 +29,9 @@ struct Explanation {
             leftAligned("puck", 17) + "  heard after        SNR     level      gain     score  confidence",
         ]
         lines += decision.candidates.map { row($0) }
-        for (puckID, after) in decision.late {
-            lines.append(leftAligned(puckID, 17) + "  too late: \(fixed(after.milliseconds, 0)) ms after the decision")
+        for late in decision.late {
+            lines.append(
+                leftAligned(late.puckID, 17) + "  too late: \(fixed(late.after.milliseconds, 0)) ms after the decision")
         }
         lines += ["", Self.reason(decision)]
         if decision.candidates.count > 1 {
@@ -111,7 +112,18 @@ struct Explanation {
         fixed(decision.candidates[0].score - decision.candidates[1].score, 1)
     }
 
-    var json: String {
+    /// One JSON object. The last candidates are left out, and counted, when it would be longer.
+    func json(atMost limit: Int) -> String {
+        var count = decision.candidates.count
+        var bytes = json(count)
+        while bytes.count > limit, count > 1 {
+            count -= 1
+            bytes = json(count)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func json(_ count: Int) -> [UInt8] {
         var root = JSONWriter()
         root.set("conversation_id", decision.conversationID ?? "")
         root.set("phrase", decision.phrase)
@@ -119,7 +131,7 @@ struct Explanation {
         root.set("policy", decision.policy.rawValue)
         root.set("rule", decision.rule.rawValue)
         root.set("winner", decision.winner?.puckID ?? "")
-        root.set("waited_ms", decision.waited.milliseconds)
+        root.set("waited_ms", Self.rounded(decision.waited.milliseconds))
         root.set("age_ms", age.wholeMilliseconds)
         if let right = decision.correctedTo { root.set("corrected_to", right) }
         if let failed = decision.inPlaceOf {
@@ -129,35 +141,40 @@ struct Explanation {
         let late = decision.late.map {
             var member = JSONWriter()
             member.set("puck_id", $0.puckID)
-            member.set("after_ms", $0.after.milliseconds)
+            member.set("after_ms", Self.rounded($0.after.milliseconds))
             return member
         }
         root.set("late", late)
-        let members = decision.candidates.map { c in
-            var member = JSONWriter()
-            member.set("puck_id", c.puckID)
-            member.set("wake_id", Int(c.wake.wakeID))
-            member.set("onset_after_ms", c.onset.milliseconds - earliest)
-            member.set("onset_error_ms", c.onset.errorMilliseconds)
-            member.set("clock_known", c.onset.isCorrected)
-            member.set("snr_db", c.wake.snrDecibels)
-            member.set("level_db", c.wake.levelDecibels)
-            member.set("gain_db", c.gainDecibels)
-            member.set("gain_used_db", c.gainDecibels(by: decision.policy))
-            member.set("gain_now_db", earshot.gain(of: c.puckID))
-            member.set("corrected_db", earshot.correction(of: c.puckID))
-            member.set("score_db", c.score)
-            member.set("handicap_db", c.handicapDecibels)
-            member.set("confidence", c.wake.confidence)
-            return member
-        }
-        root.set("candidates", members)
+        root.set("candidates", decision.candidates.prefix(count).map { member($0) })
+        if count < decision.candidates.count { root.set("left_out", decision.candidates.count - count) }
         var others = JSONWriter()
         for (policy, winner) in zip(ArbitrationPolicy.allCases, decision.winners) {
             others.set(named: policy.rawValue, winner)
         }
         root.set("winner_by_policy", others)
         root.set("winner_now", winnerNow)
-        return String(decoding: root.serialized(), as: UTF8.self)
+        return root.serialized()
     }
+
+    private func member(_ c: Candidate) -> JSONWriter {
+        var member = JSONWriter()
+        member.set("puck_id", c.puckID)
+        member.set("wake_id", Int(c.wake.wakeID))
+        member.set("onset_after_ms", Self.rounded(c.onset.milliseconds - earliest))
+        member.set("onset_error_ms", Self.rounded(c.onset.errorMilliseconds))
+        member.set("clock_known", c.onset.isCorrected)
+        member.set("snr_db", Self.rounded(c.wake.snrDecibels))
+        member.set("level_db", Self.rounded(c.wake.levelDecibels))
+        member.set("gain_db", Self.rounded(c.gainDecibels))
+        member.set("gain_used_db", Self.rounded(c.gainDecibels(by: decision.policy)))
+        member.set("gain_now_db", Self.rounded(earshot.gain(of: c.puckID)))
+        member.set("corrected_db", Self.rounded(earshot.correction(of: c.puckID)))
+        member.set("score_db", Self.rounded(c.score))
+        member.set("handicap_db", c.handicapDecibels)
+        member.set("confidence", Self.rounded(c.wake.confidence))
+        return member
+    }
+
+    /// To the thousandth: more digits mean nothing here, and are long.
+    private static func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
 }

@@ -44,7 +44,7 @@ extension HubDaemon {
                 ?? "error: nothing has been decided yet"
         }
         let explanation = Explanation(decision, in: hub, now: MonotonicClock.now())
-        return isJSON ? explanation.json : explanation.text
+        return isJSON ? explanation.json(atMost: ControlSocket.longestReplyBytes) : explanation.text
     }
 
     private func correct(_ conversationID: String, to puckID: String) -> String {

@@ -23,7 +23,10 @@ extension HubDaemon {
         do throws(SystemError) {
             let watch = try ThreadWatch([], manager: manager, log: log)
             do throws(TransportError) {
-                adopted.append(try loop.adopt(fileDescriptor: watch.turnDescriptor) { _ in watch.turned() })
+                adopted.append(
+                    try loop.adopt(fileDescriptor: watch.turnDescriptor) { [unowned(unsafe) self] _ in
+                        if watch.turned() { reportToManager(again: true) }
+                    })
                 return watch
             } catch { log.warning("watch.missing", [Field("detail", error.message)]) }
         } catch { log.warning("watch.missing", [Field("detail", error.description)]) }
@@ -31,8 +34,8 @@ extension HubDaemon {
     }
 
     /// Tells the service manager how many pucks there are, when that has changed.
-    func reportToManager() {
-        guard let manager, hub.sessionCount != shownSessions else { return }
+    func reportToManager(again: Bool = false) {
+        guard let manager, again || hub.sessionCount != shownSessions else { return }
         shownSessions = hub.sessionCount
         manager.status("\(shownSessions) puck\(shownSessions == 1 ? "" : "s") connected")
     }

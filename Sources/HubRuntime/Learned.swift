@@ -14,10 +14,13 @@ final class LearnedFile {
     private let path: String
     /// `Earshot.lessons` of what was last written, or is being written.
     private var lessons = 0
-    private var writer: (thread: Thread, isDone: Done)?
+    /// The last write did not succeed.
+    private var isBehind = false
+    private var writer: (thread: Thread, outcome: Outcome)?
 
-    private final class Done: Sendable {
-        let value = Atomic<Bool>(false)
+    private final class Outcome: Sendable {
+        let isDone = Atomic<Bool>(false)
+        let isKept = Atomic<Bool>(false)
     }
 
     init(folder: String) { path = folder + "/learned" }
@@ -54,33 +57,37 @@ final class LearnedFile {
     /// After every event: writes when enough has been learned, without waiting for it.
     func keepNowAndThen(_ earshot: Earshot, _ log: Log) {
         guard earshot.lessons - lessons >= Self.often else { return }
-        if let writer {
-            guard writer.isDone.value.load(ordering: .acquiring) else { return }
-            writer.thread.join()
-        }
-        writer = nil
+        if let writer, !writer.outcome.isDone.load(ordering: .acquiring) { return }
+        finishWriting()
         lessons = earshot.lessons
-        let done = Done()
+        let outcome = Outcome()
         let bytes = Array(earshot.text.utf8)
         do throws(SystemError) {
             let thread = try Thread(name: "learned") { [path] in
-                Self.write(path, bytes, log)
-                done.value.store(true, ordering: .releasing)
+                outcome.isKept.store(Self.write(path, bytes, log) == nil, ordering: .relaxed)
+                outcome.isDone.store(true, ordering: .releasing)
             }
-            writer = (thread, done)
+            writer = (thread, outcome)
         } catch {
             log.warning("learned.not_kept", [Field("problem", error.description)])
         }
+    }
+
+    /// Waits for the thread. What it could not write is new again for `keep`; `keepNowAndThen` tries with the next wakes.
+    private func finishWriting() {
+        writer?.thread.join()
+        if let writer, !writer.outcome.isKept.load(ordering: .relaxed) { isBehind = true }
+        writer = nil
     }
 
     /// Writes what is new, and waits for it.
     /// - Returns: why it could not be written, which is also logged; nil when it was.
     @discardableResult
     func keep(_ earshot: Earshot, _ log: Log) -> String? {
-        writer?.thread.join()
-        writer = nil
-        guard earshot.lessons != lessons else { return nil }
+        finishWriting()
+        guard isBehind || earshot.lessons != lessons else { return nil }
         let problem = Self.write(path, Array(earshot.text.utf8), log)
+        isBehind = problem != nil
         if problem == nil { lessons = earshot.lessons }
         return problem
     }

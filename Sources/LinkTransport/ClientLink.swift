@@ -70,7 +70,8 @@ public final class ClientLink {
     var sentRequest = false
     /// Known before libwebsockets reports the end: a bad message, a close frame.
     var pendingFailure: LinkFailure?
-    private var closeFrame: (code: UInt16, reason: String) = (CloseCode.normal, "")
+    /// Taken when libwebsockets has it: asked a second time, it would not wait for the answer to it.
+    private var closeFrame: (code: UInt16, reason: String)?
     var probe: (descriptor: Int32, handle: AdoptedDescriptor)?
     private let endpoint = Endpoint()
     private let reference = LinkReference()
@@ -306,7 +307,8 @@ public final class ClientLink {
         if !writeQueued(ring, to: wsi) { return -1 }
         if !ring.isEmpty { return 0 }
         if state == .closing {
-            setCloseReason(wsi, closeFrame.code, closeFrame.reason)
+            guard let frame = closeFrame.take() else { return 0 }
+            setCloseReason(wsi, frame.code, frame.reason)
             return -1
         }
         if hadWork { onDrained() }

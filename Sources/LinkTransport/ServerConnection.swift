@@ -23,7 +23,8 @@ final class ServerConnection {
     var deadline: Int64?
     var closeReason: String?
     var assembler = MessageAssembler()
-    private var closeFrame: (code: UInt16, reason: String) = (CloseCode.normal, "")
+    /// Taken when libwebsockets has it: asked a second time, it would not wait for the answer to it.
+    private var closeFrame: (code: UInt16, reason: String)?
     /// Only an open connection has a queue: silent ones cost no 64 KiB.
     private var ring: SendRing?
 
@@ -60,8 +61,8 @@ final class ServerConnection {
     func writable(_ wsi: OpaquePointer) -> Int32 {
         guard let ring, isOpenOrClosing else { return state == .dead ? -1 : 0 }
         if !writeQueued(ring, to: wsi) { return -1 }
-        if state == .closing && ring.isEmpty {
-            setCloseReason(wsi, closeFrame.code, closeFrame.reason)
+        if ring.isEmpty, let frame = closeFrame.take() {
+            setCloseReason(wsi, frame.code, frame.reason)
             return -1
         }
         return 0

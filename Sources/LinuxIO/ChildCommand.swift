@@ -2,7 +2,8 @@ import CLinux
 import PuckBase
 
 /// A command of the configuration, run without a shell: its words are its arguments, so that nothing in them can mean
-/// anything else. The child gets no input, this process's standard error, and no blocked or ignored signals.
+/// anything else. The child gets no input, this process's standard error, no blocked or ignored signals, and a process
+/// group of its own. Nothing here waits.
 public struct ChildCommand {
     /// Nil once its end has been seen.
     private var process: pid_t?
@@ -25,7 +26,8 @@ public struct ChildCommand {
         posix_spawnattr_setsigmask(&attributes, &none)
         sigaddset(&none, SIGPIPE)
         posix_spawnattr_setsigdefault(&attributes, &none)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
+        posix_spawnattr_setflags(&attributes, Int16(flags))
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
         arguments.append(nil)
         defer { for argument in arguments { free(argument) } }
@@ -37,22 +39,20 @@ public struct ChildCommand {
         process = started
     }
 
-    /// The status it has ended with (negative: the signal that ended it); nil while it runs, and once that was said.
-    /// Never waits.
+    /// The status it has ended with (negative: the signal that ended it; 127 when that cannot be learned); nil while it
+    /// runs, and once that was said.
     public mutating func ended() -> Int32? {
         guard let running = process else { return nil }
         var raw: Int32 = 0
-        guard waitpid(running, &raw, WNOHANG) != 0 else { return nil }
+        let found = waitpid(running, &raw, WNOHANG)
+        guard found != 0 else { return nil }
         process = nil
-        return raw & 0x7F == 0 ? (raw >> 8) & 0xFF : 0 &- (raw & 0x7F)
+        return found < 0 ? 127 : raw & 0x7F == 0 ? (raw >> 8) & 0xFF : 0 &- (raw & 0x7F)
     }
 
-    /// SIGKILL when it still runs, and waits for the end of that.
-    public mutating func end() {
-        guard let running = process else { return }
-        kill(running, SIGKILL)
-        var raw: Int32 = 0
-        waitpid(running, &raw, 0)
-        process = nil
+    /// SIGKILL to it and to what it has started. Its end is seen by `ended`, when the kernel has let go of it: a process
+    /// that waits for dead hardware takes its time.
+    public func kill() {
+        if let process { _ = CLinux.kill(-process, SIGKILL) }
     }
 }

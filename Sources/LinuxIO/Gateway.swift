@@ -42,6 +42,7 @@ public final class GatewayProbe {
     public let way: StaticString
     private let descriptor: Int32
     private let isEcho: Bool
+    private var isHopeless = false
     private static let kind = Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
 
     /// Asks at once. Nil when this process may not even ask, as without any network.
@@ -56,7 +57,10 @@ public final class GatewayProbe {
         address.sin_port = in_port_t(53).bigEndian
         address.sin_addr.s_addr = gateway.address
         let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        _ = withSocketAddress(&address) { connect(descriptor, $0, size) }
+        let result = withSocketAddress(&address) { connect(descriptor, $0, size) }
+        // A network without a way there says so at once; asked later, such a socket would look connected.
+        let code = result == 0 ? 0 : puck_errno()
+        isHopeless = code != 0 && code != EINPROGRESS && code != ECONNREFUSED
         // Type 8, code 0; the kernel fills in the checksum and an identifier of ours.
         let request: [UInt8] = [8, 0, 0, 0, 0, 0, 0, 1]
         if isEcho { _ = retryingInterrupted { CLinux.send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) } }
@@ -66,6 +70,7 @@ public final class GatewayProbe {
 
     /// Whether the gateway has answered by now. Never waits.
     public func hasAnswer() -> Bool {
+        if isHopeless { return false }
         if isEcho {
             var byte: UInt8 = 0
             return retryingInterrupted { recv(descriptor, &byte, 1, 0) } > 0

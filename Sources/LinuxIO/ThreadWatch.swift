@@ -19,6 +19,8 @@ public final class ThreadWatch {
     private let turn: EventDescriptor
     private let stopEvent: EventDescriptor
     private let loopPulse = Pulse()
+    /// The manager was told that a thread stood still, and it does not any more.
+    private let isStatusStale = StaleStatus()
     private var thread: Thread?
 
     /// Starts at once. Whoever owns the pulses keeps them until after `stop`.
@@ -29,8 +31,8 @@ public final class ThreadWatch {
         self.turn = turn
         self.stopEvent = stopEvent
         let all = threads + [(name: "loop", pulse: loopPulse)]
-        thread = try Thread(name: "watch", stackBytes: Self.stackBytes) {
-            Self.run(all, manager, log, turn, stopEvent)
+        thread = try Thread(name: "watch", stackBytes: Self.stackBytes) { [isStatusStale] in
+            Self.run(all, manager, log, turn, stopEvent, isStatusStale)
         }
     }
 
@@ -40,9 +42,11 @@ public final class ThreadWatch {
     }
 
     /// Loop thread: it has come round.
-    public func turned() {
+    /// - Returns: whether the service manager is to be told the status again, since this object had told it another.
+    public func turned() -> Bool {
         turn.drain()
         loopPulse.beat()
+        return isStatusStale.value.exchange(false, ordering: .acquiringAndReleasing)
     }
 
     /// Ends the thread and waits for it, which takes no time. A second call does nothing.
@@ -51,9 +55,13 @@ public final class ThreadWatch {
         thread?.join()
     }
 
+    private final class StaleStatus: Sendable {
+        let value = Atomic<Bool>(false)
+    }
+
     private static func run(
         _ threads: [(name: String, pulse: Pulse)], _ manager: ServiceManager?, _ log: Log, _ turn: EventDescriptor,
-        _ stopEvent: EventDescriptor
+        _ stopEvent: EventDescriptor, _ isStatusStale: StaleStatus
     ) {
         let watchdog = manager?.watchdog
         // Four looks in the manager's time: one may come late, and what stands still is known half-way.
@@ -68,7 +76,6 @@ public final class ThreadWatch {
             findings.removeAll(keepingCapacity: true)
             let isWell = watch.look(threads.map { $0.pulse.reading }, now: MonotonicClock.now(), into: &findings)
             if isWell, watchdog != nil { manager?.allIsWell() }
-            turn.signal()
             for finding in findings {
                 switch finding {
                 case .stuck(let index, let time):
@@ -84,8 +91,10 @@ public final class ThreadWatch {
                     log.notice(
                         "thread.recovered",
                         [Field("thread", threads[index].name), Field("after_ms", time.wholeMilliseconds)])
+                    isStatusStale.value.store(true, ordering: .releasing)
                 }
             }
+            turn.signal()
         }
     }
 }

@@ -61,7 +61,22 @@ public struct NetworkLadder: Sendable {
         case hubLost
         /// What came of the last `beginProbe`: false also when there was no gateway to ask.
         case probed(answered: Bool)
+        /// The commands of the last rung have ended.
+        case climbed
         case timePassed
+    }
+
+    /// Where the ladder stands, over a restart that is itself a rung.
+    public struct Place: Equatable, Sendable {
+        /// The rung that is next, as an index of `rungs`.
+        public var next: Int
+        /// How often all of them have been climbed.
+        public var rounds: Int
+
+        public init(next: Int, rounds: Int) {
+            self.next = next
+            self.rounds = rounds
+        }
     }
 
     public enum Effect: Equatable, Sendable {
@@ -69,8 +84,8 @@ public struct NetworkLadder: Sendable {
         case beginProbe
         /// Look whether it has answered, and say so with `probed`, at once.
         case endProbe
-        /// - next: what to pass to the `init` after a restart, as an index of `rungs`.
-        case climb(Rung, next: Int)
+        /// Say `climbed` when it is done; until then nothing else is done. - next: for the `init` after a restart.
+        case climb(Rung, next: Place)
         case log(LogRecord)
     }
 
@@ -83,19 +98,24 @@ public struct NetworkLadder: Sendable {
     /// The gateway has answered once: that it does not now means something.
     private var gatewayAnswers: Bool
     private var failures = 0
-    private var next: Int
-    private var rounds = 0
+    private var place: Place
     private var isWedged = false
     private var probeAt: Instant?
     private var answerAt: Instant?
 
-    /// - Parameter resumedAt: the rung that is next, after a restart that was itself a rung; the gateway had answered
-    ///   before it.
-    public init(_ parameters: Parameters, resumedAt: Int? = nil, now: Instant) {
+    /// - Parameter resumedAt: after a restart that was itself a rung; the gateway had answered before it.
+    public init(_ parameters: Parameters, resumedAt: Place? = nil, now: Instant) {
         self.parameters = parameters
         gatewayAnswers = resumedAt != nil
-        next = resumedAt ?? 0
-        probeAt = now + parameters.probeEvery
+        // Of another configuration, perhaps.
+        let isKnown = resumedAt.map { parameters.rungs.indices.contains($0.next) && $0.rounds >= 0 } ?? false
+        place = isKnown ? resumedAt! : Place(next: 0, rounds: 0)
+        probeAt = now + (resumedAt == nil ? parameters.probeEvery : patience)
+    }
+
+    /// From a rung's end to the next probe.
+    private var patience: Interval {
+        max(parameters.probeEvery, min(parameters.patience * (1 << min(place.rounds, 10)), Self.longestPatience))
     }
 
     /// The next moment at which `step(.timePassed)` has something to do.
@@ -123,6 +143,7 @@ public struct NetworkLadder: Sendable {
             } else if !isHubThere && gatewayAnswers {
                 unanswered(now, &effects)
             }
+        case .climbed: if !isHubThere, isWedged { probeAt = now + patience }
         case .timePassed: break
         }
         if let due = answerAt, due <= now {
@@ -140,8 +161,7 @@ public struct NetworkLadder: Sendable {
         if isWedged { effects.append(.log(LogRecord(.notice, "network.recovered"))) }
         isWedged = false
         failures = 0
-        next = 0
-        rounds = 0
+        place = Place(next: 0, rounds: 0)
     }
 
     private mutating func unanswered(_ now: Instant, _ effects: inout [Effect]) {
@@ -163,17 +183,12 @@ public struct NetworkLadder: Sendable {
                                     : "neither the hub nor the gateway answers"),
                         ])))
         }
-        guard next < parameters.rungs.count else { return }
-        let rung = parameters.rungs[next]
-        next += 1
-        var patience = parameters.patience * (1 << min(rounds, 10))
-        if next == parameters.rungs.count {
-            next = 0
-            rounds += 1
-            patience = parameters.patience * (1 << min(rounds, 10))
-        }
-        probeAt = now + max(parameters.probeEvery, min(patience, Self.longestPatience))
+        guard !parameters.rungs.isEmpty else { return }
+        let rung = parameters.rungs[place.next]
+        place.next += 1
+        if place.next == parameters.rungs.count { place = Place(next: 0, rounds: min(place.rounds + 1, 99)) }
+        probeAt = now + patience
         effects.append(.log(LogRecord(.warning, "network.remedy", [.init("rung", "\(rung.word)")])))
-        effects.append(.climb(rung, next: next))
+        effects.append(.climb(rung, next: place))
     }
 }

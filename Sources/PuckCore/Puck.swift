@@ -166,7 +166,7 @@ public struct Puck: Sendable {
     var volume: Int
     var captureOK = true
     var playbackOK = true
-    var isDegraded = false
+    public internal(set) var isDegraded = false
     var isPairing = false
     /// Until then the loudspeaker plays a sound of its own.
     var earconUntil = Instant.zero

@@ -86,6 +86,16 @@ final class BoardOutputs {
         return next
     }
 
+    /// One that is wired does not work.
+    var isDegraded: Bool { outputs.contains { $0.due != nil && $0.line == nil } }
+
+    /// For `puckctl status`.
+    var summary: String {
+        outputs.reduce("") { text, output in
+            output.due == nil ? text : text + " " + output.name + "=" + (output.line == nil ? "failed" : "on")
+        }
+    }
+
     func timePassed() {
         let now = clock()
         for i in outputs.indices {

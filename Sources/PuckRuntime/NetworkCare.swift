@@ -22,7 +22,7 @@ final class NetworkCare {
     private var isHubThere = false
     /// What is still to be run, two commands at most.
     private var waiting: [[String]] = []
-    private var running: (command: ChildCommand, words: [String], since: Instant)?
+    private var running: (command: ChildCommand, words: [String], since: Instant, isKilled: Bool)?
     private var lookAt: Instant?
 
     init(_ settings: NetworkSettings, log: Log, hasManager: Bool, onRestart: @escaping () -> Void) {
@@ -30,13 +30,18 @@ final class NetworkCare {
         self.log = log
         self.onRestart = onRestart
         let parameters = settings.ladder(hasManager: hasManager)
-        let next = Self.takeState(settings.stateFile).flatMap { $0 <= parameters.rungs.count ? $0 : nil }
-        ladder = NetworkLadder(parameters, resumedAt: next, now: MonotonicClock.now())
+        let place = Self.takeState(settings.stateFile)
+        ladder = NetworkLadder(parameters, resumedAt: place, now: MonotonicClock.now())
     }
 
-    deinit { running?.command.end() }
+    /// What was begun is finished without being waited for: an interface that was taken down comes up again.
+    deinit {
+        for words in waiting { _ = try? ChildCommand(words) }
+        if waiting.isEmpty { running?.command.kill() }
+    }
 
-    var nextDeadline: Instant? { earliest(ladder.nextDeadline, lookAt) }
+    /// While a command runs the ladder stands.
+    var nextDeadline: Instant? { lookAt ?? ladder.nextDeadline }
 
     /// How the link stands; says nothing new most times.
     func hub(isThere: Bool) {
@@ -47,7 +52,10 @@ final class NetworkCare {
 
     func timePassed() {
         let now = MonotonicClock.now()
-        if let due = lookAt, due <= now { lookAtCommand(now) }
+        if let due = lookAt {
+            if due <= now { lookAtCommand(now) }
+            return
+        }
         if let due = ladder.nextDeadline, due <= now { step(.timePassed) }
     }
 
@@ -73,21 +81,22 @@ final class NetworkCare {
         }
     }
 
-    private func climb(_ rung: NetworkLadder.Rung, _ next: Int) {
+    private func climb(_ rung: NetworkLadder.Rung, _ next: NetworkLadder.Place) {
         switch rung {
         case .reconnect: run([settings.reconnect])
         case .interface: run([settings.interfaceDown, settings.interfaceUp])
         case .reboot: run([settings.reboot])
         case .service:
             do throws(SystemError) {
-                if !settings.stateFile.isEmpty { try writeFileAtomically(settings.stateFile, Array("\(next)\n".utf8)) }
+                if !settings.stateFile.isEmpty {
+                    try writeFileAtomically(settings.stateFile, Array("\(next.next) \(next.rounds)\n".utf8))
+                }
             } catch { log.warning("network.state", [Field("detail", error.description)]) }
             onRestart()
         }
     }
 
     private func run(_ commands: [[String]]) {
-        if running != nil { return }  // it has had at least `patience_s`; `commandLimit` will end it
         waiting = commands
         startNext(MonotonicClock.now())
     }
@@ -97,10 +106,11 @@ final class NetworkCare {
         while running == nil, !waiting.isEmpty {
             let words = waiting.removeFirst()
             do throws(SystemError) {
-                running = (try ChildCommand(words), words, now)
+                running = (try ChildCommand(words), words, now, false)
                 lookAt = now + Self.lookEvery
             } catch { log.error("network.command", [Field("detail", error.description)]) }
         }
+        if running == nil { step(.climbed) }
     }
 
     private func lookAtCommand(_ now: Instant) {
@@ -113,23 +123,25 @@ final class NetworkCare {
                 status == 0 ? .notice : .error, "network.command",
                 [Field("command", command), Field("status", status)])
             startNext(now)
-        } else if now - since > Self.commandLimit {
-            running?.command.end()
-            running = nil
-            log.error("network.command", [Field("command", words[0]), Field("detail", "ended after 30 s")])
-            startNext(now)
+        } else if now - since > Self.commandLimit, running?.isKilled == false {
+            // One that hangs in the kernel ends when that lets go of it; nothing else is tried until then.
+            running?.command.kill()
+            running?.isKilled = true
+            log.error("network.command", [Field("command", words[0]), Field("detail", "is killed after 30 s")])
         }
     }
 
-    /// The rung that was next before a restart; read once.
-    private static func takeState(_ path: String) -> Int? {
+    /// Where the ladder stood before a restart; read once.
+    private static func takeState(_ path: String) -> NetworkLadder.Place? {
         if path.isEmpty { return nil }
         do throws(SystemError) {
             let bytes = try readSmallFile(path, limit: 16)
             unlink(path)
-            // One digit is more than there are rungs.
-            guard let digit = bytes.first, digit >= 48, digit < 58 else { return nil }
-            return Int(digit) - 48
+            let words = bytes.split(whereSeparator: { $0 == 32 || $0 == 10 }).map {
+                Int(String(decoding: $0, as: UTF8.self))
+            }
+            guard words.count == 2, let next = words[0], let rounds = words[1] else { return nil }
+            return NetworkLadder.Place(next: next, rounds: rounds)
         } catch { return nil }
     }
 

@@ -45,13 +45,15 @@ struct PuckCheck {
                 "\(input.place): active \(line.active.rawValue), \(line.bias.rawValue), now \(state)")
             return true
         } catch {
-            if error.code == .busy, error.holder == request.consumer {
-                report(what, .doubtful, "\(error.context): a puckd is running here")
-                return true
-            }
-            report(what, .bad, error.message)
-            return false
+            return reportRefusal(what, error)
         }
+    }
+
+    /// A line that a running puckd holds is no problem.
+    private func reportRefusal(_ what: String, _ error: LineError) -> Bool {
+        let isOurs = error.code == .busy && error.holder == GPIOSettings.consumer
+        report(what, isOurs ? .doubtful : .bad, isOurs ? "\(error.context): a puckd is running here" : error.message)
+        return isOurs
     }
 
     /// Takes the line and gives it back: it is off for that moment. One that a running puckd holds is fine.
@@ -61,12 +63,7 @@ struct PuckCheck {
             report(what, .good, "\(line.place): active \(request.isActiveLow ? "low" : "high")")
             return true
         } catch {
-            if error.code == .busy, error.holder == request.consumer {
-                report(what, .doubtful, "\(error.context): a puckd is running here")
-                return true
-            }
-            report(what, .bad, error.message)
-            return false
+            return reportRefusal(what, error)
         }
     }
 
@@ -78,12 +75,7 @@ struct PuckCheck {
             report("lights", .good, "\(output.place): \(output.pixelCount); 'puckd --show all' shows them")
             return true
         } catch {
-            if error.code == .busy, error.holder == "puckd" {
-                report("lights", .doubtful, "\(error.context): a puckd is running here")
-                return true
-            }
-            report("lights", .bad, error.message)
-            return false
+            return reportRefusal("lights", error)
         }
     }
 
@@ -97,7 +89,9 @@ struct PuckCheck {
             let mixer = try Mixer.open(device)
             var count = 0
             var wanted = settings.mixer.settings
-            if !volume.isEmpty { wanted.append(.init(control: volume, value: .percent(100))) }
+            if !volume.isEmpty, settings.mixer.value(of: volume) == nil {
+                wanted.append(.init(control: volume, value: .percent(100)))
+            }
             for setting in wanted {
                 do throws(DeviceError) {
                     try mixer.check(setting.control, setting.value)

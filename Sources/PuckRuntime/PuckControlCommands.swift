@@ -49,7 +49,12 @@ extension PuckDaemon {
             + " underruns=\(playback.controls.words.pointee.underruns.load(ordering: .relaxed))"
             + " broken_packets=\(speaker.brokenPackets) suspends=\(suspensions)"
             + captureFaults.summary("capture") + playbackFaults.summary("playback")
-            + (inputs?.summary ?? "") + (lights?.summary ?? "")
-            + (care?.summary ?? "")
+            + boardSummary
+    }
+
+    private var boardSummary: String {
+        var text = (inputs?.summary ?? "") + (outputs?.summary ?? "")
+        text += (lights?.summary ?? "") + (care?.summary ?? "")
+        return text
     }
 }

@@ -38,7 +38,7 @@ final class PuckDaemon {
     let lights: LightShow?
     let mixer: SoundMixer
     let kept: KeptState
-    private let outputs: BoardOutputs?
+    let outputs: BoardOutputs?
     private let signals: SignalDescriptor
     let control: ControlSocket?
     /// Nil where the kernel has none: the pauses between attempts are then never cut short.
@@ -135,6 +135,7 @@ final class PuckDaemon {
             inputs?.timePassed()
             care?.timePassed()
             outputs?.timePassed()
+            noteDegraded()
             kept.timePassed()
             lights?.timePassed()
             perform(.timePassed)
@@ -142,7 +143,8 @@ final class PuckDaemon {
         inputs = BoardInputs(
             settings.gpio, loop: loop, log: log, ring: capture.ring,
             onDeadlineMoved: { [unowned(unsafe) self] in
-                perform(.degradedChanged(inputs?.isDegraded ?? false))
+                noteDegraded()
+                rearm()
             }
         ) { [unowned(unsafe) self] event in perform(event) }
         if settings.network.isProbing {
@@ -153,7 +155,7 @@ final class PuckDaemon {
         }
         try loop.adopt(fileDescriptor: audioEvent.descriptor) { [unowned(unsafe) self] _ in audioHappened() }
         try loop.adopt(fileDescriptor: threads.watch.turnDescriptor) { [unowned(unsafe) self] _ in
-            threads.watch.turned()
+            if threads.watch.turned() { reportToManager(again: true) }
         }
         try loop.adopt(fileDescriptor: signals.descriptor) { [unowned(unsafe) self] _ in signalled() }
         if let network {
@@ -182,6 +184,7 @@ final class PuckDaemon {
         restore()
         outputs?.amplifierOn()
         inputs?.start()
+        noteDegraded()
         rearm()
         manager?.ready()
         loop.run()
@@ -191,8 +194,14 @@ final class PuckDaemon {
         lights?.stop()
         terminalLights?.clear()
         outputs?.powerDown()
-        kept.save()
         log.notice("puckd.stop")
+    }
+
+    /// Part of the board does not work, and the rest does.
+    private func noteDegraded() {
+        let isDegraded = inputs?.isDegraded ?? false || outputs?.isDegraded ?? false
+        if isDegraded == puck.isDegraded { return }
+        perform(.degradedChanged(isDegraded))
     }
 
     /// What people had set when the daemon ended.

@@ -32,6 +32,8 @@ public struct GPIOSettings: Equatable, Sendable {
     public var amplifier: Int?
     public var amplifierActive: Line.Active
 
+    /// How the kernel names who holds a line: this program.
+    static let consumer = "puckd"
     /// The kernel cuts longer labels.
     private static let longestLabelBytes = 31
     /// More than any chip has; the chip itself says how many there are.
@@ -106,7 +108,8 @@ public struct GPIOSettings: Equatable, Sendable {
 
     private func output(_ offset: Int, _ active: Line.Active) -> LineRequest {
         LineRequest(
-            chipLabels: chipLabels, offset: offset, isActiveLow: active == .low, bias: .asIs, consumer: "puckd")
+            chipLabels: chipLabels, offset: offset, isActiveLow: active == .low, bias: .asIs,
+            consumer: GPIOSettings.consumer)
     }
 }
 
@@ -122,6 +125,7 @@ extension GPIOSettings.Line {
     func request(chipLabels: [String]) -> LineRequest? {
         guard let offset else { return nil }
         return LineRequest(
-            chipLabels: chipLabels, offset: offset, isActiveLow: active == .low, bias: bias, consumer: "puckd")
+            chipLabels: chipLabels, offset: offset, isActiveLow: active == .low, bias: bias,
+            consumer: GPIOSettings.consumer)
     }
 }

@@ -38,25 +38,19 @@ public struct LightSettings: Equatable, Sendable {
     /// Nil: night comes by command only.
     public var night: NightHours?
 
-    private static let mostLines = 64
+    private static let mostLights = 64
+    /// Each light takes 80 calls of the kernel; these are some 5 ms on a Pi Zero.
+    private static let mostDotStars = 12
 
     init(_ reader: inout SettingsReader) {
         output = reader.choice("lights", "output", default: .none)
-        devices = reader.value(
-            "lights", "device", default: [], written: "", allowed: "names with commas between them, or nothing"
-        ) { wordList($0, most: 64) }
-        lines = reader.value(
-            "lights", "lines", default: [], written: "",
-            allowed: "at most \(Self.mostLines) different line numbers, 0…1023, with commas between them"
-        ) { text in
-            guard let words = wordList(text, most: Self.mostLines) else { return nil }
-            var numbers: [Int] = []
-            for word in words {
-                guard let number = Int(word), (0...1023).contains(number), !numbers.contains(number) else { return nil }
-                numbers.append(number)
-            }
-            return numbers
-        }
+        devices = reader.list("lights", "device", most: Self.mostLights, of: "names") { !$0.isEmpty }
+        var seen: [Int] = []
+        lines = reader.list("lights", "lines", most: Self.mostLights, of: "different line numbers, 0…1023,") {
+            guard let number = GPIOSettings.offset($0), !seen.contains(number) else { return false }
+            seen.append(number)
+            return true
+        }.compactMap { GPIOSettings.offset($0) }
         active = reader.choice("lights", "active", default: .high)
         count = reader.integer("lights", "count", default: 3, range: 1...512)
         order = reader.choice("lights", "order", default: .bgr)
@@ -76,6 +70,13 @@ public struct LightSettings: Equatable, Sendable {
         switch output {
         case .none, .terminal: return
         case .apa102:
+            // The loop waits for the wire: no longer than a tenth of a frame's 20 ms.
+            if count * 33 > clockKilohertz * 2 {
+                reader.refuse(
+                    "lights", "clock_khz",
+                    "too slow for \(count) lights: a picture would take "
+                        + "\(count * 33 / clockKilohertz) ms; give at least \((count * 33 + 1) / 2)")
+            }
             if devices.count != 1 {
                 reader.refuse("lights", "device", "apa102 needs one, such as /dev/spidev0.0 ('ls /dev/spidev*')")
             }
@@ -94,6 +95,10 @@ public struct LightSettings: Equatable, Sendable {
                 reader.refuse(
                     "lights", "lines", "given without [gpio] chip; name the chip by its label, as gpiodetect shows it")
             }
+            if output == .dotstar, count > Self.mostDotStars {
+                reader.refuse(
+                    "lights", "count", "two GPIO lines are too slow for more than \(Self.mostDotStars) lights; use SPI")
+            }
             for use in gpio.uses where lines.contains(use.offset) {
                 reader.refuse("lights", "lines", "\(use.offset) is the \(use.key)'s line")
             }
@@ -105,7 +110,7 @@ public struct LightSettings: Equatable, Sendable {
         func line(_ offset: Int) -> LineRequest {
             LineRequest(
                 chipLabels: chipLabels, offset: offset, isActiveLow: output == .gpio && active == .low, bias: .asIs,
-                consumer: "puckd")
+                consumer: GPIOSettings.consumer)
         }
         switch output {
         case .none, .terminal: return nil
@@ -116,18 +121,4 @@ public struct LightSettings: Equatable, Sendable {
         case .sysfs: return .ledClass(devices)
         }
     }
-}
-
-/// The words between commas, blanks around them left out; nil when one is empty or there are too many.
-private func wordList(_ text: String, most: Int) -> [String]? {
-    if text.isEmpty { return [] }
-    var words: [String] = []
-    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-        var word = part
-        while word.first == " " { word.removeFirst() }
-        while word.last == " " { word.removeLast() }
-        if word.isEmpty { return nil }
-        words.append(String(word))
-    }
-    return words.count <= most ? words : nil
 }

@@ -6,10 +6,11 @@ import PuckCore
 
 extension PuckDaemon {
     /// Tells the service manager how things stand, when that has changed.
-    func reportToManager() {
+    /// - Parameter again: the manager has heard something else in the meantime.
+    func reportToManager(again: Bool = false) {
         guard let manager else { return }
         let view = (puck.isConnected ? 1 : 0) | (puck.isMuted ? 2 : 0) | (puck.hears ? 0 : 4) | (puck.sounds ? 0 : 8)
-        if view == shownToManager { return }
+        if view == shownToManager, !again { return }
         shownToManager = view
         manager.status(
             (puck.isConnected ? "connected to the hub" : "without a hub") + (puck.isMuted ? ", muted" : "")

@@ -15,19 +15,20 @@ extension PuckDaemon {
         isStopping = true
         manager?.stopping()
         // Whatever hangs (a device that never returns, a name server): the process still ends in time.
-        Self.limitShutdown()
+        Self.limitShutdown(status: exitStatus)
         microphone.stop()
         threads.askToStop()  // they end while the goodbye is under way
+        kept.save()  // first of all that may be cut short
         guard socketInUse else { return loop.stop() }
         loop.onDeadline = { [unowned(unsafe) self] in loop.stop() }
         loop.setDeadline((MonotonicClock.now() + Self.goodbyeWithin).nanoseconds)
         link.close(code: CloseCode.goingAway, reason: "the puck is stopping")
     }
 
-    /// Ends the process, successfully, if it has not ended by itself in time: a sound driver or a name server that hangs
+    /// Ends the process, with the status that it would have had, if it has not ended by itself in time: a sound driver or a name server that hangs
     /// must not hold up a shutdown.
-    static func limitShutdown() { puck_exit_after(shutdownMilliseconds) }
+    static func limitShutdown(status: Int32) { puck_exit_after(shutdownMilliseconds, status) }
 
     /// Everything that could have hung has ended: the process may leave in order.
-    static func liftShutdownLimit() { puck_exit_after(0) }
+    static func liftShutdownLimit() { puck_exit_after(0, 0) }
 }

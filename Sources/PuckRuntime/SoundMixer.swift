@@ -21,7 +21,8 @@ final class SoundMixer {
 
     private var isNeeded: Bool { !settings.mixer.settings.isEmpty || !settings.playback.volumeControl.isEmpty }
 
-    /// Sets every control of `[mixer]`, in its order.
+    /// Sets every control of `[mixer]`, in its order; the volume's only the first time, since it would be at its loudest
+    /// until `setVolume`.
     func apply() {
         if settings.mixer.settings.isEmpty { return isApplied = true }
         let device = settings.controlDevice
@@ -30,6 +31,7 @@ final class SoundMixer {
             isApplied = true
             var count = 0
             for setting in settings.mixer.settings {
+                if volumePercent != nil, setting.control == settings.playback.volumeControl { continue }
                 do throws(DeviceError) {
                     try mixer.set(setting.control, to: setting.value)
                     count += 1

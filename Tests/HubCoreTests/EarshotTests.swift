@@ -102,6 +102,13 @@ struct EarshotTests {
         #expect(bench.hub.earshot.gain(of: "kitchen") == 0)
     }
 
+    @Test("of conversations that end without an answer nothing is kept")
+    func owners() {
+        var bench = Self.bench()
+        for _ in 0..<20 { _ = Self.decided(&bench, louder: 3) }
+        #expect(bench.hub.owners.isEmpty)
+    }
+
     @Test("who came too late is told with the decision")
     func late() {
         var bench = Self.bench()

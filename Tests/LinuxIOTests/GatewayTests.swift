@@ -56,12 +56,13 @@ private struct Proc {
     }
 
     @Test("an address of this machine answers, and a probe does not wait")
-    func loopback() {
+    func loopback() throws {
         let here = Gateway(interface: "lo", address: UInt32(0x7F00_0001).bigEndian)
         #expect(GatewayProbe(here)?.hasAnswer(within: 5000) == true)
-        // 240.0.0.0/4 leads nowhere.
-        let nowhere = Gateway(interface: "x", address: UInt32(0xF000_0001).bigEndian)
-        #expect(GatewayProbe(nowhere)?.hasAnswer() != true)
+        // Refused at once, as where there is no way: nobody may connect to everybody.
+        let nowhere = Gateway(interface: "x", address: UInt32.max)
+        let probe = try #require(GatewayProbe(nowhere))
+        #expect(!probe.hasAnswer(within: 200))
     }
 }
 
@@ -125,7 +126,14 @@ private struct Proc {
         #expect(throws: SystemError.self) { try ChildCommand(["/nonexistent/program"]) }
         var command = try ChildCommand(["sleep", "1000"])
         #expect(command.ended() == nil)
-        command.end()
+        command.kill()
+        var status = command.ended()
+        while status == nil {
+            waitReadable(-1, milliseconds: 5)
+            status = command.ended()
+        }
+        #expect(status == -9)
+        command.kill()
         #expect(command.ended() == nil)
     }
 }

@@ -46,7 +46,7 @@ import Testing
         var well = 0
         while well < 3 {
             waitReadable(watch.turnDescriptor, milliseconds: 1000)
-            watch.turned()
+            _ = watch.turned()
             while receive(socket) == "WATCHDOG=1" { well += 1 }
         }
         var text = ""

@@ -70,7 +70,7 @@ struct NetworkCareTests {
             try await gateway.ip("link", "set", "wire", "down")
             try await puck.line("network.remedy", ["rung": "service"])
             #expect(try await puck.exitStatus() == 75)
-            #expect(try String(contentsOf: house.file("state"), encoding: .utf8) == "1\n")
+            #expect(try String(contentsOf: house.file("state"), encoding: .utf8) == "1 0\n")
             // Without a network at all: it knows of the gateway from before.
             let every = ["network.probe_s=1", "network.failed_probes=1", "network.patience_s=1"]
             let again = try await house.puck(token: House.anyToken, set: every + set, network: Network(in: house))

@@ -1,4 +1,5 @@
 import Foundation
+import PuckAudio
 import Testing
 
 /// Three real pucks hear the same wake, and the one that is to answer fails: FAILURES.md L4–L6. All three buttons are
@@ -12,14 +13,15 @@ struct RunnerUpTests {
     private func start(_ house: House, earcons: Bool = false) async throws -> (Child, [Child]) {
         let hub = try await house.hub(extra: "[arbitration]\nprefer = kitchen, hall, attic\n")
         var pucks: [Child] = []
-        for name in Self.names {
-            pucks.append(
-                try await house.puck(
-                    name, microphone: .hearing(Self.said),
-                    set: ["endpoint.utterance_limit_ms=3000", "earcons.enabled=\(earcons ? "yes" : "no")"]))
-        }
+        for name in Self.names { pucks.append(try await puck(house, name, earcons: earcons)) }
         for puck in pucks { try await puck.line("link.up") }
         return (hub, pucks)
+    }
+
+    private func puck(_ house: House, _ name: String, earcons: Bool = false) async throws -> Child {
+        try await house.puck(
+            name, microphone: .hearing(Self.said),
+            set: ["endpoint.utterance_limit_ms=3000", "earcons.enabled=\(earcons ? "yes" : "no")"])
     }
 
     /// All pucks are woken while the hub stands still, so that it finds their candidates together; `meanwhile` happens when
@@ -37,9 +39,13 @@ struct RunnerUpTests {
     }
 
     /// The turn is taken from the first, and hall gets it.
-    private func runnerUp(_ hub: Child, after first: String) async throws -> String {
+    /// - Parameter least: milliseconds after the grant, before which that may not happen.
+    private func runnerUp(_ hub: Child, after first: String, least: Double) async throws -> String {
         try await hub.line("conversation.end", ["conversation": first, "outcome": "degraded"])
-        return try await hub.line("arbitration.decided", ["winner": "hall", "rule": "runner_up"])["conversation"] ?? ""
+        let decided = try await hub.line("arbitration.decided", ["winner": "hall", "rule": "runner_up"])
+        let waited = Double(decided["waited_ms"] ?? "") ?? 0
+        #expect(waited >= least, "\(waited) ms")
+        return decided["conversation"] ?? ""
     }
 
     /// Lets a frozen puck go on, and waits until it has found out that its turn is over.
@@ -64,7 +70,7 @@ struct RunnerUpTests {
         let heard = try await house.recording(second, "heard")
         // All but what the window of a second could not hold while it stood by.
         #expect((Int(1.5 * 16_000)...3 * 16_000).contains(heard.count), "\(heard.count) samples")
-        try Codec.expectHeard(heard, of: Self.said)
+        try await Codec.expectHeard(heard, of: Self.said)
         #expect(!house.hasRecording(first, "sent"))
         #expect(!pucks[2].hasLogged("wake.granted"))
         #expect(try await house.count("runners_up_total") == 1)
@@ -78,7 +84,7 @@ struct RunnerUpTests {
             let (hub, pucks) = try await start(house)
             try await wakeAll(hub, pucks) { pucks[0].signal(SIGSTOP) }
             let first = try await decision(hub)
-            let second = try await runnerUp(hub, after: first)
+            let second = try await runnerUp(hub, after: first, least: 500)
             #expect(hub.hasLogged("conversation.deadline", ["conversation": first, "missing": "first_audio"]))
             try await expectAnswered(house, hub, pucks, second, not: first)
             // It goes on as if nothing had been.
@@ -95,7 +101,7 @@ struct RunnerUpTests {
             let first = try await decision(hub)
             try await hub.line("conversation.first_audio")
             pucks[0].signal(SIGSTOP)
-            let second = try await runnerUp(hub, after: first)
+            let second = try await runnerUp(hub, after: first, least: 500)
             #expect(hub.hasLogged("conversation.deadline", ["conversation": first, "missing": "audio"]))
             try await expectAnswered(house, hub, pucks, second, not: first)
             try await thaw(pucks[0])
@@ -106,16 +112,25 @@ struct RunnerUpTests {
     @Test("A winner that is killed 0.6 s after its grant is replaced 300 ms later")
     func killed() async throws {
         try await House.run { house in
-            let (hub, pucks) = try await start(house)
-            try await wakeAll(hub, pucks)
-            let first = try await decision(hub)
-            try await hub.line("conversation.first_audio")
-            // The failure's own time, of which nothing depends: anything below a second of speech.
-            try await Task.sleep(for: .milliseconds(600))
-            pucks[0].kill()
-            let second = try await runnerUp(hub, after: first)
-            #expect(hub.hasLogged("session.degraded", ["conversation": first]))
-            try await expectAnswered(house, hub, pucks, second, not: first)
+            var (hub, pucks) = try await start(house)
+            // On a machine that is busy with other tests the winner may have said more than a second when it is hit: that is
+            // another failure, which the hub names, and this one is tried again.
+            for _ in 0..<10 {
+                try await wakeAll(hub, pucks)
+                let first = try await decision(hub)
+                try await hub.line("conversation.first_audio")
+                try await Task.sleep(for: .milliseconds(600))
+                pucks[0].kill()
+                let lost = try await hub.line("session.degraded", ["conversation": first])
+                if Int(lost["packets"] ?? "") ?? 0 < 50 {
+                    let second = try await runnerUp(hub, after: first, least: 900)
+                    return try await expectAnswered(house, hub, pucks, second, not: first)
+                }
+                try await hub.line("conversation.end", ["conversation": first])
+                pucks[0] = try await puck(house, "kitchen")
+                for puck in pucks { try await puck.line("lights", ["state": "idle"]) }
+            }
+            throw Disappointment("ten winners could not be killed in time")
         }
     }
 
@@ -127,11 +142,14 @@ struct RunnerUpTests {
                 pucks[0].signal(SIGSTOP)
                 pucks[1].signal(SIGSTOP)
             }
-            let second = try await runnerUp(hub, after: try await decision(hub))
+            let second = try await runnerUp(hub, after: try await decision(hub), least: 500)
             try await hub.line("conversation.end", ["conversation": second, "outcome": "degraded"])
-            try await eventually("nothing was heard of attic's loudspeaker") {
-                !Sound.trimmed(Sound.read(house.speaker("attic"))).isEmpty
+            let failed = Earcon.failed.samples(levelDecibels: -12)
+            try await eventually("attic's loudspeaker does not say that nobody could be heard") {
+                Sound.read(house.speaker("attic")).count >= failed.count
             }
+            Sound.expectEqual(Sound.read(house.speaker("attic")), failed, pucks[2].tail)
+            for name in Self.names[..<2] { #expect(Sound.trimmed(Sound.read(house.speaker(name))).isEmpty, "\(name)") }
             #expect(try await house.count("conversations") == 0)
             #expect(!pucks[2].hasLogged("wake.granted"))
             for puck in pucks[..<2] { try await thaw(puck) }
@@ -174,11 +192,40 @@ struct RunnerUpTests {
             #expect((members["winner_by_policy"] as? [String: String])?.count == 5)
 
             #expect(try await before.terminate().status == 0)
-            _ = try await house.hub(extra: settings)
+            let again = try await house.hub(extra: settings)
             let kept = try String(contentsOf: house.file("hub/learned"), encoding: .utf8)
             #expect(kept.contains("gain \(other) "))
             #expect(kept.split(separator: "\n").contains { $0.hasPrefix("gain \(other) ") && $0.hasSuffix(" -100") })
             #expect(kept.split(separator: "\n").contains { $0.hasPrefix("gain \(winner) ") && $0.hasSuffix(" 100") })
+            let unknown = try await house.run(
+                "puckhub", ["--config", house.file("hub.conf").path, "correct", first, other])
+            #expect(unknown.status == 1 && unknown.output.contains("since the hub was started"), "\(unknown)")
+
+            // What cannot be read is put aside, and the hub begins anew.
+            #expect(try await again.terminate().status == 0)
+            try house.write(kept + "loss kitchen 1\n", to: "hub/learned")
+            let third = try await house.hub(extra: settings)
+            let ignored = third.log.first { $0.event == "learned.ignored" }
+            #expect(ignored?["problem"]?.contains("learned.bad") ?? false)
+            #expect(try String(contentsOf: house.file("hub/learned.bad"), encoding: .utf8).hasPrefix(kept))
+        }
+    }
+
+    @Test("A correction that cannot be kept over a restart says so")
+    func notKept() async throws {
+        try await House.run { house in
+            let hub = try await house.hub()
+            var pucks: [Child] = []
+            for name in ["kitchen", "hall"] { pucks.append(try await house.puck(name)) }
+            for puck in pucks { try await puck.line("link.up") }
+            try await wakeAll(hub, pucks)
+            let decided = try await hub.line("arbitration.decided")
+            let other = decided["winner"] == "kitchen" ? "hall" : "kitchen"
+            try FileManager.default.createDirectory(at: house.file("hub/learned"), withIntermediateDirectories: false)
+            let said = try await house.run(
+                "puckhub", ["--config", house.file("hub.conf").path, "correct", decided["conversation"] ?? "", other])
+            #expect(said.output.contains("not kept over a restart"), "\(said)")
+            try FileManager.default.removeItem(at: house.file("hub/learned"))
         }
     }
 }

@@ -27,7 +27,7 @@ struct UplinkCutTests {
 
             let heard = try await house.recording(conversation, "heard")
             #expect(heard.count == 4 * Sound.rate)
-            try Codec.expectHeard(heard, of: Self.said)
+            try await Codec.expectHeard(heard, of: Self.said)
             Sound.expectEqual(Sound.read(house.speaker()), try await house.recording(conversation, "sent"), puck.tail)
             #expect(try await house.count("uplinks_resumed_total") == 1)
             #expect(try await house.count("degraded_total") == 0)
@@ -90,7 +90,7 @@ struct UplinkCutTests {
         #expect(!hub.hasLogged("answer.start", ["conversation": first]))
         let heard = try await house.recording(second, "heard")
         #expect(heard.count == 3 * Sound.rate)
-        try Codec.expectHeard(heard, of: Self.said)
+        try await Codec.expectHeard(heard, of: Self.said)
         let sent = try await house.recording(second, "sent")
         #expect(!house.hasRecording(first, "sent"))
         Sound.expectEqual(Sound.read(house.speaker()), sent, puck.tail)
@@ -120,7 +120,7 @@ struct UplinkCutTests {
             try await hub.line("conversation.end", ["conversation": conversation, "outcome": "done"])
             let heard = try await house.recording(conversation, "heard")
             #expect(heard.count == Sound.rate * 16 / 10)
-            try Codec.expectHeard(heard, of: Self.said)
+            try await Codec.expectHeard(heard, of: Self.said)
             Sound.expectEqual(Sound.read(house.speaker()), try await house.recording(conversation, "sent"), puck.tail)
             #expect(try await house.count("uplinks_resumed_total") == (end == .heardByTheHub ? 0 : 1))
         }
@@ -143,11 +143,11 @@ struct UplinkCutTests {
             let overrun = try await puck.line("capture.overrun")
             try await puck.line("uplink.end", ["conversation": first, "reason": "gap"])
             try await hub.line("conversation.end", ["conversation": first, "outcome": "degraded"])
-            try Codec.expectHeard(try await house.recording(first, "heard"), of: Self.said)
+            try await Codec.expectHeard(try await house.recording(first, "heard"), of: Self.said)
 
             let second = try await house.converse(puck)
             let grid = (Int(overrun["position"] ?? "") ?? 0) + (Int(overrun["missing_samples"] ?? "") ?? 0)
-            try Codec.expectHeard(try await house.recording(second, "heard"), of: Self.said, grid: grid)
+            try await Codec.expectHeard(try await house.recording(second, "heard"), of: Self.said, grid: grid)
             #expect(!puck.hasLogged("link.disconnected") && !hub.hasLogged("session.close"))
         }
     }

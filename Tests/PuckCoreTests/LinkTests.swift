@@ -30,6 +30,26 @@ struct LinkTests {
         }
     }
 
+    @Test("a network that is new during an attempt cuts the next pause short, once, and not after a success")
+    func networkDuringAttempt() {
+        var bench = Bench()
+        bench.on(.started)
+        for _ in 0..<6 {
+            bench.on(.socketClosed(reason: "refused"))
+            _ = bench.wait(.seconds(33))
+        }
+        bench.on(.networkChanged)
+        bench.on(.socketClosed(reason: "refused"))
+        #expect(bench.wait(.seconds(1)).opens == 1)
+        bench.on(.socketClosed(reason: "refused"))
+        #expect(bench.wait(.seconds(26)).opens == 0, "30 s again")
+        _ = bench.wait(.seconds(7))
+        bench.on(.networkChanged)
+        bench.connect()
+        bench.on(.socketClosed(reason: "reset"))
+        #expect(bench.wait(.seconds(26)).opens == 0, "the link that is lost was made on the new network")
+    }
+
     @Test("starts the pauses again only after 10 s of a stable link")
     func stable() {
         var bench = Bench()

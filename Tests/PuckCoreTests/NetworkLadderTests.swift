@@ -8,11 +8,11 @@ private struct LadderBench {
     var now = Instant.zero
     var answers = true
     var probes = 0
-    var climbed: [(rung: NetworkLadder.Rung, at: Int, next: Int)] = []
+    var climbed: [(rung: NetworkLadder.Rung, at: Int, next: NetworkLadder.Place)] = []
     var logged: [String] = []
 
     init(
-        _ rungs: [NetworkLadder.Rung] = NetworkLadder.Rung.allCases, resumedAt: Int? = nil
+        _ rungs: [NetworkLadder.Rung] = NetworkLadder.Rung.allCases, resumedAt: NetworkLadder.Place? = nil
     ) {
         ladder = NetworkLadder(NetworkLadder.Parameters(rungs: rungs), resumedAt: resumedAt, now: .zero)
     }
@@ -86,7 +86,7 @@ private struct LadderBench {
         // Lost at 10; probes end at 22, 34, 46. Then 30 s, and three more probes: 78, 90, 102. Then 60 s, twice.
         #expect(bench.climbed.map(\.rung) == [.reconnect, .interface, .reconnect, .interface, .reconnect, .interface])
         #expect(bench.climbed.map(\.at) == [46, 102, 188, 274, 420, 566])
-        #expect(bench.climbed.map(\.next) == [1, 0, 1, 0, 1, 0])
+        #expect(bench.climbed.map(\.next.next) == [1, 0, 1, 0, 1, 0])
         #expect(bench.logged.filter { $0 == "network.wedged" }.count == 1 && bench.ladder.isStuck)
     }
 
@@ -125,10 +125,50 @@ private struct LadderBench {
 
     @Test("after a restart that was a remedy, the one after it is next")
     func resumes() {
-        var bench = LadderBench(resumedAt: 3)
+        var bench = LadderBench(resumedAt: .init(next: 3, rounds: 0))
         bench.answers = false
         bench.pass(seconds: 60)
         #expect(bench.climbed.map(\.rung) == [.reboot])
+    }
+
+    @Test("a remedy that restarts the daemon has its patience after each restart, and twice as much each time")
+    func restarts() {
+        var place: NetworkLadder.Place? = .init(next: 0, rounds: 0)
+        var pauses: [Int] = []
+        for _ in 0..<4 {
+            var bench = LadderBench([.service], resumedAt: place)
+            bench.answers = false
+            bench.pass(seconds: 1000)
+            pauses.append(bench.climbed.first?.at ?? 0)
+            place = bench.climbed.first?.next
+        }
+        // Patience, and three probes.
+        #expect(pauses == [56, 86, 146, 266])
+    }
+
+    @Test("a place of another configuration is as good as none")
+    func otherRungs() {
+        for place in [NetworkLadder.Place(next: 2, rounds: 0), .init(next: -1, rounds: 0), .init(next: 0, rounds: -1)] {
+            var bench = LadderBench([.reconnect, .interface], resumedAt: place)
+            bench.answers = false
+            bench.pass(seconds: 60)
+            #expect(bench.climbed.map(\.rung) == [.reconnect])
+        }
+    }
+
+    @Test("patience begins when a remedy's commands have ended")
+    func slowRemedy() {
+        var bench = LadderBench([.reconnect, .interface])
+        bench.on(.hubReached)
+        bench.pass(seconds: 10)
+        bench.answers = false
+        bench.on(.hubLost)
+        bench.pass(seconds: 40)
+        #expect(bench.climbed.map(\.at) == [46])
+        bench.now = bench.now + .seconds(20)
+        bench.on(.climbed)
+        bench.pass(seconds: 60)
+        #expect(bench.climbed.map(\.at) == [46, 126])
     }
 
     @Test("without remedies the dead network is reported all the same")

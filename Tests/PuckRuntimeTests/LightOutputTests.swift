@@ -76,10 +76,11 @@ struct LightOutputTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let output = try LightOutput.open(.ledClass([folder]))
         #expect(output.pixelCount == 1 && !output.hasColours && output.isDimmable)
-        #expect(try text(folder, "trigger") == "none\n")
+        #expect(try text(folder, "trigger") == "[mmc0] none\n", "looking changes nothing")
         for (value, expected) in [(UInt16.max, "100"), (1, "1"), (0, "0"), (32_768, "50")] {
             try output.write([Pixel(red: 0, green: value, blue: 0)])
             #expect(try text(folder, "brightness") == expected + "\n")
+            #expect(try text(folder, "trigger") == "none\n")
         }
         try FileManager.default.removeItem(atPath: folder)
         #expect { try output.write([Self.white]) } throws: { ($0 as? LineError)?.code == .lost }
@@ -94,8 +95,9 @@ struct LightOutputTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let output = try LightOutput.open(.ledClass([folder]))
         #expect(output.hasColours)
-        #expect(try text(folder, "brightness") == "255\n")
+        #expect(try text(folder, "brightness") == "0\n", "looking changes nothing")
         try output.write([Pixel(red: .max, green: 32_768, blue: 0)])
+        #expect(try text(folder, "brightness") == "255\n")
         #expect(try text(folder, "multi_intensity") == "128 255 0 0\n")
     }
 

@@ -160,6 +160,10 @@ struct ControlTests {
                 #"{"op":"hello","proto":1,"puck_id":"a","room":"r","version":"1","codecs":["mp3"],"phrases":[]}"#,
                 "codec"
             ),
+            (
+                #"{"op":"wake_candidate","wake_id":1,"phrase":"p","start_ts":0,"snr_db":9,"level_db":1e300,"#
+                    + #""noise_db":-50,"confidence":1}"#, "level_db"
+            ),
             ("{\"op\":\"\u{0}\"}", "JSON"), (#"{"op":"\ud800"}"#, "JSON"),
         ])
     func malformed(_ json: String, _ hint: String) {

@@ -72,8 +72,8 @@ char *const *puck_environment(void);
 // Whether a Wi-Fi interface saves power: 1, 0, or -1 where the driver does not say (SIOCGIWPOWER; ioctl is variadic and
 // <linux/wireless.h> is a header of unions and macros).
 int puck_wifi_power_saving(const char *interface);
-// Ends the process with status 0 after so many milliseconds, whatever its threads are doing (SIGALRM and an interval
+// Ends the process with this status after so many milliseconds (0: not any more), whatever its threads are doing (SIGALRM and an interval
 // timer, whose handler is a function that Swift could not promise to be async-signal-safe).
-void puck_exit_after(unsigned milliseconds);
+void puck_exit_after(unsigned milliseconds, int status);
 
 #endif

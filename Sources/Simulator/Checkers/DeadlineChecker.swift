@@ -11,6 +11,8 @@ struct DeadlineChecker {
         /// The last sign of life of what is being played.
         var playedAt = Instant.zero
         var thawedAt = Instant.zero
+        /// When it was last welcomed; nil while it has no link.
+        var upSince: Instant?
     }
 
     /// Each with a little for the last packet and for clocks.
@@ -18,9 +20,10 @@ struct DeadlineChecker {
     /// 15 s of audio; the microphone may be lost for 2 s before it says so.
     private static let listening = Interval.seconds(18)
     private static let thinking = Interval.milliseconds(30_100)
-    /// Neither a packet nor a sample of a play: 10 s until the link is known to be gone, 30 s for it to come back, 20 s for
-    /// the stream to go on.
-    private static let stalled = Interval.milliseconds(60_300)
+    /// Neither a packet nor a sample of a play, with a link.
+    private static let stalled = Interval.milliseconds(20_300)
+    /// Without one: 20 s may have begun before it was known to be gone, which takes 10; then the puck waits 30 s.
+    private static let absent = Interval.milliseconds(40_300)
     /// The longest wait of a conversation on the hub between two signs of life: an utterance of nothing but a start, or a
     /// puck that is noticed to be gone after 10 s, and stays away for 30.
     private static let conversation = Interval.seconds(41)
@@ -39,6 +42,8 @@ struct DeadlineChecker {
         switch observation {
         case .puckStarted(let puck): states[puck] = State(since: moment.local)
         case .puckThawed(let puck): states[puck].thawedAt = moment.local
+        case .puckHeard(let puck, _, .welcome, _): states[puck].upSince = states[puck].upSince ?? moment.local
+        case .socketLost(let puck, _), .socketDropped(let puck): states[puck].upSince = nil
         case .played(let puck, _), .puckHeardAudio(let puck, _, _, _): states[puck].playedAt = moment.local
         case .connectionOpened(let connection, let puck):
             connections.insert(connection)
@@ -80,7 +85,9 @@ struct DeadlineChecker {
             case .candidate: local - since > Self.candidate
             case .listening: local - since > Self.listening
             case .thinking: local - since > Self.thinking
-            case .speaking: local - max(since, state.playedAt) > Self.stalled
+            case .speaking:
+                local - max(since, state.playedAt, state.upSince ?? since)
+                    > (state.upSince == nil ? Self.absent : Self.stalled)
             }
         if isOver {
             findings.report(.deadlines, puck, "\(phase.rawValue) for \((local - since).wholeMilliseconds) ms")

@@ -19,6 +19,14 @@ func eventually(_ complaint: @autoclosure () -> String, _ condition: () throws -
     }
 }
 
+/// Seconds of computing on a thread of its own: the tests share as many as there are processors, and those who wait for a
+/// daemon are to see it when it moves.
+func offThePool<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(with: Result { try work() }) }
+    }
+}
+
 /// A daemon or tool that a test started. Ended by its process id, once it is known to be ours and alive.
 final class Child {
     let name: String

@@ -44,21 +44,29 @@ enum Codec {
     /// - Parameter grid: where a period of the microphone begins; the puck encodes from such a place.
     static func expectHeard(
         _ heard: [Int16], of said: [Int16], grid: Int = 0, sourceLocation: SourceLocation = #_sourceLocation
-    ) throws {
+    ) async throws {
         guard heard.count >= packetSamples, heard.count % packetSamples == 0 else {
             Issue.record("\(heard.count) samples are no utterance", sourceLocation: sourceLocation)
             return
         }
+        let longest = try await offThePool { try longestPiece(heard, of: said, grid) }
+        if longest == heard.count { return }
+        Issue.record(
+            "of \(heard.count) samples that the hub heard, \(longest) are one piece of what was said",
+            sourceLocation: sourceLocation)
+    }
+
+    private static func longestPiece(_ heard: [Int16], of said: [Int16], _ grid: Int) throws -> Int {
         var longest = 0
         for start in stride(from: grid % packetSamples, through: said.count - packetSamples, by: packetSamples) {
             let first = try roundTrip(said[start..<start + packetSamples], puck)
             guard first.elementsEqual(heard[..<packetSamples]) else { continue }
             let expected = try roundTrip(said[start..<min(said.count, start + heard.count)], puck)
-            if expected == heard { return }
-            longest = max(longest, zip(expected, heard).prefix { $0 == $1 }.count)
+            if expected == heard { return heard.count }
+            // One that is the beginning of more is not all of it.
+            let alike = zip(expected, heard).prefix { $0 == $1 }.count
+            longest = max(longest, min(alike, heard.count - 1))
         }
-        Issue.record(
-            "of \(heard.count) samples that the hub heard, \(longest) are one piece of what was said",
-            sourceLocation: sourceLocation)
+        return longest
     }
 }
