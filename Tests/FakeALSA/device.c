@@ -28,21 +28,28 @@ static int64_t scale(const struct device *device) { return device->settings.spee
 // Nanoseconds in which the device's clock, if it is slowed down, counts one second.
 static int64_t device_second(const struct device *device) { return NANOSECONDS * device->settings.slowness; }
 
-static int64_t floor_div(__int128 a, int64_t b)
+static int64_t floor_div(int64_t a, int64_t b)
 {
-    __int128 q = a / b;
-    return (int64_t)(a % b < 0 ? q - 1 : q);
+    return a / b - (a % b < 0);
+}
+
+// floor((a * b + rest) / divisor), exact where the product alone would not fit: a 32-bit board has no wider integers.
+// b times the divisor has to fit.
+static int64_t scaled(int64_t a, int64_t b, int64_t rest, int64_t divisor)
+{
+    int64_t whole = floor_div(a, divisor);
+    return whole * b + floor_div((a - whole * divisor) * b + rest, divisor);
 }
 
 int64_t device_frames(const struct device *device, int64_t nanoseconds)
 {
-    __int128 scaled = (__int128)nanoseconds * device->io.rate * scale(device);
-    return floor_div(scaled + device_second(device) / 2, device_second(device));
+    int64_t second = device_second(device);
+    return scaled(nanoseconds, (int64_t)device->io.rate * scale(device), second / 2, second);
 }
 
 static int64_t frames_passed(const struct device *device, int64_t nanoseconds)
 {
-    return floor_div((__int128)nanoseconds * device->io.rate * scale(device), device_second(device));
+    return scaled(nanoseconds, (int64_t)device->io.rate * scale(device), 0, device_second(device));
 }
 
 // Where the clock that is too fast, or too slow, began in this segment, ns.
@@ -71,7 +78,7 @@ static int64_t time_of(const struct device *device, int64_t frames)
         frames -= before;
         rate += rate / 1000 * device->drift;
     }
-    return start + floor_div((__int128)frames * device_second(device) * 1000 + rate - 1, rate);
+    return start + scaled(device_second(device) * 1000, frames, rate - 1, rate);
 }
 
 int64_t device_stream_position(const struct device *device) { return device->base + device->done; }
