@@ -6,7 +6,8 @@ import PuckWire
 /// in `puckd`, in unit tests and in the simulator.
 ///
 /// Files: `PuckLink` (socket, greeting, keep-alive, backoff), `PuckTurn` (wake, grant, utterance), `PuckPlayback`
-/// (downlink stream, loudspeaker); this one holds the state and hands events on.
+/// (downlink stream, loudspeaker), `PuckEars` (mute, volume, microphone), `PuckPairing` (long presses, pairing); this one
+/// holds the state and hands events on.
 public struct Puck: Sendable {
     public struct Identity: Equatable, Sendable {
         public var puckID: String
@@ -33,16 +34,19 @@ public struct Puck: Sendable {
         public var listeningIsRecorded: Bool
         /// The least that is collected of a play before it sounds; the measured jitter adds to it.
         public var playoutDelayMilliseconds: Int
+        /// Pairing that nobody completes ends after so long.
+        public var pairingSeconds: Int
 
         public init(
             endpoint: Endpointer.Parameters = .init(), volume: Int = 80, earconsEnabled: Bool = true,
-            listeningIsRecorded: Bool = false, playoutDelayMilliseconds: Int = 60
+            listeningIsRecorded: Bool = false, playoutDelayMilliseconds: Int = 60, pairingSeconds: Int = 600
         ) {
             self.endpoint = endpoint
             self.volume = volume
             self.earconsEnabled = earconsEnabled
             self.listeningIsRecorded = listeningIsRecorded
             self.playoutDelayMilliseconds = playoutDelayMilliseconds
+            self.pairingSeconds = pairingSeconds
         }
     }
 
@@ -50,7 +54,7 @@ public struct Puck: Sendable {
     enum Deadline: Int, CaseIterable, Sendable {
         case reconnect, connecting, greeting, ping, silence, stable, offline
         case verdict, standby, listening, answer, interrupted
-        case playedReport, statusReport, playbackStall, pausedPlay, lostPlay, volumeShown
+        case playedReport, statusReport, playbackStall, pausedPlay, lostPlay, volumeShown, pairing
     }
 
     /// The transport. `down` → connecting (deadline reconnect); connecting → greeting (socketOpened) or down;
@@ -163,11 +167,14 @@ public struct Puck: Sendable {
     var muted = false
     /// The hub muted; only then may it unmute: nobody opens from afar a microphone that a person has closed.
     var mutedByHub = false
+    /// The button's long press that goes on has muted, and nobody since.
+    var isMutedByThisPress = false
     var volume: Int
     var captureOK = true
     var playbackOK = true
     public internal(set) var isDegraded = false
-    var isPairing = false
+    /// Waits for a hub that takes this puck in.
+    public internal(set) var isPairing = false
     /// Until then the loudspeaker plays a sound of its own.
     var earconUntil = Instant.zero
     var xruns = 0
@@ -243,14 +250,18 @@ public struct Puck: Sendable {
         case .stopRequested: stopRequested(now, &effects)
         case .muteRequested(let on): setMuted(on, now, &effects)
         case .volumeRequested(let volume): changeVolume(volume, now, &effects)
-        case .pairingChanged(let isOn): isPairing = isOn
+        case .volumeRestored(let volume): setVolume(volume, &effects)
+        case .longPressed: longPressed(now, &effects)
+        case .longPressEnded(let mayUnmute): longPressEnded(mayUnmute, now, &effects)
+        case .pairingRequested: pairingRequested(now, &effects)
+        case .pairingEnded(let reason): endPairing(reason, &effects)
         case .degradedChanged(let isOn): isDegraded = isOn
         case .earconStarted(let until): earconUntil = until
         case .playbackAdvanced(let samples): playbackAdvanced(samples, now, &effects)
         case .playbackStarved: playbackStarved(now, &effects)
         case .playbackDrained: playbackEnded(now, &effects)
         case .playbackLost: playbackLost(now, &effects)
-        case .playbackRestored: playbackOK = true
+        case .playbackRestored: setPlayback(ok: true, now, &effects)
         case .timePassed: break
         }
         while let deadline = deadlines.takeExpired(at: now) { deadlineCame(deadline, now, &effects) }
@@ -275,6 +286,7 @@ public struct Puck: Sendable {
         case .playbackStall: playbackStalled(now, &effects)
         case .pausedPlay: pauseTimedOut(now, &effects)
         case .lostPlay: playbackGivenUp(now, &effects)
+        case .pairing: endPairing(.timedOut, &effects)
         case .volumeShown: break  // the lights are derived anew
         }
     }

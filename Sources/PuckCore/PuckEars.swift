@@ -2,7 +2,7 @@ import PuckAudio
 import PuckBase
 import PuckWire
 
-// What lets a puck hear and be heard: mute, volume, and a microphone that comes and goes.
+// What lets a puck hear and be heard: mute, volume, and devices that come and go.
 
 extension Puck {
     /// The hub may always close the microphone, and open it again when it was the one that closed it.
@@ -18,6 +18,7 @@ extension Puck {
     mutating func setMuted(_ on: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
         // A person's word, whatever the hub had said: theirs counts from now on.
         mutedByHub = false
+        isMutedByThisPress = false
         if on == muted { return }
         muted = on
         effects.append(.setMuted(on))
@@ -42,6 +43,12 @@ extension Puck {
     mutating func setVolume(_ requested: Int, _ effects: inout [PuckEffect]) {
         volume = min(100, max(0, requested))
         effects.append(.setVolume(volume))
+    }
+
+    mutating func setPlayback(ok: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
+        if ok == playbackOK { return }
+        playbackOK = ok
+        reportStatus(now, &effects)
     }
 
     mutating func setCapture(ok: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {

@@ -36,9 +36,17 @@ public enum PuckEvent: Equatable, Sendable {
     case stopRequested
     case muteRequested(Bool)
     case volumeRequested(Int)
+    /// What somebody had set before a restart: no news to show or play.
+    case volumeRestored(Int)
 
-    /// Pairing has begun or ended.
-    case pairingChanged(Bool)
+    /// The button has been down for long, and still is.
+    case longPressed
+    /// A long press has ended before it became a very long one. `mayUnmute`: no switch keeps the microphone closed.
+    case longPressEnded(mayUnmute: Bool)
+    /// A very long press, still going on; or a command.
+    case pairingRequested
+    /// A hub has taken this puck in, or somebody has had enough.
+    case pairingEnded(PairingEnd)
 
     // The board.
     /// Something without which the puck still serves is broken (true), or nothing of that kind is any more.

@@ -204,6 +204,19 @@ struct TurnTests {
         #expect(lost.sent.contains { if case .status(let s) = $0 { !s.captureOK } else { false } })
         #expect(bench.on(.captureRestored).lights == [.idle])
     }
+
+    @Test("so does a broken loudspeaker, once for each change")
+    func playbackLost() {
+        var bench = Bench()
+        bench.connect()
+        let lost = bench.on(.playbackLost)
+        #expect(lost.lights == [.error])
+        #expect(lost.sent.contains { if case .status(let s) = $0 { !s.playbackOK && s.captureOK } else { false } })
+        #expect(bench.on(.playbackLost).sent.isEmpty)
+        let back = bench.on(.playbackRestored)
+        #expect(back.lights == [.idle])
+        #expect(back.sent.contains { if case .status(let s) = $0 { s.playbackOK } else { false } })
+    }
 }
 
 @Suite("Standing by")

@@ -115,7 +115,7 @@ private final class InputBench {
 
 @Suite("The board's inputs")
 struct BoardInputsTests {
-    @Test("a press in the loop becomes a wake at the microphone's position, a long one a stop")
+    @Test("a press in the loop becomes a wake at the microphone's position, a long one mutes and a very long one pairs")
     func presses() throws {
         let bench = try InputBench(mute: false)
         bench.inputs.start()
@@ -125,8 +125,15 @@ struct BoardInputsTests {
         bench.pass(100)
         #expect(bench.events == [.talkRequested(position: bench.ring.producer.position)])
         bench.change(17, to: true)
-        bench.pass(5000)
-        #expect(bench.events.last == .stopRequested && bench.events.count == 2)
+        bench.pass(1000)
+        bench.change(17, to: false)
+        bench.pass(100)
+        #expect(bench.events.suffix(2) == [.longPressed, .longPressEnded(mayUnmute: true)])
+        bench.change(17, to: true)
+        bench.pass(6000)
+        bench.change(17, to: false)
+        bench.pass(100)
+        #expect(bench.events.suffix(2) == [.longPressed, .pairingRequested] && bench.events.count == 5)
         #expect(bench.deadlineMoves > 0)
     }
 
@@ -166,6 +173,18 @@ struct BoardInputsTests {
         #expect(bench.events == [.muteRequested(true), .muteRequested(false)])
         #expect(bench.inputs.unmuteRefusal == nil)
         #expect(bench.inputs.summary == " button=ok mute_switch=off")
+    }
+
+    @Test("while the switch is on no press may unmute")
+    func pressAgainstSwitch() throws {
+        let bench = try InputBench()
+        bench.outcomes[22] = .success(true)
+        bench.inputs.start()
+        bench.change(17, to: true)
+        bench.pass(1000)
+        bench.change(17, to: false)
+        bench.pass(100)
+        #expect(bench.events == [.muteRequested(true), .longPressed, .longPressEnded(mayUnmute: false)])
     }
 
     @Test("a line that hangs up is a fault, is tried again with growing pauses, and works when it is back")
