@@ -85,7 +85,8 @@ public struct PlaybackStream: BitwiseCopyable, @unchecked Sendable {
     @_noLocks @_noAllocation
     public func lookAtRest() -> Int32 {
         let result = fillStatus(state.pointee.pcm, state.pointee.status)
-        if result < 0 { return result == -EPIPE || result == -ESTRPIPE ? 0 : 0 &- result }
+        // Anything else is the next write's business: plugins say what they like of a stream at rest.
+        if result < 0 { return result == -ENODEV ? ENODEV : 0 }
         switch ALSADevice.state(in: state.pointee.status) {
         case SND_PCM_STATE_DISCONNECTED.rawValue: return ENODEV
         case SND_PCM_STATE_OPEN.rawValue, SND_PCM_STATE_SETUP.rawValue:

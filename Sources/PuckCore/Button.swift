@@ -64,7 +64,7 @@ public struct Button: Equatable, Sendable {
         case long
         /// A long press ended, and has not become a very long one.
         case longEnd = "long_end"
-        /// Reported while the button is still down.
+        /// Reported while the button is still down, after `long`.
         case veryLong = "very_long"
     }
 
@@ -140,12 +140,13 @@ public struct Button: Equatable, Sendable {
 
     /// The press has lasted so long, at least.
     private mutating func report(lasting time: Interval, _ presses: inout [Press]) {
+        if time >= longPress, !isLong {
+            isLong = true
+            presses.append(.long)
+        }
         if time >= veryLongPress {
             downSince = nil
             presses.append(.veryLong)
-        } else if time >= longPress, !isLong {
-            isLong = true
-            presses.append(.long)
         }
     }
 }

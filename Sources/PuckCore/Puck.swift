@@ -253,6 +253,7 @@ public struct Puck: Sendable {
         case .volumeRestored(let volume): setVolume(volume, &effects)
         case .longPressed: longPressed(now, &effects)
         case .longPressEnded(let mayUnmute): longPressEnded(mayUnmute, now, &effects)
+        case .veryLongPressed: veryLongPressed(now, &effects)
         case .pairingRequested: pairingRequested(now, &effects)
         case .pairingEnded(let reason): endPairing(reason, &effects)
         case .degradedChanged(let isOn): isDegraded = isOn

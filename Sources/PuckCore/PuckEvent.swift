@@ -43,7 +43,9 @@ public enum PuckEvent: Equatable, Sendable {
     case longPressed
     /// A long press has ended before it became a very long one. `mayUnmute`: no switch keeps the microphone closed.
     case longPressEnded(mayUnmute: Bool)
-    /// A very long press, still going on; or a command.
+    /// The button is still down after so long that pairing is meant; follows `longPressed`.
+    case veryLongPressed
+    /// A command asks for pairing.
     case pairingRequested
     /// A hub has taken this puck in, or somebody has had enough.
     case pairingEnded(PairingEnd)

@@ -18,6 +18,8 @@ extension Puck {
     /// Closes an open microphone at once. A closed one is opened when the press ends: what becomes a very long press must
     /// not open it in between.
     mutating func longPressed(_ now: Instant, _ effects: inout [PuckEffect]) {
+        // Of a press whose end was never heard of: the line was lost.
+        isMutedByThisPress = false
         if muted { return }
         setMuted(true, now, &effects)
         isMutedByThisPress = true
@@ -37,10 +39,14 @@ extension Puck {
         setMuted(false, now, &effects)
     }
 
-    /// By a very long press, or by a command. Asked for again, it begins anew.
-    mutating func pairingRequested(_ now: Instant, _ effects: inout [PuckEffect]) {
-        // The press was a long one first: what it did then was not meant.
+    /// The press was a long one first: what it did then was not meant.
+    mutating func veryLongPressed(_ now: Instant, _ effects: inout [PuckEffect]) {
         if isMutedByThisPress { setMuted(false, now, &effects) }
+        pairingRequested(now, &effects)
+    }
+
+    /// Asked for again, it begins anew.
+    mutating func pairingRequested(_ now: Instant, _ effects: inout [PuckEffect]) {
         deadlines[.pairing] = now + .seconds(parameters.pairingSeconds)
         if isPairing { return }
         isPairing = true

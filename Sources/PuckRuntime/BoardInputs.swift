@@ -101,7 +101,7 @@ final class BoardInputs {
             case .short: onEvent(.talkRequested(position: ring.producer.position))
             case .long: onEvent(.longPressed)
             case .longEnd: onEvent(.longPressEnded(mayUnmute: unmuteRefusal == nil))
-            case .veryLong: onEvent(.pairingRequested)
+            case .veryLong: onEvent(.veryLongPressed)
             }
         }
         onDeadlineMoved()

@@ -60,7 +60,7 @@ extension PuckDaemon {
 
     private var boardSummary: String {
         var text = (inputs?.summary ?? "") + (outputs?.summary ?? "")
-        text += (lights?.summary ?? "") + (care?.summary ?? "")
+        text += (lights?.summary ?? "") + (care?.summary ?? "") + settings.network.wirelessSummary
         return text
     }
 }

@@ -58,7 +58,7 @@ struct PairingTests {
     func veryLong() {
         var bench = Self.connected()
         bench.on(.longPressed)
-        let effects = bench.on(.pairingRequested)
+        let effects = bench.on(.veryLongPressed)
         #expect(effects.contains(.setMuted(false)) && effects.contains(.beginPairing))
         #expect(effects.lights == [.pairing] && bench.puck.isPairing && !bench.puck.isMuted)
     }
@@ -68,7 +68,7 @@ struct PairingTests {
         var bench = Self.connected()
         bench.on(.muteRequested(true))
         #expect(bench.on(.longPressed) == [])
-        let effects = bench.on(.pairingRequested)
+        let effects = bench.on(.veryLongPressed)
         #expect(!effects.contains(.setMuted(false)) && bench.puck.isMuted)
         #expect(effects.lights == [.pairing])
         #expect(bench.on(.pairingEnded(.cancelled)).lights == [.muted])
@@ -79,8 +79,17 @@ struct PairingTests {
         var bench = Self.connected()
         bench.on(.longPressed)
         bench.on(.muteRequested(true))  // the switch
-        #expect(!bench.on(.pairingRequested).contains(.setMuted(false)))
+        #expect(!bench.on(.veryLongPressed).contains(.setMuted(false)))
         #expect(bench.puck.isMuted)
+    }
+
+    @Test("a command that begins pairing opens no microphone, and a press whose end was lost spoils no later one")
+    func lostPress() {
+        var bench = Self.connected()
+        bench.on(.longPressed)  // and then the line goes
+        #expect(!bench.on(.pairingRequested).contains(.setMuted(false)) && bench.puck.isMuted)
+        bench.on(.longPressed)
+        #expect(bench.on(.longPressEnded(mayUnmute: true)).contains(.setMuted(false)))
     }
 
     @Test("pairing ends by itself after ten minutes")

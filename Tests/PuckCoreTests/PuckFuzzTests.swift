@@ -64,7 +64,7 @@ struct PuckFuzzTests {
         case 22: return .controlReceived(.downResume(playID: UInt32(small)), sequence: sequence)
         case 23: return .networkChanged
         case 24: return g.next() % 2 == 0 ? .longPressed : .longPressEnded(mayUnmute: small != 0)
-        case 25: return small == 0 ? .pairingRequested : .pairingEnded(.joined)
+        case 25: return [.veryLongPressed, .pairingRequested, .pairingEnded(.joined), .stopRequested][Int(small)]
         case 26: return small == 0 ? .captureLost : .captureRestored
         default: return .timePassed
         }

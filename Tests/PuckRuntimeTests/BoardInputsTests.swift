@@ -133,7 +133,7 @@ struct BoardInputsTests {
         bench.pass(6000)
         bench.change(17, to: false)
         bench.pass(100)
-        #expect(bench.events.suffix(2) == [.longPressed, .pairingRequested] && bench.events.count == 5)
+        #expect(bench.events.suffix(2) == [.longPressed, .veryLongPressed] && bench.events.count == 5)
         #expect(bench.deadlineMoves > 0)
     }
 
