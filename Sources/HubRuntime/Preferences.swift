@@ -1,4 +1,4 @@
-import HubCore
+import Credentials
 import LinuxIO
 
 // `[arbitration] prefer` is a list of names, and a slip in one prefers nobody.

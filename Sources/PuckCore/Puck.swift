@@ -164,9 +164,12 @@ public struct Puck: Sendable {
     var downlink = Downlink()
     var playoutDelay: PlayoutDelay
 
-    var muted = false
-    /// The hub muted; only then may it unmute: nobody opens from afar a microphone that a person has closed.
+    /// Who keeps the microphone closed; each opens it only for itself, so that a switch which comes back does not undo what a
+    /// person has done. A person's unmute ends the hub's mute as well, and nobody opens from afar what a person has closed.
+    var mutedByPerson = false
+    var mutedBySwitch = false
     var mutedByHub = false
+    var muted: Bool { mutedByPerson || mutedBySwitch || mutedByHub }
     /// The button's long press that goes on has muted, and nobody since.
     var isMutedByThisPress = false
     var volume: Int
@@ -209,8 +212,8 @@ public struct Puck: Sendable {
     var isSounding: Bool { active.map { !$0.isDry || (link == .up && !$0.isOrphan) } ?? false }
 
     public var isMuted: Bool { muted }
-    /// Muted, and not by the hub: what a person has done outlasts a restart.
-    public var isMutedByPerson: Bool { muted && !mutedByHub }
+    /// What a person has done outlasts a restart.
+    public var isMutedByPerson: Bool { mutedByPerson }
     public var isConnected: Bool { link == .up }
     public var currentVolume: Int { volume }
     /// Whether the microphone works, and the loudspeaker.
@@ -248,11 +251,12 @@ public struct Puck: Sendable {
             gapSamples += missing
         case .talkRequested(let position): talkRequested(position, now, &effects)
         case .stopRequested: stopRequested(now, &effects)
-        case .muteRequested(let on): setMuted(on, now, &effects)
+        case .muteRequested(let on): mutedByAPerson(on, now, &effects)
+        case .muteSwitched(let on): mutedByTheSwitch(on, now, &effects)
         case .volumeRequested(let volume): changeVolume(volume, now, &effects)
         case .volumeRestored(let volume): setVolume(volume, &effects)
         case .longPressed: longPressed(now, &effects)
-        case .longPressEnded(let mayUnmute): longPressEnded(mayUnmute, now, &effects)
+        case .longPressEnded: longPressEnded(now, &effects)
         case .veryLongPressed: veryLongPressed(now, &effects)
         case .pairingRequested: pairingRequested(now, &effects)
         case .pairingEnded(let reason): endPairing(reason, &effects)

@@ -21,27 +21,27 @@ extension Puck {
         // Of a press whose end was never heard of: the line was lost.
         isMutedByThisPress = false
         if muted { return }
-        setMuted(true, now, &effects)
+        mutedByAPerson(true, now, &effects)
         isMutedByThisPress = true
     }
 
-    /// - Parameter mayUnmute: false while a switch keeps the microphone closed.
-    mutating func longPressEnded(_ mayUnmute: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
+    /// It has not become a very long one.
+    mutating func longPressEnded(_ now: Instant, _ effects: inout [PuckEffect]) {
         if isMutedByThisPress {
             isMutedByThisPress = false
             return
         }
         if !muted { return }
-        guard mayUnmute else {
-            effects.append(.log(LogRecord(.info, "mute.kept", [.init("reason", "the mute switch says so")])))
+        if mutedBySwitch {
+            effects.append(.log(LogRecord(.info, "mute.kept", [.init("reason", "the mute switch is on")])))
             return playEarcon(.failed, &effects)
         }
-        setMuted(false, now, &effects)
+        mutedByAPerson(false, now, &effects)
     }
 
     /// The press was a long one first: what it did then was not meant.
     mutating func veryLongPressed(_ now: Instant, _ effects: inout [PuckEffect]) {
-        if isMutedByThisPress { setMuted(false, now, &effects) }
+        if isMutedByThisPress { mutedByAPerson(false, now, &effects) }
         pairingRequested(now, &effects)
     }
 

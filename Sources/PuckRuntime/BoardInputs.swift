@@ -100,7 +100,7 @@ final class BoardInputs {
             switch press {
             case .short: onEvent(.talkRequested(position: ring.producer.position))
             case .long: onEvent(.longPressed)
-            case .longEnd: onEvent(.longPressEnded(mayUnmute: unmuteRefusal == nil))
+            case .longEnd: onEvent(.longPressEnded)
             case .veryLong: onEvent(.veryLongPressed)
             }
         }
@@ -112,7 +112,7 @@ final class BoardInputs {
         if muteState.isMuted != saidMuted {
             saidMuted = muteState.isMuted
             log.info("mute.switched", [Field("muted", saidMuted), Field("readable", muteState.isReadable)])
-            onEvent(.muteRequested(saidMuted))
+            onEvent(.muteSwitched(saidMuted))
         }
         onDeadlineMoved()
     }

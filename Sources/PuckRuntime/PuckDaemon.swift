@@ -229,7 +229,7 @@ final class PuckDaemon {
         }
         isStepping = false
         // The hub's mute ends with the hub, the switch's with the switch.
-        kept.noteMute(puck.isMutedByPerson && inputs?.unmuteRefusal == nil)
+        kept.noteMute(puck.isMutedByPerson)
         reportToManager()
         care?.hub(isThere: puck.isConnected)
         rearm()

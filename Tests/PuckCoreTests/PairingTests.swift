@@ -20,7 +20,7 @@ struct PairingTests {
         #expect(effects.contains(.setMuted(true)) && effects.contains(.playEarcon(.muted)))
         #expect(effects.lights == [.muted])
         #expect(effects.sent.contains { if case .uplinkEnd(let end) = $0 { end.reason == .muted } else { false } })
-        #expect(bench.on(.longPressEnded(mayUnmute: true)) == [])
+        #expect(bench.on(.longPressEnded) == [])
         #expect(bench.puck.isMutedByPerson)
         #expect(bench.wake().sent.isEmpty)
     }
@@ -29,9 +29,9 @@ struct PairingTests {
     func unmutes() {
         var bench = Self.connected()
         bench.on(.longPressed)
-        bench.on(.longPressEnded(mayUnmute: true))
+        bench.on(.longPressEnded)
         #expect(bench.on(.longPressed) == [])
-        let effects = bench.on(.longPressEnded(mayUnmute: true))
+        let effects = bench.on(.longPressEnded)
         #expect(effects.contains(.setMuted(false)) && effects.contains(.playEarcon(.unmuted)))
         #expect(effects.lights == [.idle])
     }
@@ -41,15 +41,15 @@ struct PairingTests {
         var bench = Self.connected()
         _ = bench.control(.set(volume: nil, muted: true))
         bench.on(.longPressed)
-        #expect(bench.on(.longPressEnded(mayUnmute: true)).contains(.setMuted(false)))
+        #expect(bench.on(.longPressEnded).contains(.setMuted(false)))
     }
 
     @Test("against a mute switch it is in vain, and audibly so")
     func againstTheSwitch() {
         var bench = Self.connected()
-        bench.on(.muteRequested(true))
+        bench.on(.muteSwitched(true))
         bench.on(.longPressed)
-        let effects = bench.on(.longPressEnded(mayUnmute: false))
+        let effects = bench.on(.longPressEnded)
         #expect(effects.contains(.playEarcon(.failed)) && effects.logged("mute.kept"))
         #expect(!effects.contains(.setMuted(false)) && bench.puck.isMuted)
     }
@@ -74,11 +74,11 @@ struct PairingTests {
         #expect(bench.on(.pairingEnded(.cancelled)).lights == [.muted])
     }
 
-    @Test("a mute that comes during the press from elsewhere is not taken back")
-    func mutedMeanwhile() {
+    @Test("a mute that comes during the press from elsewhere is not taken back", arguments: [true, false])
+    func mutedMeanwhile(bySwitch: Bool) {
         var bench = Self.connected()
         bench.on(.longPressed)
-        bench.on(.muteRequested(true))  // the switch
+        bench.on(bySwitch ? .muteSwitched(true) : .muteRequested(true))
         #expect(!bench.on(.veryLongPressed).contains(.setMuted(false)))
         #expect(bench.puck.isMuted)
     }
@@ -89,7 +89,7 @@ struct PairingTests {
         bench.on(.longPressed)  // and then the line goes
         #expect(!bench.on(.pairingRequested).contains(.setMuted(false)) && bench.puck.isMuted)
         bench.on(.longPressed)
-        #expect(bench.on(.longPressEnded(mayUnmute: true)).contains(.setMuted(false)))
+        #expect(bench.on(.longPressEnded).contains(.setMuted(false)))
     }
 
     @Test("pairing ends by itself after ten minutes")

@@ -56,14 +56,14 @@ struct PuckFuzzTests {
         case 13: return .wakeHeard(finding, onset: .zero)
         case 14, 15: return .packetEncoded(levelDecibels: small == 0 ? -20 : -70)
         case 16: return g.next() % 8 == 0 ? .stopRequested : .talkRequested(position: 0)
-        case 17: return .muteRequested(small == 0)
+        case 17: return small < 2 ? .muteRequested(small == 0) : .muteSwitched(small == 2)
         case 18: return .playbackAdvanced(samples: Int64(g.next() % 10_000))
         case 19: return .playbackDrained
         case 20: return .playbackStarved
         case 21: return .controlReceived(.downPause(playID: UInt32(small)), sequence: sequence)
         case 22: return .controlReceived(.downResume(playID: UInt32(small)), sequence: sequence)
         case 23: return .networkChanged
-        case 24: return g.next() % 2 == 0 ? .longPressed : .longPressEnded(mayUnmute: small != 0)
+        case 24: return g.next() % 2 == 0 ? .longPressed : .longPressEnded
         case 25: return [.veryLongPressed, .pairingRequested, .pairingEnded(.joined), .stopRequested][Int(small)]
         case 26: return small == 0 ? .captureLost : .captureRestored
         default: return .timePassed

@@ -128,7 +128,7 @@ struct BoardInputsTests {
         bench.pass(1000)
         bench.change(17, to: false)
         bench.pass(100)
-        #expect(bench.events.suffix(2) == [.longPressed, .longPressEnded(mayUnmute: true)])
+        #expect(bench.events.suffix(2) == [.longPressed, .longPressEnded])
         bench.change(17, to: true)
         bench.pass(6000)
         bench.change(17, to: false)
@@ -166,25 +166,13 @@ struct BoardInputsTests {
         let bench = try InputBench()
         bench.outcomes[22] = .success(true)
         bench.inputs.start()
-        #expect(bench.events == [.muteRequested(true)])
+        #expect(bench.events == [.muteSwitched(true)])
         #expect(bench.inputs.unmuteRefusal == "the mute switch is on")
         bench.change(22, to: false)
         bench.pass(100)
-        #expect(bench.events == [.muteRequested(true), .muteRequested(false)])
+        #expect(bench.events == [.muteSwitched(true), .muteSwitched(false)])
         #expect(bench.inputs.unmuteRefusal == nil)
         #expect(bench.inputs.summary == " button=ok mute_switch=off")
-    }
-
-    @Test("while the switch is on no press may unmute")
-    func pressAgainstSwitch() throws {
-        let bench = try InputBench()
-        bench.outcomes[22] = .success(true)
-        bench.inputs.start()
-        bench.change(17, to: true)
-        bench.pass(1000)
-        bench.change(17, to: false)
-        bench.pass(100)
-        #expect(bench.events == [.muteRequested(true), .longPressed, .longPressEnded(mayUnmute: false)])
     }
 
     @Test("a line that hangs up is a fault, is tried again with growing pauses, and works when it is back")
@@ -196,7 +184,7 @@ struct BoardInputsTests {
         bench.outcomes = [17: .failure(busy), 22: .failure(busy)]
         for wire in bench.wires.values { wire.hangUp() }
         bench.pass(0)
-        #expect(bench.events == [.muteRequested(true)], "a switch that cannot be read mutes")
+        #expect(bench.events == [.muteSwitched(true)], "a switch that cannot be read mutes")
         #expect(bench.inputs.summary == " button=failed mute_switch=failed")
         // 1, 2, 4, 8 … s, each ±10 %.
         bench.pass(600)
@@ -206,7 +194,7 @@ struct BoardInputsTests {
         bench.outcomes = [17: .success(false), 22: .success(false)]
         bench.pass(18_000)
         #expect(bench.attempts == [17: 6, 22: 6])
-        #expect(bench.events == [.muteRequested(true), .muteRequested(false)])
+        #expect(bench.events == [.muteSwitched(true), .muteSwitched(false)])
         bench.change(17, to: true)
         bench.pass(100)
         bench.change(17, to: false)
@@ -220,7 +208,7 @@ struct BoardInputsTests {
         bench.inputs.start()
         bench.wires[22]?.isActive = true
         bench.pass(5000)
-        #expect(bench.events == [.muteRequested(true)])
+        #expect(bench.events == [.muteSwitched(true)])
         bench.wires[17]?.isGone = true
         bench.pass(5000)
         #expect(bench.inputs.summary == " button=failed mute_switch=on")
