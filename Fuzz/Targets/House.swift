@@ -329,7 +329,9 @@ struct House {
         case .log(let record):
             // Nothing came for too long, or the link stayed away.
             if ["play.stalled", "play.lost"].contains(record.event.text.description) { excuseAll() }
-        case .sendPacket, .startEncoding, .stopEncoding, .playEarcon, .setVolume, .setMuted, .showLights: break
+        case .sendPacket, .startEncoding, .stopEncoding, .playEarcon, .setVolume, .setMuted, .showLights, .beginPairing,
+            .endPairing:
+            break
         }
     }
 

@@ -132,12 +132,16 @@ private func describeOffer(_ pcm: OpaquePointer, _ parameters: OpaquePointer) ->
     return "\(fewest)…\(most) channels, \(slowest)…\(fastest) Hz, \(names.isEmpty ? "no format" : names)"
 }
 
+private func plural(_ count: Int) -> String { count == 1 ? "" : "s" }
+
 private func unusable(_ request: PCMRequest, _ direction: Direction, _ offer: String) -> DeviceError {
-    let channels = request.channels == 0 ? "1…8" : "\(request.channels)"
+    let channels = request.channels == 0 ? "1…8 channels" : "\(request.channels) channel" + plural(request.channels)
+    let format = request.format.map { $0.name } ?? "any of S16_LE S32_LE S24_LE S24_3LE"
+    let choices = (request.channels == 0 ? "" : "channels, ") + (request.format == nil ? "" : "format, ") + "rate"
     return DeviceError(
         .noUsableFormat, errno: EINVAL,
-        context: "\(direction.word) device '\(request.device)' has no usable format: asked for \(channels) channels, "
-            + "8000…192000 Hz, S16_LE S32_LE S24_LE S24_3LE interleaved; it offers \(offer)",
-        advice: "Name another device, change the channel count in the configuration, or put ALSA's conversion in front "
-            + "with 'plughw:…' instead of 'hw:…'.")
+        context: "\(direction.word) device '\(request.device)' has no usable format: asked for \(channels), "
+            + "\(request.rate) Hz or the nearest within 8000…192000 Hz, \(format), interleaved; it offers \(offer)",
+        advice: "Name another device, ask for what this one offers (\(choices) in the configuration), or put ALSA's "
+            + "conversion in front with 'plughw:…' instead of 'hw:…'.")
 }

@@ -79,6 +79,23 @@ public struct PlaybackStream: BitwiseCopyable, @unchecked Sendable {
         return result < 0 ? Recovery(.lost, errno: 0 &- result) : Recovery(.running)
     }
 
+    /// Whether the device is still there, for a stream at rest, of which no write tells. It is made ready again where its
+    /// driver has forgotten that it was; a suspend is the next write's business.
+    /// - Returns: 0, or the errno of a device that is lost.
+    @_noLocks @_noAllocation
+    public func lookAtRest() -> Int32 {
+        let result = fillStatus(state.pointee.pcm, state.pointee.status)
+        // Anything else is the next write's business: plugins say what they like of a stream at rest.
+        if result < 0 { return result == -ENODEV ? ENODEV : 0 }
+        switch ALSADevice.state(in: state.pointee.status) {
+        case SND_PCM_STATE_DISCONNECTED.rawValue: return ENODEV
+        case SND_PCM_STATE_OPEN.rawValue, SND_PCM_STATE_SETUP.rawValue:
+            let prepared = preparePCM(state.pointee.pcm)
+            return prepared < 0 ? 0 &- prepared : 0
+        default: return 0
+        }
+    }
+
     /// Frames written that have not been heard yet; 0 when the device cannot say.
     @_noLocks @_noAllocation
     public func queuedFrames() -> Int {

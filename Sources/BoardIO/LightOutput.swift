@@ -151,8 +151,13 @@ extension LineError {
         case EACCES, EPERM:
             return LineError(
                 .permissionDenied, errno: number, context: context,
-                advice: "Put the user that runs this program into the group '\(group)' ('adduser USER \(group)'), or "
-                    + "give it the file with a udev rule.")
+                advice: "Put the user that runs this program into the group '\(group)' ('adduser USER \(group)'), and "
+                    + "give that group the file: the udev rules in systemd/60-puck.rules do.")
+        case EROFS:
+            return LineError(
+                .permissionDenied, errno: number, context: context,
+                advice: "A service that is kept from the kernel's settings sees /sys read-only: its unit needs "
+                    + "'ReadWritePaths=-/sys/devices', as systemd/puckd.service has it.")
         case EBUSY:
             return LineError(.busy, errno: number, context: context, advice: "Stop the program that uses it.")
         case ENOTTY:

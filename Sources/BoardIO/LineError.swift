@@ -58,7 +58,7 @@ extension LineError {
                     .permissionDenied, errno: number, context: context,
                     advice:
                         "Put the user that runs this program into the group 'gpio' ('adduser USER gpio'), and start it "
-                        + "again; 'ls -l /dev/gpiochip*' should show that group.")
+                        + "again; 'ls -l /dev/gpiochip*' should show that group (systemd/60-puck.rules).")
             }
             return LineError(
                 .other, errno: number, context: context, advice: "Look at the kernel's messages with 'dmesg'.")

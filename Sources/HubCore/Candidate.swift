@@ -7,7 +7,8 @@ public struct Candidate: Equatable, Sendable {
     public struct Onset: Equatable, Sendable {
         /// Milliseconds of the hub's clock.
         public var milliseconds: Double
-        /// The true onset lies within this of it; half the round trip of the best clock exchange.
+        /// The true onset lies within this of it; half the round trip of the best clock exchange,
+        /// and what the clocks have drifted apart since.
         public var errorMilliseconds: Double
         /// False while the puck's clock is unknown: this is the time of arrival then.
         public var isCorrected: Bool

@@ -70,6 +70,12 @@ public struct Hub: Sendable {
     }
 
     public var sessionCount: Int { sessions.count }
+    /// Connected pucks that have said that something of theirs does not work.
+    public func pucksWithout(_ works: (PuckStatus) -> Bool) -> Int {
+        sessions.values.reduce(0) { count, session in count + (session.live?.status.map { !works($0) } == true ? 1 : 0)
+        }
+    }
+
     public var conversationsInProgress: Int { conversations.count }
 
     /// Whom a conversation in progress is with; nil while that puck is away.

@@ -42,10 +42,10 @@ extension Hub {
         var onset = Candidate.Onset(milliseconds: arrived, errorMilliseconds: 0, isCorrected: false)
         if let clock = live.clock.best {
             let corrected = wake.onsetMilliseconds - clock.offsetMilliseconds
+            let error = clock.errorMilliseconds(at: now)
             // A word cannot begin after it was reported, nor long before: such a clock is not believed.
-            if corrected <= arrived + clock.errorMilliseconds, arrived - corrected < HubLimits.oldestOnsetMilliseconds {
-                onset = Candidate.Onset(
-                    milliseconds: corrected, errorMilliseconds: clock.errorMilliseconds, isCorrected: true)
+            if corrected <= arrived + error, arrived - corrected < HubLimits.oldestOnsetMilliseconds {
+                onset = Candidate.Onset(milliseconds: corrected, errorMilliseconds: error, isCorrected: true)
             }
         }
         let isPlaying = pucks[live.puckID].map { !$0.playout.isIdle } ?? false

@@ -96,7 +96,7 @@ extension Hub {
                     .debug, "session.clock",
                     about(id) + [
                         LogField("offset_ms", fixed(best.offsetMilliseconds, 3)),
-                        LogField("error_ms", fixed(best.errorMilliseconds, 3)),
+                        LogField("error_ms", fixed(best.errorMilliseconds(at: now), 3)),
                     ])))
     }
 

@@ -86,6 +86,9 @@ struct HubCheck {
             } else {
                 report("tokens", .good, "\(devices.count) in \(settings.tokenFile)")
             }
+            if let complaint = settings.arbitration.complaint(tokens: devices.map { $0.name }) {
+                report("arbitration", .doubtful, complaint)
+            }
             return true
         } catch {
             report("tokens", .bad, error.message)

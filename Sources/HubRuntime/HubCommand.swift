@@ -104,7 +104,7 @@ public enum HubCommand {
             let daemon = try HubDaemon(
                 settings: settings, configuration: source, makeLog: { Log.standardError(level: $0) },
                 signals: signals)
-            daemon.run()
+            try daemon.run()
             return 0
         } catch {
             return fail("puckhub: \(error.message)", runtimeFailure)

@@ -68,7 +68,8 @@ extension HubDaemon {
 
     private func status() -> String {
         let counters = hub.counters
-        return "sessions=\(hub.sessionCount) conversations=\(hub.conversationsInProgress)"
+        return "sessions=\(hub.sessionCount) microphones_down=\(hub.pucksWithout { $0.captureOK })"
+            + " loudspeakers_down=\(hub.pucksWithout { $0.playbackOK }) conversations=\(hub.conversationsInProgress)"
             + " runners_up_total=\(counters.runnersUp) conversations_total=\(counters.conversations) degraded_total=\(counters.degraded)"
             + " uplinks_resumed_total=\(counters.uplinksResumed) streams_replayed_total=\(counters.streamsReplayed)"
             + " streams_restarted_total=\(counters.streamsRestarted)"

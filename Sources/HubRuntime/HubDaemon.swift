@@ -271,6 +271,7 @@ public final class HubDaemon {
         hub.policy = Self.policy(fresh)
         log = makeLog(fresh.logLevel)
         log.notice("config.reloaded", [Field("restart_needed", needsRestart)])
+        warnOfStrangers()
     }
 
     /// Looks whether the token file changed, and ends the sessions of tokens that are gone or new under an old name.
@@ -285,6 +286,7 @@ public final class HubDaemon {
         let revoked = knownDevices.filter { !devices.contains($0) }.map { $0.name }
         knownDevices = devices
         log.notice("tokens.reloaded", [Field("devices", devices.count), Field("revoked", revoked.count)])
+        warnOfStrangers()
         if !revoked.isEmpty { process(.tokensRevoked(revoked)) }
     }
 }
@@ -366,6 +368,7 @@ extension HubDaemon {
 
     private func announce() {
         for warning in settings.warnings { log.warning("config.warning", [Field("text", warning)]) }
+        warnOfStrangers()
         if tokens.devices.isEmpty {
             log.warning(
                 "tokens.empty", [Field("advice", "no puck can connect: make a token with 'puckhub token add NAME'")])

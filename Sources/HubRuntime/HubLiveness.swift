@@ -6,11 +6,30 @@ import PuckBase
 // What the service manager hears of the hub (sd_notify(3)).
 
 extension HubDaemon {
+    /// How the watching thread is started; a test's fails.
+    typealias MakeWatch = (ServiceManager?, Log) throws(SystemError) -> ThreadWatch
+
     /// Serves until `stop` or SIGTERM, under the eyes of the service manager where there is one.
-    public func run() {
-        let manager = ServiceManager()
+    ///
+    /// Throws when that manager wants to hear that all is well (`WATCHDOG_USEC`) and there is no thread to say so: it
+    /// would end a hub in good order every 20 s, and nothing would say why.
+    public func run() throws(HubStartError) {
+        try run(under: ServiceManager()) { (manager, log) throws(SystemError) in
+            try ThreadWatch([], manager: manager, log: log)
+        }
+    }
+
+    func run(under manager: ServiceManager?, makeWatch: MakeWatch) throws(HubStartError) {
         self.manager = manager
-        let watch = startWatch(manager)
+        let watch: ThreadWatch?
+        do throws(HubStartError) {
+            watch = try startWatch(manager, makeWatch)
+        } catch {
+            if manager?.watchdog != nil { throw error }
+            // Nobody counts on it: the hub serves all the same.
+            log.warning("watch.missing", [Field("detail", error.message)])
+            watch = nil
+        }
         manager?.ready()
         reportToManager()
         loop.run()
@@ -18,19 +37,20 @@ extension HubDaemon {
         learned.keep(hub.earshot, log)
     }
 
-    /// Nil when there is no thread to be had: then the hub serves all the same.
-    private func startWatch(_ manager: ServiceManager?) -> ThreadWatch? {
-        do throws(SystemError) {
-            let watch = try ThreadWatch([], manager: manager, log: log)
-            do throws(TransportError) {
-                adopted.append(
-                    try loop.adopt(fileDescriptor: watch.turnDescriptor) { [unowned(unsafe) self] _ in
-                        if watch.turned() { reportToManager(again: true) }
-                    })
-                return watch
-            } catch { log.warning("watch.missing", [Field("detail", error.message)]) }
-        } catch { log.warning("watch.missing", [Field("detail", error.description)]) }
-        return nil
+    private func startWatch(_ manager: ServiceManager?, _ makeWatch: MakeWatch) throws(HubStartError) -> ThreadWatch {
+        let watch: ThreadWatch
+        do throws(SystemError) { watch = try makeWatch(manager, log) } catch {
+            throw HubStartError("nobody can watch over the hub's threads: \(error.description)")
+        }
+        do throws(TransportError) {
+            adopted.append(
+                try loop.adopt(fileDescriptor: watch.turnDescriptor) { [unowned(unsafe) self] _ in
+                    if watch.turned() { reportToManager(again: true) }
+                })
+            return watch
+        } catch {
+            throw HubStartError("nobody can watch over the hub's threads: \(error.message)")
+        }
     }
 
     /// Tells the service manager how many pucks there are, when that has changed.

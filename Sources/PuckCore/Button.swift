@@ -51,32 +51,47 @@ struct Debounce: Equatable, Sendable {
 
 /// A push button: edges in, presses out.
 ///
-///     unknown ─opened▶ up ─20 ms active▶ down ─20 ms inactive▶ up, and a short press
-///                                          └─800 ms▶ held, and a long press ─20 ms inactive▶ up
+///     unknown ─opened▶ up ─20 ms active▶ down ─20 ms inactive▶ up: a short press
+///                                          └─800 ms▶ a long press ─20 ms inactive▶ up: its end
+///                                                          └─5 s▶ held: a very long press ─20 ms inactive▶ up
 ///
 /// A button that is down when its line is opened is `held`: nobody has pressed it, something lies on it.
 public struct Button: Equatable, Sendable {
     public enum Press: String, Equatable, Sendable {
         /// Reported when it ends.
         case short
-        /// Reported while the button is still down.
+        /// Reported while the button is still down; `longEnd` or `veryLong` follows, unless the line is lost.
         case long
+        /// A long press ended, and has not become a very long one.
+        case longEnd = "long_end"
+        /// Reported while the button is still down, after `long`.
+        case veryLong = "very_long"
     }
 
     /// A press of so long is a long one. People take 0.1 to 0.4 s for a press that is meant short.
     public static let longPress = Interval.milliseconds(800)
+    /// A press of so long is a very long one: nobody leans on a button for 5 s without meaning it, and it is what people
+    /// know from the pairing of headphones and lamps.
+    public static let veryLongPress = Interval.seconds(5)
 
     private var line: Debounce?
-    /// Since when the button has been down, as long as that press has not been reported.
+    /// Since when the button has been down, as long as that press can still become something.
     private var downSince: Instant?
+    /// The press that goes on has been reported as a long one.
+    private var isLong = false
     private let longPress: Interval
+    private let veryLongPress: Interval
     private let settles: Interval
 
     /// - Parameters:
     ///   - longPress: more than `settles`.
+    ///   - veryLongPress: more than `longPress`.
     ///   - settles: how long a change must last to count; nil for 20 ms.
-    public init(longPress: Interval = Self.longPress, settles: Interval? = nil) {
+    public init(
+        longPress: Interval = Self.longPress, veryLongPress: Interval = Self.veryLongPress, settles: Interval? = nil
+    ) {
         self.longPress = longPress
+        self.veryLongPress = veryLongPress
         self.settles = settles ?? Debounce.settles
     }
 
@@ -84,7 +99,7 @@ public struct Button: Equatable, Sendable {
     public var nextDeadline: Instant? {
         guard let line else { return nil }
         // A release that has begun decides first: until it has settled, nobody knows how long the press was.
-        return line.deadline ?? downSince.map { $0 + longPress }
+        return line.deadline ?? downSince.map { $0 + (isLong ? veryLongPress : longPress) }
     }
 
     public mutating func step(_ event: LineEvent, now: Instant, into presses: inout [Press]) {
@@ -112,14 +127,27 @@ public struct Button: Equatable, Sendable {
         if let changed = line?.settle(at: now) {
             if line?.level == true {
                 downSince = changed
+                isLong = false
             } else if let began = downSince {
+                report(lasting: changed - began, &presses)
+                if downSince != nil { presses.append(isLong ? .longEnd : .short) }
                 downSince = nil
-                presses.append(changed - began < longPress ? .short : .long)
             }
         }
-        guard let began = downSince, line?.changedAt == nil, began + longPress <= now else { return }
-        downSince = nil
-        presses.append(.long)
+        guard let began = downSince, line?.changedAt == nil else { return }
+        report(lasting: now - began, &presses)
+    }
+
+    /// The press has lasted so long, at least.
+    private mutating func report(lasting time: Interval, _ presses: inout [Press]) {
+        if time >= longPress, !isLong {
+            isLong = true
+            presses.append(.long)
+        }
+        if time >= veryLongPress {
+            downSince = nil
+            presses.append(.veryLong)
+        }
     }
 }
 

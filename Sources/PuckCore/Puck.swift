@@ -6,7 +6,8 @@ import PuckWire
 /// in `puckd`, in unit tests and in the simulator.
 ///
 /// Files: `PuckLink` (socket, greeting, keep-alive, backoff), `PuckTurn` (wake, grant, utterance), `PuckPlayback`
-/// (downlink stream, loudspeaker); this one holds the state and hands events on.
+/// (downlink stream, loudspeaker), `PuckEars` (mute, volume, microphone), `PuckPairing` (long presses, pairing); this one
+/// holds the state and hands events on.
 public struct Puck: Sendable {
     public struct Identity: Equatable, Sendable {
         public var puckID: String
@@ -33,16 +34,19 @@ public struct Puck: Sendable {
         public var listeningIsRecorded: Bool
         /// The least that is collected of a play before it sounds; the measured jitter adds to it.
         public var playoutDelayMilliseconds: Int
+        /// Pairing that nobody completes ends after so long.
+        public var pairingSeconds: Int
 
         public init(
             endpoint: Endpointer.Parameters = .init(), volume: Int = 80, earconsEnabled: Bool = true,
-            listeningIsRecorded: Bool = false, playoutDelayMilliseconds: Int = 60
+            listeningIsRecorded: Bool = false, playoutDelayMilliseconds: Int = 60, pairingSeconds: Int = 600
         ) {
             self.endpoint = endpoint
             self.volume = volume
             self.earconsEnabled = earconsEnabled
             self.listeningIsRecorded = listeningIsRecorded
             self.playoutDelayMilliseconds = playoutDelayMilliseconds
+            self.pairingSeconds = pairingSeconds
         }
     }
 
@@ -50,7 +54,7 @@ public struct Puck: Sendable {
     enum Deadline: Int, CaseIterable, Sendable {
         case reconnect, connecting, greeting, ping, silence, stable, offline
         case verdict, standby, listening, answer, interrupted
-        case playedReport, statusReport, playbackStall, pausedPlay, lostPlay, volumeShown
+        case playedReport, statusReport, playbackStall, pausedPlay, lostPlay, volumeShown, pairing
     }
 
     /// The transport. `down` → connecting (deadline reconnect); connecting → greeting (socketOpened) or down;
@@ -160,14 +164,20 @@ public struct Puck: Sendable {
     var downlink = Downlink()
     var playoutDelay: PlayoutDelay
 
-    var muted = false
-    /// The hub muted; only then may it unmute: nobody opens from afar a microphone that a person has closed.
+    /// Who keeps the microphone closed; each opens it only for itself, so that a switch which comes back does not undo what a
+    /// person has done. A person's unmute ends the hub's mute as well, and nobody opens from afar what a person has closed.
+    var mutedByPerson = false
+    var mutedBySwitch = false
     var mutedByHub = false
+    var muted: Bool { mutedByPerson || mutedBySwitch || mutedByHub }
+    /// The button's long press that goes on has muted, and nobody since.
+    var isMutedByThisPress = false
     var volume: Int
     var captureOK = true
     var playbackOK = true
     public internal(set) var isDegraded = false
-    var isPairing = false
+    /// Waits for a hub that takes this puck in.
+    public internal(set) var isPairing = false
     /// Until then the loudspeaker plays a sound of its own.
     var earconUntil = Instant.zero
     var xruns = 0
@@ -202,8 +212,8 @@ public struct Puck: Sendable {
     var isSounding: Bool { active.map { !$0.isDry || (link == .up && !$0.isOrphan) } ?? false }
 
     public var isMuted: Bool { muted }
-    /// Muted, and not by the hub: what a person has done outlasts a restart.
-    public var isMutedByPerson: Bool { muted && !mutedByHub }
+    /// What a person has done outlasts a restart.
+    public var isMutedByPerson: Bool { mutedByPerson }
     public var isConnected: Bool { link == .up }
     public var currentVolume: Int { volume }
     /// Whether the microphone works, and the loudspeaker.
@@ -241,16 +251,22 @@ public struct Puck: Sendable {
             gapSamples += missing
         case .talkRequested(let position): talkRequested(position, now, &effects)
         case .stopRequested: stopRequested(now, &effects)
-        case .muteRequested(let on): setMuted(on, now, &effects)
+        case .muteRequested(let on): mutedByAPerson(on, now, &effects)
+        case .muteSwitched(let on): mutedByTheSwitch(on, now, &effects)
         case .volumeRequested(let volume): changeVolume(volume, now, &effects)
-        case .pairingChanged(let isOn): isPairing = isOn
+        case .volumeRestored(let volume): setVolume(volume, &effects)
+        case .longPressed: longPressed(now, &effects)
+        case .longPressEnded: longPressEnded(now, &effects)
+        case .veryLongPressed: veryLongPressed(now, &effects)
+        case .pairingRequested: pairingRequested(now, &effects)
+        case .pairingEnded(let reason): endPairing(reason, &effects)
         case .degradedChanged(let isOn): isDegraded = isOn
         case .earconStarted(let until): earconUntil = until
         case .playbackAdvanced(let samples): playbackAdvanced(samples, now, &effects)
         case .playbackStarved: playbackStarved(now, &effects)
         case .playbackDrained: playbackEnded(now, &effects)
         case .playbackLost: playbackLost(now, &effects)
-        case .playbackRestored: playbackOK = true
+        case .playbackRestored: setPlayback(ok: true, now, &effects)
         case .timePassed: break
         }
         while let deadline = deadlines.takeExpired(at: now) { deadlineCame(deadline, now, &effects) }
@@ -275,6 +291,7 @@ public struct Puck: Sendable {
         case .playbackStall: playbackStalled(now, &effects)
         case .pausedPlay: pauseTimedOut(now, &effects)
         case .lostPlay: playbackGivenUp(now, &effects)
+        case .pairing: endPairing(.timedOut, &effects)
         case .volumeShown: break  // the lights are derived anew
         }
     }

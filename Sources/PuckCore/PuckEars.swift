@@ -2,24 +2,40 @@ import PuckAudio
 import PuckBase
 import PuckWire
 
-// What lets a puck hear and be heard: mute, volume, and a microphone that comes and goes.
+// What lets a puck hear and be heard: mute, volume, and devices that come and go.
 
 extension Puck {
     /// The hub may always close the microphone, and open it again when it was the one that closed it.
     mutating func mutedByTheHub(_ on: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
-        if on == muted { return }
+        let before = muted
+        if on == before { return }
         if !on && !mutedByHub {
-            return effects.append(.log(LogRecord(.warning, "mute.kept", [.init("reason", "a person muted this puck")])))
+            let reason = mutedByPerson ? "a person muted this puck" : "the mute switch is on"
+            return effects.append(.log(LogRecord(.warning, "mute.kept", [.init("reason", reason)])))
         }
-        setMuted(on, now, &effects)
         mutedByHub = on
+        muteChanged(from: before, now, &effects)
     }
 
-    mutating func setMuted(_ on: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
-        // A person's word, whatever the hub had said: theirs counts from now on.
+    /// A person's word, whatever the hub had said: theirs counts from now on.
+    mutating func mutedByAPerson(_ on: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
+        let before = muted
+        isMutedByThisPress = false
+        mutedByPerson = on
         mutedByHub = false
-        if on == muted { return }
-        muted = on
+        muteChanged(from: before, now, &effects)
+    }
+
+    /// The switch is where it is, and has no opinion on what others want.
+    mutating func mutedByTheSwitch(_ on: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
+        let before = muted
+        mutedBySwitch = on
+        muteChanged(from: before, now, &effects)
+    }
+
+    private mutating func muteChanged(from before: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
+        let on = muted
+        if on == before { return }
         effects.append(.setMuted(on))
         if on {
             switch turn {
@@ -42,6 +58,12 @@ extension Puck {
     mutating func setVolume(_ requested: Int, _ effects: inout [PuckEffect]) {
         volume = min(100, max(0, requested))
         effects.append(.setVolume(volume))
+    }
+
+    mutating func setPlayback(ok: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
+        if ok == playbackOK { return }
+        playbackOK = ok
+        reportStatus(now, &effects)
     }
 
     mutating func setCapture(ok: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {

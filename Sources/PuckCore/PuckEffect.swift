@@ -39,6 +39,11 @@ public enum PuckEffect: Equatable, Sendable {
     /// While muted not one sample leaves the capture thread.
     case setMuted(Bool)
 
+    /// Look for a hub that takes this puck in; report `pairingEnded` when one has.
+    case beginPairing
+    /// Stop looking.
+    case endPairing(PairingEnd)
+
     case showLights(Lights)
     case log(LogRecord)
 }

@@ -35,10 +35,22 @@ public enum PuckEvent: Equatable, Sendable {
     case talkRequested(position: Int64)
     case stopRequested
     case muteRequested(Bool)
+    /// The mute switch is on (or cannot be read), or off again.
+    case muteSwitched(Bool)
     case volumeRequested(Int)
+    /// What somebody had set before a restart: no news to show or play.
+    case volumeRestored(Int)
 
-    /// Pairing has begun or ended.
-    case pairingChanged(Bool)
+    /// The button has been down for long, and still is.
+    case longPressed
+    /// A long press has ended before it became a very long one.
+    case longPressEnded
+    /// The button is still down after so long that pairing is meant; follows `longPressed`.
+    case veryLongPressed
+    /// A command asks for pairing.
+    case pairingRequested
+    /// A hub has taken this puck in, or somebody has had enough.
+    case pairingEnded(PairingEnd)
 
     // The board.
     /// Something without which the puck still serves is broken (true), or nothing of that kind is any more.

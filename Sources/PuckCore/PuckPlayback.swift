@@ -271,7 +271,7 @@ extension Puck {
     }
 
     mutating func playbackLost(_ now: Instant, _ effects: inout [PuckEffect]) {
-        playbackOK = false
+        setPlayback(ok: false, now, &effects)
         stopPlayback(now, &effects)
     }
 

@@ -19,8 +19,9 @@ extension Puck {
         becomeCandidate(finding, onset, preroll: true, now, &effects)
     }
 
-    /// The button: wakes an idle puck, stops a busy one.
+    /// The button: ends pairing; else wakes an idle puck, stops a busy one.
     mutating func talkRequested(_ position: Int64, _ now: Instant, _ effects: inout [PuckEffect]) {
+        if isPairing { return endPairing(.cancelled, &effects) }
         guard isFree, !isSounding else { return stopRequested(now, &effects) }
         if muted || !captureOK || link != .up {
             logIgnored(muted ? "muted" : captureOK ? "no-hub" : "no-microphone", &effects)
@@ -233,6 +234,7 @@ extension Puck {
 
     /// "Stop": ends whatever is going on here.
     mutating func stopRequested(_ now: Instant, _ effects: inout [PuckEffect]) {
+        endPairing(.cancelled, &effects)
         switch turn {
         case .idle: break
         case .candidate, .standby, .interrupted: endTurn(&effects)

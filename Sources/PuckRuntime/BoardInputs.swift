@@ -38,7 +38,9 @@ final class BoardInputs {
         button = line("button", settings.button, "the button does nothing")
         mute = line("mute", settings.mute, "the puck is muted, since the switch may be on")
         let settles = Interval.milliseconds(settings.debounceMilliseconds)
-        buttonState = Button(longPress: .milliseconds(settings.longPressMilliseconds), settles: settles)
+        buttonState = Button(
+            longPress: .milliseconds(settings.longPressMilliseconds),
+            veryLongPress: .milliseconds(settings.pairingPressMilliseconds), settles: settles)
         muteState = MuteSwitch(settles: settles)
         self.log = log
         self.clock = clock
@@ -97,7 +99,9 @@ final class BoardInputs {
             log.info("button.pressed", [Field("press", press.rawValue)])
             switch press {
             case .short: onEvent(.talkRequested(position: ring.producer.position))
-            case .long: onEvent(.stopRequested)
+            case .long: onEvent(.longPressed)
+            case .longEnd: onEvent(.longPressEnded)
+            case .veryLong: onEvent(.veryLongPressed)
             }
         }
         onDeadlineMoved()
@@ -108,7 +112,7 @@ final class BoardInputs {
         if muteState.isMuted != saidMuted {
             saidMuted = muteState.isMuted
             log.info("mute.switched", [Field("muted", saidMuted), Field("readable", muteState.isReadable)])
-            onEvent(.muteRequested(saidMuted))
+            onEvent(.muteSwitched(saidMuted))
         }
         onDeadlineMoved()
     }

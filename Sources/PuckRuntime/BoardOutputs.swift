@@ -60,6 +60,16 @@ final class BoardOutputs {
         self.open = open
     }
 
+    /// Power, and time for what it feeds to come up, for a command that needs the board and ends; `powerDown` takes it
+    /// away. What fails is a line on standard error. Nil when there is nothing to switch.
+    static func powered(_ settings: GPIOSettings) -> BoardOutputs? {
+        if settings.power.isEmpty { return nil }
+        let outputs = BoardOutputs(settings, log: Log.standardError(level: .error))
+        outputs?.powerUp()
+        if settings.powerSettleMilliseconds > 0 { sleepMilliseconds(settings.powerSettleMilliseconds) }
+        return outputs
+    }
+
     private static let amplifier = "amplifier"
 
     /// Everything but the amplifier.

@@ -18,6 +18,8 @@ struct Meter {
     init(_ settings: PuckSettings) { self.settings = settings }
 
     func run() -> Int32 {
+        let power = BoardOutputs.powered(settings.gpio)
+        defer { power?.powerDown() }
         do throws(SystemError) {
             let signals = try SignalDescriptor([.terminate, .interrupt])
             let event = try EventDescriptor()

@@ -150,11 +150,15 @@ final class NetworkCare {
         var text = " gateway=" + (Gateway.current()?.text ?? "none")
         text += " gateway_answers=" + (hasAnswered.map { $0 ? "yes" : "no" } ?? "unknown")
         text += " network=" + (ladder.isStuck ? "wedged" : "ok")
-        if let wifi = Wireless.read(settings.interface) {
-            text +=
-                " wifi=\(wifi.interface) signal_dbm=\(wifi.signalDecibels) power_save="
-                + (wifi.isSavingPower.map { $0 ? "on" : "off" } ?? "unknown")
-        }
         return text
+    }
+}
+
+extension NetworkSettings {
+    /// For `puckctl status`, whether or not the gateway is asked; nothing where there is no Wi-Fi.
+    var wirelessSummary: String {
+        guard let wifi = Wireless.read(interface) else { return "" }
+        return " wifi=\(wifi.interface) signal_dbm=\(wifi.signalDecibels) power_save="
+            + (wifi.isSavingPower.map { $0 ? "on" : "off" } ?? "unknown")
     }
 }

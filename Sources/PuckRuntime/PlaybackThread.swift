@@ -66,6 +66,8 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
     let format: HandOver<String>
     let wake: EventSignaller
     let workEvent: EventDescriptor
+    /// A loudspeaker that plays nothing is looked at so often: what has gone is to be known within 2 s.
+    private static let lookMilliseconds = 1500
     private var reader: RingReader
     private var failures = 0
     private var timesOpened: Int64 = 0
@@ -147,8 +149,10 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
             if errno != 0 { throw DeviceError.lost(device.format.device, .playback, errno: errno) }
             if controls.words.pointee.stop.load(ordering: .acquiring) { return }
             controls.pulse.rest()
-            workEvent.wait(milliseconds: -1)
+            workEvent.wait(milliseconds: Self.lookMilliseconds)
             controls.pulse.beat()
+            let gone = device.stream.lookAtRest()
+            if gone != 0 { throw DeviceError.lost(device.format.device, .playback, errno: gone) }
         }
     }
 }

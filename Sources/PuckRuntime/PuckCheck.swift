@@ -17,14 +17,20 @@ struct PuckCheck {
     func run() -> Int32 {
         report("configuration", .good, "puck '\(settings.identity.id)' in '\(settings.identity.room)'")
         for warning in settings.warnings { report("configuration", .doubtful, warning) }
+        // As puckd does it: what hangs on these lines is not there before.
+        var power: [DrivenLine] = []
+        var driven = true
+        for output in settings.gpio.powerRequests where !switchOn(output.name, output.request, &power) {
+            driven = false
+        }
+        let pause = settings.gpio.powerSettleMilliseconds
+        if pause > 0 && !power.isEmpty { sleepMilliseconds(pause) }
+        defer { switchOff(power) }
         let microphone = checkMicrophone()
         let speaker = checkSpeaker()
         let button = checkLine("button", settings.gpio.button)
         let mute = checkLine("mute switch", settings.gpio.mute)
-        var outputs = settings.gpio.powerRequests
-        if let amplifier = settings.gpio.amplifierRequest { outputs.append(("amplifier", amplifier)) }
-        var driven = true
-        for output in outputs where !checkOutput(output.name, output.request) { driven = false }
+        if let amplifier = settings.gpio.amplifierRequest, !checkOutput("amplifier", amplifier) { driven = false }
         checkMixer()
         let lights = checkLights()
         checkWireless()
@@ -54,6 +60,27 @@ struct PuckCheck {
         let isOurs = error.code == .busy && error.holder == GPIOSettings.consumer
         report(what, isOurs ? .doubtful : .bad, isOurs ? "\(error.context): a puckd is running here" : error.message)
         return isOurs
+    }
+
+    /// Takes the line and switches it on, for as long as it is in `held`. One that a running puckd holds is on already.
+    private func switchOn(_ what: String, _ request: LineRequest, _ held: inout [DrivenLine]) -> Bool {
+        do throws(LineError) {
+            let line = try DrivenLine.real(request)
+            try line.set(true)
+            held.append(line)
+            report(what, .good, "\(line.place): active \(request.isActiveLow ? "low" : "high"), on until the end")
+            return true
+        } catch {
+            return reportRefusal(what, error)
+        }
+    }
+
+    /// The last first.
+    private func switchOff(_ lines: [DrivenLine]) {
+        for line in lines.reversed() {
+            // A chip that has gone has nothing left to switch off.
+            do throws(LineError) { try line.set(false) } catch {}
+        }
     }
 
     /// Takes the line and gives it back: it is off for that moment. One that a running puckd holds is fine.

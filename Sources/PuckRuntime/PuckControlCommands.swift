@@ -30,10 +30,16 @@ extension PuckDaemon {
             guard let lights else { return "error: this puck has no lights that it could dim" }
             lights.setNight(night)
             rearm()
+        case "pairing":
+            switch words.dropFirst() {
+            case ["on"]: perform(.pairingRequested)
+            case ["off"]: perform(.pairingEnded(.cancelled))
+            default: return "error: pairing takes on or off"
+            }
         case "status": return status()
         default:
             return "error: unknown command \"\(request)\"; known are wake, stop, mute, unmute, volume N, "
-                + "night on|off|auto, status"
+                + "night on|off|auto, pairing on|off, status"
         }
         return "ok"
     }
@@ -41,7 +47,7 @@ extension PuckDaemon {
     func status() -> String {
         let words = capture.controls.words
         return "phase=\(puck.phase.rawValue) connected=\(puck.isConnected ? "yes" : "no")"
-            + " muted=\(puck.isMuted ? "yes" : "no") volume=\(puck.currentVolume)"
+            + " muted=\(puck.isMuted ? "yes" : "no") pairing=\(puck.isPairing ? "yes" : "no") volume=\(puck.currentVolume)"
             + " level_db=\(fixed(Double(words.pointee.level.load(ordering: .relaxed)) / 100, 1))"
             + " noise_db=\(fixed(Double(words.pointee.noise.load(ordering: .relaxed)) / 100, 1))"
             + " overruns=\(puck.overruns) missed_ms=\(puck.missedSamples / 16)"
@@ -54,7 +60,7 @@ extension PuckDaemon {
 
     private var boardSummary: String {
         var text = (inputs?.summary ?? "") + (outputs?.summary ?? "")
-        text += (lights?.summary ?? "") + (care?.summary ?? "")
+        text += (lights?.summary ?? "") + (care?.summary ?? "") + settings.network.wirelessSummary
         return text
     }
 }

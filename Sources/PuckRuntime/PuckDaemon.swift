@@ -207,7 +207,7 @@ final class PuckDaemon {
     /// What people had set when the daemon ended.
     private func restore() {
         kept.load()
-        if let volume = kept.volumePercent { perform(.volumeRequested(volume)) }
+        if let volume = kept.volumePercent { perform(.volumeRestored(volume)) }
         if kept.isMuted { perform(.muteRequested(true)) }
         kept.begin(volumePercent: puck.currentVolume)
     }
@@ -229,7 +229,7 @@ final class PuckDaemon {
         }
         isStepping = false
         // The hub's mute ends with the hub, the switch's with the switch.
-        kept.noteMute(puck.isMutedByPerson && inputs?.unmuteRefusal == nil)
+        kept.noteMute(puck.isMutedByPerson)
         reportToManager()
         care?.hub(isThere: puck.isConnected)
         rearm()

@@ -16,6 +16,7 @@ public struct PuckSettings: Sendable {
     public var gpio: GPIOSettings
     public var network: NetworkSettings
     public var mixer: MixerSettings
+    public var pairing: PairingSettings
     /// What the board's file says of the board itself.
     public var board: BoardDescription
     /// Where the hardware is looked for; "" but in tests.
@@ -56,7 +57,8 @@ public struct PuckSettings: Sendable {
             wake: WakeSettings(&reader), endpoint: EndpointSettings(&reader), opus: hardware.opus,
             earcons: EarconSettings(&reader), lights: hardware.lights, gpio: hardware.gpio,
             network: NetworkSettings(&reader), mixer: hardware.mixer,
-            board: board, logLevel: reader.choice("log", "level", default: LogLevel.info),
+            pairing: PairingSettings(&reader), board: board,
+            logLevel: reader.choice("log", "level", default: LogLevel.info),
             controlSocketPath: reader.path("control", "socket", default: "/run/puckd/control", mayBeEmpty: true),
             warnings: [])
         try reader.finish()
@@ -191,6 +193,16 @@ public struct HubLinkSettings: Sendable {
     }
 
     var isLoopback: Bool { host == "localhost" || host == "::1" || host.utf8.starts(with: "127.".utf8) }
+}
+
+/// `[pairing]`: how a puck is introduced to a hub.
+public struct PairingSettings: Equatable, Sendable {
+    /// Pairing that nobody completes ends after so long, s.
+    public var timeoutSeconds: Int
+
+    init(_ reader: inout SettingsReader) {
+        timeoutSeconds = reader.integer("pairing", "timeout_s", default: 600, range: 30...3600, unit: "s")
+    }
 }
 
 /// `[endpoint]`: when an utterance is over.

@@ -23,6 +23,8 @@ public struct GPIOSettings: Equatable, Sendable {
     public var debounceMilliseconds: Int
     /// A press of so long is a long one, ms.
     public var longPressMilliseconds: Int
+    /// A press of so long begins pairing, ms; more than a long one.
+    public var pairingPressMilliseconds: Int
     /// Switched on at the start in this order, and off at the end in the opposite one.
     public var power: [Int]
     public var powerActive: Line.Active
@@ -39,6 +41,8 @@ public struct GPIOSettings: Equatable, Sendable {
     /// More than any chip has; the chip itself says how many there are.
     private static let lines = 0...1023
     private static let mostPowerLines = 8
+    /// People let go within that after they have seen what the long press did.
+    private static let leastDifferenceMilliseconds = 1000
 
     init(_ reader: inout SettingsReader) {
         chipLabels = reader.list("gpio", "chip", most: 8, of: "labels of 1…\(Self.longestLabelBytes) bytes") {
@@ -48,6 +52,8 @@ public struct GPIOSettings: Equatable, Sendable {
         mute = Line(&reader, "mute")
         debounceMilliseconds = reader.integer("gpio", "debounce_ms", default: 20, range: 5...200, unit: "ms")
         longPressMilliseconds = reader.integer("gpio", "long_press_ms", default: 800, range: 300...5000, unit: "ms")
+        pairingPressMilliseconds = reader.integer(
+            "gpio", "pairing_press_ms", default: 5000, range: 2000...30_000, unit: "ms")
         power = reader.list("gpio", "power", most: Self.mostPowerLines, of: "lines' numbers, 0…1023,") {
             Self.offset($0) != nil
         }.compactMap { Self.offset($0) }
@@ -70,6 +76,12 @@ public struct GPIOSettings: Equatable, Sendable {
 
     /// Every line has one use, and none goes without a chip.
     private func check(_ reader: inout SettingsReader) {
+        if pairingPressMilliseconds < longPressMilliseconds + Self.leastDifferenceMilliseconds {
+            reader.refuse(
+                "gpio", "pairing_press_ms",
+                "found \(pairingPressMilliseconds) ms, with long_press_ms = \(longPressMilliseconds): a press that begins "
+                    + "pairing lasts at least \(Self.leastDifferenceMilliseconds) ms longer than a long one")
+        }
         let uses = uses
         for (i, use) in uses.enumerated() {
             if chipLabels.isEmpty {

@@ -24,7 +24,7 @@ extension PuckSettings {
                 utteranceLimitMilliseconds: endpoint.utteranceLimitMilliseconds),
             volume: playback.volumePercent, earconsEnabled: earcons.isEnabled,
             listeningIsRecorded: earcons.recording(of: .listening) != nil,
-            playoutDelayMilliseconds: playback.playoutDelayMilliseconds)
+            playoutDelayMilliseconds: playback.playoutDelayMilliseconds, pairingSeconds: pairing.timeoutSeconds)
     }
 
     var linkConfiguration: ClientLink.Configuration {
@@ -55,6 +55,8 @@ extension PuckSettings {
         }
         if lights != fresh.lights { sections.append("[lights]") }
         if gpio != fresh.gpio { sections.append("[gpio]") }
+        // Its own section: cards, by which the devices are named.
+        if board != fresh.board { sections.append("[board]") }
         if network != fresh.network { sections.append("[network]") }
         if mixer != fresh.mixer { sections.append("[mixer]") }
         if logLevel != fresh.logLevel { sections.append("[log]") }

@@ -57,6 +57,8 @@ struct ShowLights {
                 "puckd: [lights] output is \(settings.lights.output.rawValue): say what lights there are, or show them "
                     + "here with --lights=terminal", ExitStatus.configuration)
         }
+        let power = BoardOutputs.powered(settings.gpio)
+        defer { power?.powerDown() }
         // Once for the message; a failure later is a line of the log, and tried again.
         do throws(LineError) { _ = try LightOutput.open(wiring) } catch {
             return PuckCommand.fail("puckd: " + error.message, 1)

@@ -151,7 +151,7 @@ public struct Played: Equatable, Sendable {
     }
 }
 
-/// How the puck is: sent after the welcome, on every change of `captureOK` or `muted`, and once a minute.
+/// How the puck is: sent after the welcome, on every change of `captureOK`, `playbackOK` or `muted`, once a minute.
 public struct PuckStatus: Equatable, Sendable {
     public var phase: String
     public var muted: Bool
@@ -160,10 +160,13 @@ public struct PuckStatus: Equatable, Sendable {
     public var xruns: Int
     public var gapMilliseconds: Int
     public var captureOK: Bool
+    /// True from a puck that does not say.
+    public var playbackOK: Bool
     public var uptimeSeconds: Int
 
     public init(
-        phase: String, muted: Bool, volume: Int, xruns: Int, gapMilliseconds: Int, captureOK: Bool, uptimeSeconds: Int
+        phase: String, muted: Bool, volume: Int, xruns: Int, gapMilliseconds: Int, captureOK: Bool,
+        playbackOK: Bool = true, uptimeSeconds: Int
     ) {
         self.phase = phase
         self.muted = muted
@@ -171,6 +174,7 @@ public struct PuckStatus: Equatable, Sendable {
         self.xruns = xruns
         self.gapMilliseconds = gapMilliseconds
         self.captureOK = captureOK
+        self.playbackOK = playbackOK
         self.uptimeSeconds = uptimeSeconds
     }
 }
@@ -357,6 +361,7 @@ extension PuckStatus {
         json.set("xruns", xruns)
         json.set("gap_ms", gapMilliseconds)
         json.set("capture_ok", captureOK)
+        json.set("playback_ok", playbackOK)
         json.set("uptime_s", uptimeSeconds)
     }
 
@@ -367,6 +372,7 @@ extension PuckStatus {
         xruns = try json.integer("xruns", 0...Int(Int32.max))
         gapMilliseconds = try json.integer("gap_ms", 0...Int(Int32.max))
         captureOK = try json.boolean("capture_ok")
+        playbackOK = json.has("playback_ok") ? try json.boolean("playback_ok") : true
         uptimeSeconds = try json.integer("uptime_s", 0...Int(Int32.max))
     }
 }

@@ -249,6 +249,7 @@ final class SimulatedPuck {
         case .playEarcon(let earcon): note(.earcon(index, earcon))
         case .setVolume(let percent): note(.volume(index, percent))
         case .setMuted(let on): note(.muted(index, on))
+        case .beginPairing, .endPairing: break  // nobody presses for so long in these houses
         case .showLights(let lights): note(.lights(index, lights))
         case .log(let record): note(.puckLogged(index, record))
         }

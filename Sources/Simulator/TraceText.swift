@@ -13,7 +13,7 @@ enum TraceText {
         case .played(let m):
             "played seq=\(m.sequence.value) play=\(m.playID) at=\(m.positionMilliseconds) left=\(m.bufferedMilliseconds)"
                 + (m.state == .playing ? "" : " \(m.state)")
-        case .status(let m): "status \(m.phase) muted=\(m.muted) capture=\(m.captureOK)"
+        case .status(let m): "status \(m.phase) muted=\(m.muted) capture=\(m.captureOK) playback=\(m.playbackOK)"
         case .ping: "ping"
         case .pong: "pong"
         case .unknown(let op): "unknown \(op)"

@@ -15,7 +15,7 @@ struct Command {
 
     static let table = OptionTable(
         command: "puckctl", summary: "asks the voice puck's daemon to do something",
-        positional: "wake | stop | mute | unmute | volume N | night on|off|auto | status",
+        positional: "wake | stop | mute | unmute | volume N | night on|off|auto | pairing on|off | status",
         options: [
             .init(
                 "socket", short: "s", value: "PATH",
@@ -26,7 +26,8 @@ struct Command {
             "wake is the button: it starts listening when the puck is idle, and stops it when it is busy. stop ends "
                 + "whatever is going on.",
             "mute closes the microphone: nothing leaves the puck until unmute. volume takes 0 to 100. night dims "
-                + "the lights, or leaves that to the clock. status prints what the daemon is doing, as key=value.",
+                + "the lights, or leaves that to the clock. pairing on is the very long press: the puck waits for a hub that takes it "
+                + "in. status prints what the daemon is doing, as key=value.",
             "Exit status: 0 done; \(refused) the daemon refused; \(ExitStatus.usage) wrong command line; "
                 + "\(unreachable) no daemon answers there; \(notPermitted) this user may not ask it.",
         ])
@@ -45,7 +46,7 @@ struct Command {
 
     /// The line for the daemon. What is wrong is said here, whether or not a daemon runs.
     static func request(_ words: [String]) throws(CommandLineError) -> String {
-        let known = "wake, stop, mute, unmute, volume N, night on|off|auto and status"
+        let known = "wake, stop, mute, unmute, volume N, night on|off|auto, pairing on|off and status"
         guard let name = words.first else { throw misuse("no command; there are \(known)") }
         switch (name, words.count) {
         case ("wake", 1), ("stop", 1), ("mute", 1), ("unmute", 1), ("status", 1): return name
@@ -59,12 +60,19 @@ struct Command {
                 throw misuse("\"\(words[1])\" is no night: it is on, off or auto")
             }
             return "night " + words[1]
+        case ("pairing", 2):
+            guard ["on", "off"].contains(words[1]) else {
+                throw misuse("\"\(words[1])\" is not how pairing can be: it is on or off")
+            }
+            return "pairing " + words[1]
+        case ("pairing", _): throw misuse("pairing takes one word: on or off")
         case ("night", _): throw misuse("night takes one word: on, off or auto")
         case ("volume", _): throw misuse("volume takes one number from 0 to 100")
         case ("wake", _), ("stop", _), ("mute", _), ("unmute", _), ("status", _):
             throw misuse("\(name) takes no more words")
         default:
-            let near = nearest(to: name, in: ["wake", "stop", "mute", "unmute", "volume", "status"])
+            let near = nearest(
+                to: name, in: ["wake", "stop", "mute", "unmute", "volume", "night", "pairing", "status"])
             let hint = near.map { "; did you mean \($0)?" } ?? "; there are \(known)"
             throw misuse("unknown command \"\(name)\"" + hint)
         }

@@ -116,10 +116,13 @@ extension DeviceTests {
 }
 
 /// The error of an open that must fail; nil when it did not.
-func failure(opening device: String, channels: Int = 0, period: Int = 10) -> DeviceError? {
+func failure(
+    opening device: String, channels: Int = 0, period: Int = 10, format: SampleFormat? = nil, rate: Int = 16_000
+) -> DeviceError? {
     do throws(DeviceError) {
         let opened = try CaptureDevice.open(
-            PCMRequest(device: device, channels: channels, periodMilliseconds: period))
+            PCMRequest(
+                device: device, rate: rate, channels: channels, format: format, periodMilliseconds: period))
         _ = opened.format
         return nil
     } catch {

@@ -66,7 +66,13 @@ extension DeviceTests {
             let error = try #require(failure(opening: "float"))
             #expect(error.code == .noUsableFormat)
             #expect(error.context.contains("it offers 1…1 channels, 16000…16000 Hz, FLOAT_LE"))
-            #expect(failure(opening: "mic", channels: 2)?.code == .noUsableFormat)
+            #expect(error.context.contains("asked for 1…8 channels, 16000 Hz or the nearest"))
+            #expect(error.context.contains("any of S16_LE S32_LE S24_LE S24_3LE"))
+            let asked = try #require(failure(opening: "mic", channels: 2, format: .s24, rate: 48_000))
+            #expect(asked.code == .noUsableFormat)
+            #expect(
+                asked.context.contains("asked for 2 channels, 48000 Hz or the nearest within 8000…192000 Hz, S24_LE,"))
+            #expect(asked.advice.contains("channels, format, rate"))
             withExtendedLifetime(bench) {}
         }
 

@@ -52,6 +52,12 @@ import Testing
         #expect(Self.names == expected)
     }
 
+    @Test("zeros are no fault where a board's own mute is nothing that puckd sees, and nowhere else")
+    func zeros() throws {
+        let without = try Self.names.filter { try read($0).hardware.capture.zeroMilliseconds == 0 }
+        #expect(without == ["anker-s330", "jabra-speak-410", "respeaker-lite"])
+    }
+
     @Test("a board's file is right, has a title, and is in the documentation", arguments: names)
     func valid(_ name: String) throws {
         let (board, hardware) = try read(name)

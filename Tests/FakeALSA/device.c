@@ -195,6 +195,9 @@ static int64_t advance(struct device *device)
 
 int64_t device_position(struct device *device)
 {
+    // A loudspeaker at rest can be taken away, too; everything else waits until there is a stream.
+    if (!device->running && !device->stamping && !device->is_capture && script_open_error(device->script) == -ENOENT)
+        set_state(device, SND_PCM_STATE_DISCONNECTED);
     if (!device->running || device->stamping)
         return device->hardware;
     if (!device->stamped)

@@ -228,7 +228,17 @@ struct ClockTests {
         for i in 2..<9 { _ = Self.exchange(&clock, sent: i * 100, back: i * 100 + 50, offset: 500) }
         let later = try #require(clock.best)
         #expect(later.roundTripMilliseconds == 50)
-        #expect(abs(later.offsetMilliseconds - 500) <= later.errorMilliseconds)
+        #expect(abs(later.offsetMilliseconds - 500) <= later.errorMilliseconds(at: later.takenAt))
+    }
+
+    @Test("its error is half the round trip at first, and grows by 0.1 ms a second")
+    func drift() throws {
+        var clock = ClockEstimate()
+        _ = Self.exchange(&clock, sent: 0, back: 2, offset: 500)
+        let best = try #require(clock.best)
+        #expect(best.errorMilliseconds(at: best.takenAt) == 1)
+        #expect(abs(best.errorMilliseconds(at: best.takenAt + .seconds(40)) - 5) < 1e-9)
+        #expect(best.errorMilliseconds(at: .zero) == 1, "no clock is surer before than at the exchange")
     }
 
     @Test("leaves out answers to no ping and impossible timestamps")

@@ -36,6 +36,16 @@ extension HubTests {
         #expect(again.status == 401)
     }
 
+    @Test("a preferred puck that has no token is warned of, until it has one")
+    func strangers() throws {
+        let hub = try HubProcess(pucks: ["kitchen"], ["arbitration.prefer=kitchen, kitchn, hall"])
+        let warning = try #require(hub.waitForLog("config.warning") { $0["text"]?.contains("prefer") == true })
+        #expect(warning["text"]?.contains("the name 'kitchn', 'hall',") == true)
+        #expect(try hub.command(["--check"], ["hub.port=0"]).output.contains("note arbitration   [arbitration] prefer"))
+        try hub.addToken("hall")
+        #expect(hub.waitForLog("config.warning") { $0["text"]?.contains("the name 'kitchn', so") == true } != nil)
+    }
+
     @Test("SIGTERM says goodbye to the pucks and ends with status 0")
     func terminated() throws {
         let hub = try HubProcess()

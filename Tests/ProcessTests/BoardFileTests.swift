@@ -140,17 +140,57 @@ struct BoardFileTests {
             let gpio = try Board(in: house)
             try gpio.chip("pinctrl-rp1")
             _ = try await house.hub()
-            let set = ["gpio.power=5", "gpio.amplifier=16", "lights.output=none"]
+            try gpio.write("", to: "trace")
+            let set = ["gpio.power=5, 6", "gpio.power_settle_ms=20", "gpio.amplifier=16", "lights.output=none"]
             let arguments =
                 try await house.configurePuck(set: set) + ["--board", Self.boards + "/respeaker-2mic-v2.conf"]
             try card(in: house)
             let result = try await house.run("puckd", arguments + ["--check"], devices: true)
             for line in [
-                "ok   power         line 5 of 'pinctrl-rp1': active high", "ok   amplifier     line 16 of",
+                "ok   power         line 5 of 'pinctrl-rp1': active high, on until the end",
+                "ok   power         line 6 of", "ok   amplifier     line 16 of",
                 "note mixer         card 'hw:CARD=seeed2micvoicec' has no control 'HP Playback Volume'",
                 "ok   mixer         hw:CARD=seeed2micvoicec: 8 of 9 controls are there",
             ] { #expect(result.output.contains(line), "\(result.output)") }
             #expect(result.status == 0 && written(house) == [])
+            #expect(gpio.text("trace") == "\n5 0\n5 1\n6 0\n6 1\n16 0\n6 0\n5 0\n", "on for the whole of it")
+        }
+    }
+
+    @Test("--show and --meter switch the board's power on, and off again", arguments: ["--show", "--meter"])
+    func poweredCommand(_ command: String) async throws {
+        try await House.run { house in
+            let gpio = try Board(in: house)
+            try gpio.chip()
+            try gpio.write("", to: "trace")
+            let set = [
+                "gpio.chip=pinctrl-test", "gpio.power=5, 6", "gpio.power_active=low", "lights.output=gpio",
+                "lights.lines=22",
+            ]
+            let arguments = try await house.configurePuck(token: House.anyToken, set: set)
+            let words = command == "--show" ? [command, "listening"] : [command]
+            let running = try house.start("puckd", arguments + words, name: "command", devices: true)
+            let on = "\n5 1\n5 0\n6 1\n6 0\n"
+            try await eventually("power should come first") { gpio.text("trace").hasPrefix(on) }
+            if command == "--show" { try await eventually("then the light") { gpio.text("22") == "1\n" } }
+            if command == "--meter" { try await eventually("no level") { running.tail.contains("SNR") } }
+            #expect(try await running.terminate().0 == 0)
+            #expect(gpio.text("trace").hasSuffix("6 1\n5 1\n"), "\(gpio.text("trace"))")
+        }
+    }
+
+    @Test("--show says which power line cannot be had, and shows what it can")
+    func unpowered() async throws {
+        try await House.run { house in
+            let gpio = try Board(in: house)
+            try gpio.chip()
+            try gpio.write("spi0 CS1", to: "5.holder")
+            let set = ["gpio.chip=pinctrl-test", "gpio.power=5", "lights.output=gpio", "lights.lines=22"]
+            let arguments = try await house.configurePuck(token: House.anyToken, set: set)
+            let show = try house.start("puckd", arguments + ["--show", "listening"], name: "show", devices: true)
+            try await eventually("the light") { gpio.text("22") == "1\n" }
+            #expect(show.tail.contains("in use by 'spi0 CS1'"), "\(show.tail)")
+            _ = try await show.terminate()
         }
     }
 

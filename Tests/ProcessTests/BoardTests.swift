@@ -10,8 +10,9 @@ struct BoardTests {
     /// for.
     private static let press = "0 2 1 3 0 120 1 2 0 4 1 100 1"
     private static let longPress = "0 1000 1 100 1"
+    private static let veryLongPress = "0 5500 1 100 1"
 
-    @Test("A press wakes, the next one stops, and a long one never wakes")
+    @Test("A press wakes, the next one stops")
     func press() async throws {
         try await House.run { house in
             let board = try Board(in: house)
@@ -22,15 +23,61 @@ struct BoardTests {
             try await puck.line("gpio.open", ["line": "button", "place": "line 17 ('GPIO17') of 'pinctrl-test'"])
             #expect(board.text("17.request") == "puckd active-low pull-up\n")
             try await puck.line("link.up")
-            try board.write(Self.longPress, to: "17")
-            try await puck.line("button.pressed", ["press": "long"])
-            #expect(!puck.hasLogged("wake.candidate"))
             try board.write(Self.press, to: "17")
             try await puck.line("button.pressed", ["press": "short"])
             try await puck.line("wake.granted")
             try board.write(Self.press, to: "17")
             try await puck.line("button.pressed", ["press": "short"])
             try await puck.line("uplink.end", ["reason": "cancelled"])
+        }
+    }
+
+    @Test("A long press mutes and the next one unmutes; the mute outlasts a restart")
+    func longPress() async throws {
+        try await House.run { house in
+            let board = try Board(in: house)
+            try board.chip()
+            let arguments = try await house.configurePuck(token: House.anyToken, set: Self.button)
+            let first = try house.start("puckd", arguments, name: "kitchen", devices: true)
+            try await first.line("gpio.open", ["line": "button"])
+            try board.write(Self.longPress, to: "17")
+            try await first.line("lights", ["state": "muted"])
+            try await first.line("button.pressed", ["press": "long_end"])
+            #expect(try await house.control("status").output.contains("muted=yes"))
+            first.signal(SIGTERM)
+            #expect(try await first.exitStatus() == 0)
+            let second = try house.start("puckd", arguments, name: "kitchen", devices: true)
+            try await second.line("lights", ["state": "muted"])
+            #expect(!second.hasLogged("lights", ["state": "volume"]), "nobody has turned the volume")
+            try await second.line("gpio.open", ["line": "button"])
+            try board.write(Self.longPress, to: "17")
+            try await second.line("lights", ["state": "starting"])
+            #expect(try await house.control("status").output.contains("muted=no"))
+        }
+    }
+
+    @Test("A very long press begins pairing, which a short one ends; a command begins and ends it as well")
+    func pairing() async throws {
+        try await House.run { house in
+            let board = try Board(in: house)
+            try board.chip()
+            let puck = try await house.puck(token: House.anyToken, set: Self.button)
+            try await puck.line("gpio.open", ["line": "button"])
+            try board.write(Self.veryLongPress, to: "17")
+            try await puck.line("button.pressed", ["press": "very_long"])
+            try await puck.line("pairing.began", ["ends_in_s": "600"])
+            try await puck.line("lights", ["state": "pairing"])
+            let status = try await house.control("status").output
+            #expect(status.contains("pairing=yes") && status.contains("muted=no"), "\(status)")
+            try board.write(Self.press, to: "17")
+            try await puck.line("pairing.ended", ["reason": "cancelled"])
+            #expect(!puck.hasLogged("wake.candidate") && !puck.hasLogged("wake.ignored"))
+            #expect(try await house.control("pairing", "on").status == 0)
+            try await puck.line("pairing.began")
+            #expect(try await house.control("pairing", "off").status == 0)
+            try await puck.line("pairing.ended", ["reason": "cancelled"])
+            let wrong = try await house.control("pairing", "maybe")
+            #expect(wrong.status == 64 && wrong.output.contains("on or off"), "\(wrong)")
         }
     }
 
@@ -52,6 +99,9 @@ struct BoardTests {
             #expect(refused.status == 1 && refused.output.contains("the mute switch is on"), "\(refused)")
             try board.write(Self.press, to: "17")
             try await puck.line("wake.ignored", ["reason": "muted"])
+            try board.write(Self.longPress, to: "17")
+            try await puck.line("mute.kept")
+            #expect(try await house.control("status").output.contains("muted=yes"))
             // A bounce on the way off, then off.
             try board.write("1 3 0 2 1", to: "22")
             try await puck.line("mute.switched", ["muted": "no"])

@@ -151,6 +151,73 @@ struct CaptureHealthTests {
         }
     }
 
+    @Test(
+        "Whatever takes the loudspeaker away in mid-answer is counted by its kind, and mended in process",
+        arguments: [
+            Loss(fault: "badfd", mended: "", kind: "lost:1"), Loss(fault: "enodev", mended: "return", kind: "lost:1"),
+            Loss(fault: "suspend 2", mended: "", kind: "none"), Loss(fault: "underrun 50", mended: "", kind: "none"),
+        ])
+    func loudspeakerLost(_ loss: Loss) async throws {
+        try await House.run { house in
+            _ = try await house.hub()
+            let puck = try await house.puck()
+            try await puck.line("link.up")
+            try await house.wake(puck)
+            try await puck.line("play.start")
+            try house.fault(loss.fault, on: "kitchen-speaker")
+            if loss.kind == "none" {
+                try await puck.line("playback.underrun")
+                try await puck.line("play.done")
+            } else {
+                try await puck.line("playback.failed")
+                try await puck.line("lights", ["state": "error"])
+                if !loss.mended.isEmpty { try house.fault(loss.mended, on: "kitchen-speaker") }
+                try await puck.line("playback.recovered")
+            }
+            let status = try await house.control("status").output
+            #expect(status.contains("playback=ok playback_faults=\(loss.kind)"), "\(status)")
+            try await house.converse(puck)
+        }
+    }
+
+    @Test("A loudspeaker that goes while nothing plays is missed, the hub is told, and it is found again by its name")
+    func loudspeakerGone() async throws {
+        try await House.run { house in
+            let (listener, port) = loopbackListener(backlog: 8)
+            defer { close(listener) }
+            let arguments = try await house.configurePuck(token: House.anyToken, port: Int(port))
+            let devices = try String(contentsOf: house.file("asound.conf"), encoding: .utf8)
+            let puck = try house.start("puckd", arguments, name: "kitchen", devices: true)
+            let hub = try await RawPeer.hub(greetedAt: listener)
+            hub.send(PuckProtocolTests.welcome)
+            #expect(try await hub.control("status")["playback_ok"] as? Bool == true)
+            try await puck.line("playback.open")
+            try house.fault("enodev", on: "kitchen-speaker")
+            try await puck.line("playback.failed", ["advice": "retried by itself"])
+            try await puck.line("lights", ["state": "error"])
+            #expect(try await hub.control("status")["playback_ok"] as? Bool == false)
+            #expect(try await house.control("status").output.contains("playback=down playback_faults=lost:1"))
+            // The name stays, what is behind it is another device; the old one never comes back.
+            let moved = devices.replacingOccurrences(of: "kitchen-speaker.faults", with: "kitchen-speaker-1.faults")
+            try Data(moved.utf8).write(to: house.file("asound.conf"), options: .atomic)
+            try await puck.line("playback.recovered")
+            #expect(try await hub.control("status")["playback_ok"] as? Bool == true)
+        }
+    }
+
+    @Test("A loudspeaker that somebody else holds is taken when it is free")
+    func loudspeakerBusy() async throws {
+        try await House.run { house in
+            try house.fault("busy", on: "kitchen-speaker")
+            let puck = try await house.puck(token: House.anyToken)
+            try await puck.line("playback.failed", ["advice": "fuser"])
+            try await puck.line("lights", ["state": "error"])
+            #expect(try await house.control("status").output.contains("playback_faults=busy:"))
+            try house.fault("free", on: "kitchen-speaker")
+            try await puck.line("playback.recovered")
+        }
+    }
+
     private static func periods(_ house: House) async throws -> Int {
         let status = try await house.control("status").output
         let word = status.split(separator: " ").first { $0.hasPrefix("periods=") }

@@ -70,16 +70,33 @@ struct ButtonTests {
 
     @Test("a long press is reported while the button is still down, once")
     func long() {
-        #expect(presses(.down(100), .up(5000)) == ["long 900"])
-        #expect(presses(.down(100)) == ["long 900"])
-        #expect(presses(.down(100), .up(900)) == ["long 900"])
+        #expect(presses(.down(100), .up(5000)) == ["long 900", "long_end 5020"])
+        #expect(presses(.down(100), .up(900)) == ["long 900", "long_end 920"])
+        #expect(
+            presses(.down(100), .up(1200), .down(2000), .up(2100)) == ["long 900", "long_end 1220", "short 2120"])
+    }
+
+    @Test("a press of 5 s is a very long one, which is reported while the button is still down and does not end")
+    func veryLong() {
+        #expect(presses(.down(100)) == ["long 900", "very_long 5100"])
+        #expect(
+            presses(.down(100), .up(9000), .down(9500), .up(9600)) == ["long 900", "very_long 5100", "short 9620"])
+        #expect(presses(.down(100), .up(5099)) == ["long 900", "long_end 5119"])
+        #expect(
+            presses(.down(100), .up(5095), .down(5105), .up(9000)) == ["long 900", "very_long 5105"],
+            "the release was a bounce")
+        #expect(
+            presses(.late(isActive: true, at: 100, heard: 9000), .late(isActive: false, at: 6000, heard: 9000))
+                == ["long 9000", "very_long 9000"], "heard of late it is both at once")
     }
 
     @Test("a press of just under 800 ms is short, though its release settles later")
     func boundary() {
         #expect(presses(.down(100), .up(899)) == ["short 919"])
-        #expect(presses(.down(100), .up(890), .down(895), .up(3000)) == ["long 900"])
-        #expect(presses(.down(100), .up(890), .down(905), .up(3000)) == ["long 905"], "the release was a bounce")
+        #expect(presses(.down(100), .up(890), .down(895), .up(3000)) == ["long 900", "long_end 3020"])
+        #expect(
+            presses(.down(100), .up(890), .down(905), .up(3000)) == ["long 905", "long_end 3020"],
+            "the release was a bounce")
     }
 
     @Test("bounces of the contact are one press")
@@ -109,7 +126,7 @@ struct ButtonTests {
                 == ["short 2000"])
         #expect(
             presses(.late(isActive: true, at: 100, heard: 2000), .late(isActive: false, at: 950, heard: 2000))
-                == ["long 2000"])
+                == ["long 2000", "long_end 2000"])
         #expect(presses(.down(100), .reads(false), .late(isActive: false, at: 200, heard: 700)) == ["short 700"])
     }
 
@@ -118,7 +135,7 @@ struct ButtonTests {
         // The second edge of a glitch never came: nothing was pressed.
         #expect(presses(.down(100), .reads(false), .until(500)) == [])
         // A release whose edge was lost is found when the press would become a long one.
-        #expect(presses(.down(100), .until(500), .reads(false)) == ["long 920"])
+        #expect(presses(.down(100), .until(500), .reads(false)) == ["long 920", "long_end 920"])
     }
 
     @Test("a line that goes away takes its press with it")

@@ -82,6 +82,8 @@ struct LightsTests {
         #expect(bench.wait(.milliseconds(1999)).lights.isEmpty)
         #expect(bench.wait(.milliseconds(1)).lights == [.idle])
         _ = bench.wake()
+        let restored = bench.on(.volumeRestored(40))
+        #expect(restored == [.setVolume(40)], "what was set before a restart is no news")
         let louder = bench.on(.volumeRequested(60))
         #expect(louder.lights.isEmpty && !louder.contains(.playEarcon(.volume)))
     }
@@ -91,8 +93,8 @@ struct LightsTests {
         var bench = Bench()
         bench.connect()
         #expect(bench.on(.degradedChanged(true)).lights == [.degraded])
-        #expect(bench.on(.pairingChanged(true)).lights == [.pairing])
+        #expect(bench.on(.pairingRequested).lights == [.pairing])
         #expect(bench.on(.degradedChanged(false)).lights.isEmpty)
-        #expect(bench.on(.pairingChanged(false)).lights == [.idle])
+        #expect(bench.on(.pairingEnded(.joined)).lights == [.idle])
     }
 }

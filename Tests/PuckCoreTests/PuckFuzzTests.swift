@@ -20,6 +20,7 @@ struct PuckFuzzTests {
             for play in [bench.puck.active, bench.puck.paused] {
                 #expect(play.map { $0.queued - $0.heard <= Puck.laneCapacity + 320 } ?? true)
             }
+            if bench.puck.isPairing { #expect(bench.puck.deadlines[.pairing] != nil) }
             if bench.puck.link != .up || bench.puck.phase != .idle {
                 #expect(
                     bench.puck.nextDeadline != nil, "waiting without a deadline: \(bench.puck.link) \(bench.puck.phase)"
@@ -38,7 +39,7 @@ struct PuckFuzzTests {
             uplinkNext: g.next() % 2 == 0 ? SerialNumber(small) : nil, floor: g.next() % 8 == 0 ? "c9" : nil,
             pingMilliseconds: 5000, replayMilliseconds: 30_000)
         let finding = WakeFinding(onset: 0, levelDecibels: -30, noiseDecibels: -60, confidence: 1)
-        switch g.next() % 26 {
+        switch g.next() % 28 {
         case 0, 1: return .socketOpened
         case 2: return .socketClosed(reason: "x")
         case 3, 4: return .controlReceived(.welcome(welcome), sequence: .zero)
@@ -55,14 +56,16 @@ struct PuckFuzzTests {
         case 13: return .wakeHeard(finding, onset: .zero)
         case 14, 15: return .packetEncoded(levelDecibels: small == 0 ? -20 : -70)
         case 16: return g.next() % 8 == 0 ? .stopRequested : .talkRequested(position: 0)
-        case 17: return .muteRequested(small == 0)
+        case 17: return small < 2 ? .muteRequested(small == 0) : .muteSwitched(small == 2)
         case 18: return .playbackAdvanced(samples: Int64(g.next() % 10_000))
         case 19: return .playbackDrained
         case 20: return .playbackStarved
         case 21: return .controlReceived(.downPause(playID: UInt32(small)), sequence: sequence)
         case 22: return .controlReceived(.downResume(playID: UInt32(small)), sequence: sequence)
         case 23: return .networkChanged
-        case 24: return small == 0 ? .captureLost : .captureRestored
+        case 24: return g.next() % 2 == 0 ? .longPressed : .longPressEnded
+        case 25: return [.veryLongPressed, .pairingRequested, .pairingEnded(.joined), .stopRequested][Int(small)]
+        case 26: return small == 0 ? .captureLost : .captureRestored
         default: return .timePassed
         }
     }

@@ -184,6 +184,23 @@ struct TurnTests {
         #expect(!bench.control(.set(volume: nil, muted: false)).contains(.setMuted(false)))
     }
 
+    @Test("each cause of a mute ends by itself: a switch that goes on and off undoes nobody's")
+    func muteCauses() {
+        var bench = Bench()
+        bench.connect()
+        bench.on(.muteRequested(true))
+        #expect(!bench.on(.muteSwitched(true)).contains(.setMuted(true)), "it is muted already")
+        #expect(!bench.on(.muteSwitched(false)).contains(.setMuted(false)) && bench.puck.isMuted)
+        bench.on(.muteSwitched(true))
+        #expect(!bench.on(.muteRequested(false)).contains(.setMuted(false)) && bench.puck.isMuted)
+        #expect(bench.on(.muteSwitched(false)).contains(.setMuted(false)))
+        _ = bench.control(.set(volume: nil, muted: true))
+        bench.on(.muteSwitched(true))
+        #expect(!bench.control(.set(volume: nil, muted: false)).contains(.setMuted(false)), "the switch is on")
+        #expect(bench.on(.muteSwitched(false)).contains(.setMuted(false)))
+        #expect(!bench.puck.isMutedByPerson)
+    }
+
     @Test("the button wakes an idle puck without preroll, and stops a listening one")
     func button() {
         var bench = Bench()
@@ -203,6 +220,19 @@ struct TurnTests {
         #expect(lost.lights == [.error])
         #expect(lost.sent.contains { if case .status(let s) = $0 { !s.captureOK } else { false } })
         #expect(bench.on(.captureRestored).lights == [.idle])
+    }
+
+    @Test("so does a broken loudspeaker, once for each change")
+    func playbackLost() {
+        var bench = Bench()
+        bench.connect()
+        let lost = bench.on(.playbackLost)
+        #expect(lost.lights == [.error])
+        #expect(lost.sent.contains { if case .status(let s) = $0 { !s.playbackOK && s.captureOK } else { false } })
+        #expect(bench.on(.playbackLost).sent.isEmpty)
+        let back = bench.on(.playbackRestored)
+        #expect(back.lights == [.idle])
+        #expect(back.sent.contains { if case .status(let s) = $0 { s.playbackOK } else { false } })
     }
 }
 

@@ -115,7 +115,7 @@ private final class InputBench {
 
 @Suite("The board's inputs")
 struct BoardInputsTests {
-    @Test("a press in the loop becomes a wake at the microphone's position, a long one a stop")
+    @Test("a press in the loop becomes a wake at the microphone's position, a long one mutes and a very long one pairs")
     func presses() throws {
         let bench = try InputBench(mute: false)
         bench.inputs.start()
@@ -125,8 +125,15 @@ struct BoardInputsTests {
         bench.pass(100)
         #expect(bench.events == [.talkRequested(position: bench.ring.producer.position)])
         bench.change(17, to: true)
-        bench.pass(5000)
-        #expect(bench.events.last == .stopRequested && bench.events.count == 2)
+        bench.pass(1000)
+        bench.change(17, to: false)
+        bench.pass(100)
+        #expect(bench.events.suffix(2) == [.longPressed, .longPressEnded])
+        bench.change(17, to: true)
+        bench.pass(6000)
+        bench.change(17, to: false)
+        bench.pass(100)
+        #expect(bench.events.suffix(2) == [.longPressed, .veryLongPressed] && bench.events.count == 5)
         #expect(bench.deadlineMoves > 0)
     }
 
@@ -159,11 +166,11 @@ struct BoardInputsTests {
         let bench = try InputBench()
         bench.outcomes[22] = .success(true)
         bench.inputs.start()
-        #expect(bench.events == [.muteRequested(true)])
+        #expect(bench.events == [.muteSwitched(true)])
         #expect(bench.inputs.unmuteRefusal == "the mute switch is on")
         bench.change(22, to: false)
         bench.pass(100)
-        #expect(bench.events == [.muteRequested(true), .muteRequested(false)])
+        #expect(bench.events == [.muteSwitched(true), .muteSwitched(false)])
         #expect(bench.inputs.unmuteRefusal == nil)
         #expect(bench.inputs.summary == " button=ok mute_switch=off")
     }
@@ -177,7 +184,7 @@ struct BoardInputsTests {
         bench.outcomes = [17: .failure(busy), 22: .failure(busy)]
         for wire in bench.wires.values { wire.hangUp() }
         bench.pass(0)
-        #expect(bench.events == [.muteRequested(true)], "a switch that cannot be read mutes")
+        #expect(bench.events == [.muteSwitched(true)], "a switch that cannot be read mutes")
         #expect(bench.inputs.summary == " button=failed mute_switch=failed")
         // 1, 2, 4, 8 … s, each ±10 %.
         bench.pass(600)
@@ -187,7 +194,7 @@ struct BoardInputsTests {
         bench.outcomes = [17: .success(false), 22: .success(false)]
         bench.pass(18_000)
         #expect(bench.attempts == [17: 6, 22: 6])
-        #expect(bench.events == [.muteRequested(true), .muteRequested(false)])
+        #expect(bench.events == [.muteSwitched(true), .muteSwitched(false)])
         bench.change(17, to: true)
         bench.pass(100)
         bench.change(17, to: false)
@@ -201,7 +208,7 @@ struct BoardInputsTests {
         bench.inputs.start()
         bench.wires[22]?.isActive = true
         bench.pass(5000)
-        #expect(bench.events == [.muteRequested(true)])
+        #expect(bench.events == [.muteSwitched(true)])
         bench.wires[17]?.isGone = true
         bench.pass(5000)
         #expect(bench.inputs.summary == " button=failed mute_switch=on")

@@ -26,6 +26,15 @@ struct LightOutputTests {
                 + [0xFF, 255, 255, 255] + [0xFF, 0, 0, 255] + [0xE0, 0, 0, 0] + [0, 0, 0, 0] + [0])
     }
 
+    @Test("a refusal says what gives the right: group and udev rule, or the unit")
+    func refusals() {
+        let path = "/sys/class/leds/act/brightness"
+        let denied = LineError.light(path, "opening it", EACCES, group: "leds", absent: "")
+        #expect(denied.advice.contains("group 'leds'") && denied.advice.contains("60-puck.rules"))
+        let readOnly = LineError.light(path, "opening it", EROFS, group: "leds", absent: "")
+        #expect(readOnly.context.hasSuffix("Read-only file system") && readOnly.advice.contains("ReadWritePaths"))
+    }
+
     @Test("colours go in the configured order")
     func order() {
         let pixel = Pixel(red: 65_535, green: 32_768, blue: 16_384)

@@ -64,7 +64,7 @@ struct ControlTests {
         .status(
             PuckStatus(
                 phase: "idle", muted: false, volume: 80, xruns: 1, gapMilliseconds: 20, captureOK: true,
-                uptimeSeconds: 5)),
+                playbackOK: false, uptimeSeconds: 5)),
         .ping(Ping(t0: 1.5)), .pong(Pong(t0: 1.5, t1: 2.25, t2: 2.5)),
     ]
 
@@ -135,6 +135,18 @@ struct ControlTests {
         let text = "\"a\\b\"\u{1}\u{1F}\n\t/ äß 語 🎙"
         let control = HubControl.earcon(name: text)
         #expect(try control.payload().withUnsafeBytes { try HubControl.parse($0, type: .streamControl) } == control)
+    }
+
+    @Test("a status that says nothing of the loudspeaker is from a puck that has nothing to complain of")
+    func statusWithoutLoudspeaker() throws {
+        let parsed = try parsePuck(
+            #"{"op":"status","phase":"idle","muted":false,"volume":8,"xruns":0,"gap_ms":0,"capture_ok":true,"uptime_s":6}"#
+        )
+        guard case .status(let status) = parsed else {
+            Issue.record("\(parsed)")
+            return
+        }
+        #expect(status.playbackOK)
     }
 
     @Test("unknown operations and unknown members are ignored, so that versions can grow")
