@@ -84,7 +84,7 @@ let package = Package(
         .executableTarget(name: "pucksim", dependencies: ["Simulator", "PuckBase"], swiftSettings: mutations),
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
-        .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux"]),
+        .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux", "COpenSSL"]),
         .testTarget(
             name: "LinkTransportTests", dependencies: ["LinkTransport", "Credentials", "CWebSockets", "CLinux"]),
         .testTarget(name: "PuckWireTests", dependencies: ["PuckWire"]),
