@@ -52,7 +52,8 @@ public struct PeerCertificate: Equatable, Sendable {
                 else { continue }
                 let length = Int(ASN1_STRING_length(entry.pointee.d.dNSName))
                 let name = String(decoding: UnsafeBufferPointer(start: text, count: length), as: UTF8.self)
-                if !name.utf8.contains(UInt8(ascii: "*")) { return name }
+                // No pattern, and nothing that is more than a name where it is written down.
+                if JoinLine.isHost(name) { return name }
             }
             throw .invalid("the hub's certificate carries neither '\(host)' nor any other plain name")
         }

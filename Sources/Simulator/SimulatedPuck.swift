@@ -249,6 +249,7 @@ final class SimulatedPuck {
         case .playEarcon(let earcon): note(.earcon(index, earcon))
         case .setVolume(let percent): note(.volume(index, percent))
         case .setMuted(let on): note(.muted(index, on))
+        case .keepToken: break  // simulated hubs know their pucks by name
         case .showLights(let lights): note(.lights(index, lights))
         case .log(let record): note(.puckLogged(index, record))
         }
