@@ -91,7 +91,7 @@ public struct JoinCommand {
         var isPaired = false
         var isRunning = false
         do throws(SystemError) {
-            let reply = try ControlClient.ask("pairing", at: socket)
+            let reply = try ControlClient.ask("joining", at: socket)
             if reply.utf8.starts(with: "error: ".utf8) { throw SystemError(String(reply.dropFirst(7)), code: 0) }
             isRunning = true
             isPaired = reply.utf8.starts(with: "paired=yes".utf8)
@@ -153,7 +153,7 @@ public struct JoinCommand {
         let what = "This puck is \(who), paired with \(JoinLine.place(target.host, target.port))."
         guard isRunning else { return what + " puckd does not run, or has another control socket: start it." }
         do throws(SystemError) {
-            _ = try ControlClient.ask("paired", at: socket)
+            _ = try ControlClient.ask("joined", at: socket)
             return what + " puckd goes there now."
         } catch {
             return what + " puckd did not take it over (\(error.description)): restart it."

@@ -173,6 +173,8 @@ public struct Puck: Sendable {
     var playbackOK = true
     public internal(set) var isDegraded = false
     var isPairing = false
+    /// There is no hub to go to.
+    var isUnpaired = false
     /// Until then the loudspeaker plays a sound of its own.
     var earconUntil = Instant.zero
     var xruns = 0
@@ -291,7 +293,7 @@ public struct Puck: Sendable {
         let next = lights(
             for: StatusView(
                 phase: phase, link: linkView, muted: muted, fault: !captureOK || !playbackOK, degraded: isDegraded,
-                volumeChanged: deadlines[.volumeShown] != nil, pairing: isPairing))
+                volumeChanged: deadlines[.volumeShown] != nil, pairing: isPairing || isUnpaired))
         if next != shownLights {
             shownLights = next
             effects.append(.showLights(next))

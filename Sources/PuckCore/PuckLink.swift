@@ -15,12 +15,13 @@ extension Puck {
     /// There is no hub to go to: nothing is tried until `.hubChanged`.
     mutating func startAlone(_ now: Instant, _ effects: inout [PuckEffect]) {
         startedAt = now
-        isPairing = true
+        isUnpaired = true
         effects.append(.setVolume(volume))
     }
 
     /// A puck that was paired begins anew with the hub that it has now.
     mutating func hubChanged(_ now: Instant, _ effects: inout [PuckEffect]) {
+        isUnpaired = false
         isPairing = false
         dropLink("paired", now, &effects)
         backoff.reset()

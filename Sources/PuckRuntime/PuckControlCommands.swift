@@ -31,8 +31,8 @@ extension PuckDaemon {
             lights.setNight(night)
             rearm()
         case "status": return status()
-        case "pairing": return pairingSummary
-        case "paired": rereadConfiguration()
+        case "joining": return pairingSummary
+        case "joined": rereadConfiguration()
         default:
             return "error: unknown command \"\(request)\"; known are wake, stop, mute, unmute, volume N, "
                 + "night on|off|auto, status"

@@ -4,7 +4,7 @@ import Testing
 
 @testable import PuckCore
 
-@Suite struct PairingTests {
+@Suite struct UnpairedTests {
     @Test("a puck without a hub shows that, tries nothing, and goes to its hub when it has one")
     func unpaired() {
         var bench = Bench()
@@ -12,6 +12,8 @@ import Testing
         #expect(effects.opens == 0 && effects.lights == [.pairing])
         #expect(bench.wait(.seconds(120)).opens == 0)
         #expect(bench.on(.networkChanged).opens == 0)
+        bench.on(.pairingChanged(false))
+        #expect(bench.on(.volumeRequested(10)).lights == [], "still nobody's")
         #expect(bench.on(.hubChanged).opens == 1)
         #expect(bench.puck.phase == .idle)
     }
