@@ -47,7 +47,9 @@ test: setup fake-alsa fake-gpio ## run all tests
 # their own speed; the daemons themselves run here in all the other process tests.
 test-asan: setup fake-alsa fake-gpio ## the same with the address and leak sanitizers
 	$(ASAN) swift test --disable-xctest --sanitize=address --scratch-path .build-asan $(SANITIZE) $(SWIFTFLAGS) \
-		--skip 'SimulatorTests' --skip 'ProcessTests.*(UplinkCut|AnswerCut|Network|Offline)Tests'
+		--skip SimulatorTests --skip ProcessTests
+	$(ASAN) swift test --disable-xctest --sanitize=address --scratch-path .build-asan $(SANITIZE) $(SWIFTFLAGS) \
+		--skip-build --filter ProcessTests --skip 'ProcessTests.*(UplinkCut|AnswerCut|Network|Offline|RunnerUp)Tests'
 
 test-tsan: setup fake-alsa fake-gpio ## what real threads share, with the thread sanitizer: the ring, and whole daemons
 	swift test --disable-xctest --sanitize=thread --scratch-path .build-tsan $(SANITIZE) $(SWIFTFLAGS) \

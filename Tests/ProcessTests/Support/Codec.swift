@@ -41,27 +41,33 @@ enum Codec {
 
     /// Looks where in `said` the utterance begins that a puck encoded and a hub decoded into `heard`, and expects it to
     /// go on from there without a sample missing, repeated or changed.
-    /// - Parameter grid: where a period of the microphone begins; the puck encodes from such a place.
+    /// - Parameters:
+    ///   - grid: where a period of the microphone begins; the puck encodes from such a place.
+    ///   - lost: samples that the puck encoded and could not keep before the first that was heard.
     static func expectHeard(
-        _ heard: [Int16], of said: [Int16], grid: Int = 0, sourceLocation: SourceLocation = #_sourceLocation
+        _ heard: [Int16], of said: [Int16], grid: Int = 0, lost: Int = 0,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         guard heard.count >= packetSamples, heard.count % packetSamples == 0 else {
             Issue.record("\(heard.count) samples are no utterance", sourceLocation: sourceLocation)
             return
         }
-        let longest = try await offThePool { try longestPiece(heard, of: said, grid) }
+        let longest = try await offThePool { try longestPiece(heard, of: said, grid, lost) }
         if longest == heard.count { return }
         Issue.record(
             "of \(heard.count) samples that the hub heard, \(longest) are one piece of what was said",
             sourceLocation: sourceLocation)
     }
 
-    private static func longestPiece(_ heard: [Int16], of said: [Int16], _ grid: Int) throws -> Int {
+    private static func longestPiece(_ heard: [Int16], of said: [Int16], _ grid: Int, _ lost: Int) throws -> Int {
         var longest = 0
-        for start in stride(from: grid % packetSamples, through: said.count - packetSamples, by: packetSamples) {
-            let first = try roundTrip(said[start..<start + packetSamples], puck)
-            guard first.elementsEqual(heard[..<packetSamples]) else { continue }
-            let expected = try roundTrip(said[start..<min(said.count, start + heard.count)], puck)
+        func expected(from start: Int, _ count: Int) throws -> [Int16] {
+            let encoded = try packets(said[start..<min(said.count, start + lost + count)], puck)
+            return try decoded(encoded.dropFirst(lost / packetSamples))
+        }
+        for start in stride(from: grid % packetSamples, through: said.count - lost - packetSamples, by: packetSamples) {
+            guard try expected(from: start, packetSamples).elementsEqual(heard[..<packetSamples]) else { continue }
+            let expected = try expected(from: start, heard.count)
             if expected == heard { return heard.count }
             // One that is the beginning of more is not all of it.
             let alike = zip(expected, heard).prefix { $0 == $1 }.count

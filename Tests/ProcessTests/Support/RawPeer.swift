@@ -86,11 +86,11 @@ final class RawPeer {
     /// The next puck that says hello. On a machine that is busy with other tests a puck may give up its first attempts
     /// (5 s each) before this hub gets to answer; it comes again.
     static func hub(greetedAt listener: Int32) async throws -> RawPeer {
-        for _ in 0..<3 {
+        for _ in 0..<6 {
             let peer = try await hub(accepting: listener)
             if (try? await peer.control("hello")) != nil { return peer }
         }
-        throw Disappointment("three connections ended before hello came")
+        throw Disappointment("six connections ended before hello came")
     }
 
     /// RFC 6455, 4.2.2: the key with a fixed GUID, hashed.
