@@ -72,7 +72,11 @@ let package = Package(
             dependencies: ["HubCore", "LinuxIO", "OpusCodec", "LinkTransport", "Credentials", "Settings", "WAVFile"]),
         .executableTarget(name: "puckd", dependencies: ["PuckRuntime", "CLinux"]),
         .executableTarget(name: "puckhub", dependencies: ["HubRuntime"]),
-        .executableTarget(name: "puckctl", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),
+        // What `puckctl join` does; puckd has no part in it.
+        .target(
+            name: "Joining",
+            dependencies: ["PuckBase", "PuckWire", "CLinux", "LinuxIO", "LinkTransport", "Credentials"]),
+        .executableTarget(name: "puckctl", dependencies: ["Joining", "LinuxIO", "PuckBase", "CLinux"]),
 
         // A developer's tools: ordinary Swift, Foundation allowed.
         .executableTarget(name: "puckdemo", dependencies: ["LinuxIO", "PuckBase", "WAVFile"]),
@@ -84,7 +88,7 @@ let package = Package(
         .executableTarget(name: "pucksim", dependencies: ["Simulator", "PuckBase"], swiftSettings: mutations),
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
-        .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux"]),
+        .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux", "COpenSSL"]),
         .testTarget(
             name: "LinkTransportTests", dependencies: ["LinkTransport", "Credentials", "CWebSockets", "CLinux"]),
         .testTarget(name: "PuckWireTests", dependencies: ["PuckWire"]),
@@ -103,6 +107,7 @@ let package = Package(
                 "puckd", "puckhub", "puckctl", "PuckBase", "PuckAudio", "PuckWire", "LinuxIO", "OpusCodec", "WAVFile",
                 "CLinux", "CWebSockets",
             ]),
+        .testTarget(name: "JoiningTests", dependencies: ["Joining", "Credentials"]),
         .testTarget(name: "PuckDemoTests", dependencies: ["puckdemo"]),
         .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "pucksim"]),
         .testTarget(

@@ -171,7 +171,7 @@ extension Certificate {
         return text
     }
 
-    private static func pem(_ write: (OpaquePointer) -> Int32) throws(CredentialError) -> [UInt8] {
+    static func pem(_ write: (OpaquePointer) -> Int32) throws(CredentialError) -> [UInt8] {
         guard let output = BIO_new(BIO_s_mem()) else { throw openSSLError("writing PEM") }
         defer { BIO_free(output) }
         guard write(output) == 1 else { throw openSSLError("writing PEM") }

@@ -1,7 +1,7 @@
 import CLinux
 
-/// The hub's list of pucks: a text file with one line for each, `NAME SHA256HEX CREATED_UNIX`, and comments with #.
-/// Comments and their places survive a rewrite.
+/// The hub's list of pucks: a text file with one line for each, `NAME SHA256HEX CREATED_UNIX [room=ROOM]
+/// [next=SHA256HEX]`, and comments with #. Comments and their places survive a rewrite. No token is ever in it.
 ///
 /// Every rewrite replaces the file atomically with mode 0600, under a lock of its folder, after reading it again, so
 /// two commands at once lose nothing. A missing file is an empty list.
@@ -14,6 +14,16 @@ public final class TokenStore {
         public let hash: String
         /// Seconds of Unix time.
         public let created: Int64
+        /// Where it stands, as it was told when it was paired.
+        public var room: String?
+        /// The hash of a token that was sent to the puck and has not been used yet; both are good until it is.
+        public var nextHash: String?
+
+        /// Whether a session of this device may go on after the list has become one that holds `other`: it is the same
+        /// device, and the token is the same or the one that replaces it.
+        public func becomes(_ other: Device) -> Bool {
+            name == other.name && (hash == other.hash || nextHash == other.hash)
+        }
     }
 
     private enum Line {
@@ -42,11 +52,15 @@ public final class TokenStore {
         lines.compactMap { if case .device(let device) = $0 { device } else { nil } }
     }
 
-    /// Whose token this is. Every hash is compared in full, so the time says nothing about any of them.
-    public func name(ofToken token: String) -> String? {
+    /// Whose token this is, and whether it is the one that waits to replace the other. Every hash is compared in full,
+    /// so the time says nothing about any of them.
+    public func device(ofToken token: String) -> (name: String, isNext: Bool)? {
         let hash = DeviceToken.hash(token)
-        var found: String?
-        for case .device(let device) in lines where DeviceToken.areEqual(device.hash, hash) { found = device.name }
+        var found: (name: String, isNext: Bool)?
+        for case .device(let device) in lines {
+            if DeviceToken.areEqual(device.hash, hash) { found = (device.name, false) }
+            if let next = device.nextHash, DeviceToken.areEqual(next, hash) { found = (device.name, true) }
+        }
         return found
     }
 
@@ -79,6 +93,54 @@ public final class TokenStore {
             try save()
         }
         return token
+    }
+
+    /// As `add`, but takes the place of the token that the device has, if any.
+    public func pair(_ name: String, room: String?, nowUnixSeconds: Int64) throws(CredentialError) -> String {
+        if let problem = Self.problem(withName: name) { throw .invalid(problem) }
+        if let room, let problem = Self.problem(withName: room) { throw .invalid(problem) }
+        let token = try DeviceToken.generate()
+        try withFolderLocked(of: path) { () throws(CredentialError) in
+            try load()
+            lines.removeAll { if case .device(let device) = $0 { device.name == name } else { false } }
+            guard devices.count < Self.maximumDevices else {
+                throw .invalid("\(path) lists \(devices.count) devices, the most there may be: revoke one first")
+            }
+            lines.append(
+                .device(Device(name: name, hash: DeviceToken.hash(token), created: nowUnixSeconds, room: room)))
+            try save()
+        }
+        return token
+    }
+
+    /// Makes the token that is to replace a device's; both are good until `promote`. One that was made before and not
+    /// used is forgotten. Nil when there is no such device.
+    public func makeNext(_ name: String) throws(CredentialError) -> String? {
+        let token = try DeviceToken.generate()
+        return try change(name) { $0.nextHash = DeviceToken.hash(token) } ? token : nil
+    }
+
+    /// The new token has been used: the old one ends.
+    public func promote(_ name: String, nowUnixSeconds: Int64) throws(CredentialError) {
+        _ = try change(name) { device in
+            guard let next = device.nextHash else { return }
+            device = Device(name: device.name, hash: next, created: nowUnixSeconds, room: device.room)
+        }
+    }
+
+    /// - Returns: whether there is such a device.
+    private func change(_ name: String, _ body: (inout Device) -> Void) throws(CredentialError) -> Bool {
+        try withFolderLocked(of: path) { () throws(CredentialError) in
+            try load()
+            for index in lines.indices {
+                guard case .device(var device) = lines[index], device.name == name else { continue }
+                body(&device)
+                lines[index] = .device(device)
+                try save()
+                return true
+            }
+            return false
+        }
     }
 
     /// Takes a device off the list; false when it was not on it.
@@ -132,7 +194,11 @@ public final class TokenStore {
         for line in lines {
             switch line {
             case .comment(let comment): text += comment + "\n"
-            case .device(let device): text += "\(device.name) \(device.hash) \(device.created)\n"
+            case .device(let device):
+                text += "\(device.name) \(device.hash) \(device.created)"
+                if let room = device.room { text += " room=\(room)" }
+                if let next = device.nextHash { text += " next=\(next)" }
+                text += "\n"
             }
         }
         try replaceFile(path, with: Array(text.utf8), mode: 0o600)
@@ -147,13 +213,12 @@ public final class TokenStore {
             return .comment(String(decoding: raw, as: UTF8.self))
         }
         let advice = "write NAME SHA256 CREATED, or let 'puckhub token add NAME' write it"
-        guard fields.count == 3 else {
+        guard fields.count >= 3 else {
             throw .line(path: path, number: number, problem: "\(fields.count) words instead of 3: \(advice)")
         }
         let name = String(decoding: fields[0], as: UTF8.self)
         if let problem = problem(withName: name) { throw .line(path: path, number: number, problem: problem) }
-        let isHash = fields[1].count == 64 && fields[1].allSatisfy { isHexadecimal($0) }
-        guard isHash else {
+        guard isHash(fields[1]) else {
             throw .line(path: path, number: number, problem: "the second word is not 64 hexadecimal digits: \(advice)")
         }
         guard let created = Int64(String(decoding: fields[2], as: UTF8.self)), (0...latestCreated).contains(created)
@@ -163,7 +228,26 @@ public final class TokenStore {
                 problem: "the third word is not a Unix time of 0…\(latestCreated) seconds: \(advice)")
         }
         let hash = String(decoding: fields[1], as: UTF8.self).lowercased()
-        return .device(Device(name: name, hash: hash, created: created))
+        var device = Device(name: name, hash: hash, created: created)
+        for field in fields[3...] {
+            let halves = field.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            let value = halves.count == 2 ? String(decoding: halves[1], as: UTF8.self) : ""
+            switch String(decoding: halves[0], as: UTF8.self) {
+            case "room" where device.room == nil && problem(withName: value) == nil: device.room = value
+            case "next" where device.nextHash == nil && halves.count == 2 && isHash(halves[1]):
+                device.nextHash = value.lowercased()
+            default:
+                throw .line(
+                    path: path, number: number,
+                    problem:
+                        "'\(String(decoding: field, as: UTF8.self))' is neither room=ROOM nor next=SHA256: \(advice)")
+            }
+        }
+        return .device(device)
+    }
+
+    private static func isHash(_ field: ArraySlice<UInt8>) -> Bool {
+        field.count == 64 && field.allSatisfy { isHexadecimal($0) }
     }
 
     private static func problem(withName name: String) -> String? {

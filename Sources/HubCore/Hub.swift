@@ -83,6 +83,17 @@ public struct Hub: Sendable {
         conversations.first { $0.id == conversationID }.flatMap { pucks[$0.puckID]?.connection }
     }
 
+    /// The puck whose session a connection is; nil before its hello.
+    public func puck(of connection: ConnectionID) -> String? { sessions[connection]?.live?.puckID }
+
+    /// Where a puck that can store a new token is to be sent one; nil while it is away, or if it cannot.
+    public func connectionForToken(of puckID: String) -> ConnectionID? {
+        guard let connection = pucks[puckID]?.connection, sessions[connection]?.live?.hello.keepsToken == true else {
+            return nil
+        }
+        return connection
+    }
+
     /// The best clock sample of a connected puck, nil before the first exchange.
     public func clock(of connection: ConnectionID) -> ClockEstimate.Sample? {
         sessions[connection]?.live?.clock.best
@@ -129,6 +140,8 @@ public struct Hub: Sendable {
             playRequested(request, puckID, category, now: now, into: &effects)
         case .playCancelled(let playID):
             playCancelled(playID, now: now, into: &effects)
+        case .tokenMade(let id, let token):
+            if sessions[id]?.live != nil { effects.append(.send(id, .token(token), .zero)) }
         case .tokensRevoked(let names):
             for id in sessions.keys.sorted() where names.contains(sessions[id]?.tokenName ?? "") {
                 fail(id, WireError(.auth, "this puck's token was revoked on the hub"), now: now, into: &effects)

@@ -29,6 +29,8 @@ public enum HubEvent: Equatable, Sendable {
     case playRequested(request: UInt32, puckID: String, category: DownStart.Category)
     /// Ends a play, or an answer.
     case playCancelled(playID: UInt32)
+    /// A token that is to replace the one of this puck, for which `connectionForToken` named the connection.
+    case tokenMade(ConnectionID, token: String)
     /// Tokens that are no longer stored, or not as they were.
     case tokensRevoked([String])
     /// The daemon ends.
@@ -42,7 +44,8 @@ extension HubEvent {
     var connection: ConnectionID? {
         switch self {
         case .connectionOpened(let id, _), .connectionClosed(let id, _), .received(let id, _),
-            .receivedAudio(let id, _, _, _), .receivedMalformed(let id, _), .receivedError(let id, _):
+            .receivedAudio(let id, _, _, _), .receivedMalformed(let id, _), .receivedError(let id, _),
+            .tokenMade(let id, _):
             id
         case .answerReady, .answerFailed, .playRequested, .playCancelled, .tokensRevoked, .stopping, .timePassed: nil
         }
@@ -53,7 +56,7 @@ extension HubEvent {
     var touchesAnyWindow: Bool {
         switch self {
         case .connectionOpened, .connectionClosed, .received, .receivedAudio, .receivedMalformed, .receivedError,
-            .timePassed:
+            .timePassed, .tokenMade:
             false
         case .answerReady, .answerFailed, .playRequested, .playCancelled, .tokensRevoked, .stopping: true
         }

@@ -82,7 +82,7 @@ struct HubCheck {
         do throws(CredentialError) {
             let devices = try TokenStore(path: settings.tokenFile).devices
             if devices.isEmpty {
-                report("tokens", .doubtful, "no puck can connect yet: make a token with 'puckhub token add NAME'")
+                report("tokens", .doubtful, "no puck can connect yet: pair one with 'puckhub pair NAME'")
             } else {
                 report("tokens", .good, "\(devices.count) in \(settings.tokenFile)")
             }

@@ -10,7 +10,9 @@ public enum HubCommand {
 
     static let table = OptionTable(
         command: "puckhub", summary: "the pucks' hub: decides which puck answers, and answers",
-        positional: "[token add NAME | token list | token revoke NAME | play PUCK FILE [CATEGORY] | status | "
+        positional:
+            "[pair NAME [--room ROOM] | revoke NAME | token add NAME | token list | token rotate NAME | "
+            + "play PUCK FILE [CATEGORY] | status | "
             + "explain [CONVERSATION] | correct CONVERSATION PUCK]",
         options: [
             .init(
@@ -25,14 +27,17 @@ public enum HubCommand {
                 help: "Validate the configuration, the certificate, the token file and the responder, and see that the "
                     + "port is free; say what is wrong and how to mend it. Changes nothing. Exits with 0 when the hub "
                     + "can start, 1 when it cannot."),
+            .init("room", value: "ROOM", help: "With pair: the room that the puck stands in."),
             .init("json", help: "With explain: one JSON object instead of text."),
         ],
         notes: [
             "Without a command puckhub serves until it is told to stop. The first start makes a certificate and says "
                 + "in the log where it lies and its fingerprint: copy it to every puck.",
+            "pair NAME prints a short code and a join line for the puck that is to have that id; 'puckctl join' on the puck "
+                + "takes either, once, for ten minutes. revoke NAME (or token revoke NAME) takes its token away, and a hub "
+                + "that is running ends its session at once. token rotate NAME replaces its token without a new pairing.",
             "token add NAME makes a token for the puck with that id and prints it, once, with what belongs into that "
-                + "puck's configuration. token list shows who has one. token revoke NAME takes it away, and a hub that "
-                + "is running ends that puck's session at once.",
+                + "puck's configuration. token list shows who has one.",
             "play PUCK FILE plays a WAV file (mono, 16 kHz, at most two minutes) on a puck of the running hub. CATEGORY "
                 + "says who gives way to whom: assistant_response, timer, reminder, announcement (the default), "
                 + "notification, filler, music; what is pre-empted goes on afterwards. status prints what the running "
@@ -58,11 +63,13 @@ public enum HubCommand {
         if arguments.isSet("help") { return say(table.help) }
         if arguments.isSet("version") { return say("puckhub \(PuckVersion.text)") }
         let command = TokenCommand(arguments.positional)
+        let pair = PairCommand(arguments.positional, room: arguments.value("room"))
         let question = RunningHubCommand(
             arguments.positional, folder: currentFolder(), isJSON: arguments.isSet("json"))
-        if !arguments.positional.isEmpty, command == nil, question == nil {
+        if !arguments.positional.isEmpty, command == nil, question == nil, pair == nil {
             return fail(
-                "puckhub: the commands are 'token add NAME', 'token list', 'token revoke NAME', 'status', "
+                "puckhub: the commands are 'pair NAME', 'revoke NAME', 'token add NAME', 'token list', "
+                    + "'token rotate NAME', 'status', "
                     + "'play PUCK FILE [CATEGORY]', 'explain [CONVERSATION]' and 'correct CONVERSATION PUCK'\nTry 'puckhub --help'.",
                 ExitStatus.usage)
         }
@@ -70,6 +77,7 @@ public enum HubCommand {
         do throws(SettingsErrors) {
             let settings = try source.load()
             if let command { return command.run(settings) }
+            if let pair { return pair.run(settings) }
             if let question { return question.run(settings) }
             return arguments.isSet("check") ? HubCheck(settings).run() : serve(settings, source)
         } catch {

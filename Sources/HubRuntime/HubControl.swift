@@ -18,10 +18,15 @@ extension HubDaemon {
             return play(String(words[3]), on: String(words[1]), category)
         case ("explain", 2...3):
             return explain(words.count == 3 ? String(words[2]) : nil, isJSON: words[1] == "json")
+        case ("pair", 2...3): return offerPairing(String(words[1]), room: words.count == 3 ? String(words[2]) : nil)
+        case ("rotate", 2):
+            if let problem = issueToken(to: String(words[1])) { return "error: " + problem }
+            return
+                "\(words[1]) has been sent a new token; the old one ends when the new one is used, at its next connection"
         case ("correct", 3): return correct(String(words[1]), to: String(words[2]))
         default:
             return "error: unknown command \"\(request)\"; known are status, play PUCK CATEGORY FILE, "
-                + "explain text|json [CONVERSATION], correct CONVERSATION PUCK"
+                + "explain text|json [CONVERSATION], correct CONVERSATION PUCK, pair PUCK [ROOM], rotate PUCK"
         }
     }
 
@@ -76,7 +81,7 @@ extension HubDaemon {
     }
 }
 
-/// The commands that ask the running hub: `play`, `status`, `explain` and `correct`.
+/// The commands that ask the running hub: `play`, `status`, `explain`, `correct` and `token rotate`.
 struct RunningHubCommand {
     static let categories = "assistant_response, filler, timer, reminder, notification, announcement, music"
 
@@ -95,6 +100,7 @@ struct RunningHubCommand {
             request = "play \(words[1]) \(words.count == 4 ? words[3] : "announcement") \(file)"
         case ("explain", 1): request = "explain \(isJSON ? "json" : "text")"
         case ("explain", 2): request = "explain \(isJSON ? "json" : "text") \(words[1])"
+        case ("token", 3) where words[1] == "rotate": request = "rotate \(words[2])"
         case ("correct", 3): request = "correct \(words[1]) \(words[2])"
         default: return nil
         }

@@ -26,7 +26,12 @@ public final class HubDaemon {
     /// Nil where the system does not let it be watched.
     private let tokenWatch: FileWatch?
     /// The tokens as they were at the last look, to find those that went.
-    private var knownDevices: [TokenStore.Device]
+    var knownDevices: [TokenStore.Device]
+    /// Connections on which a new token was sent: one each, see HubTokens.swift.
+    var issued: Set<UInt32> = []
+    var pairing = HubPairing()
+    /// Nil where nothing is announced.
+    var announcement: Announcement?
     var turns: [String: Turn] = [:]
     /// What is played, or may have to be played again, by its number.
     var answers: [UInt32: Answer] = [:]
@@ -130,6 +135,9 @@ public final class HubDaemon {
         for handle in adopted { handle.remove() }
         loop.onDeadline = {}
         link.authorize = { _ in nil }
+        link.admitStranger = { _ in "This hub has ended." }
+        link.onStrangerMessage = { _, _, _ in }
+        link.onStrangerClosed = { _ in }
         link.onOpen = { _, _, _ in }
         link.onMessage = { _, _ in }
         link.onClosed = { _, _ in }
@@ -150,6 +158,7 @@ public final class HubDaemon {
         log.notice("hub.stop", [Field("sessions", hub.sessionCount)])
         process(.stopping)
         stopDeadline = MonotonicClock.now() + Self.stopWithin
+        announcement?.stop()
         loop.setDeadline(stopDeadline!.nanoseconds)
         endWhenEmpty()
     }
@@ -158,23 +167,24 @@ public final class HubDaemon {
 
     /// unowned(unsafe) is sound: `deinit` takes the callbacks back. (Embedded Swift has no checked unowned.)
     private func connectEvents(_ signals: SignalDescriptor?) throws(HubStartError) {
-        link.authorize = { [unowned(unsafe) self] token in
-            // A token that was added a moment ago works without a signal; one that was revoked no longer does.
-            reloadTokens()
-            return tokens.name(ofToken: token)
-        }
+        link.authorize = { [unowned(unsafe) self] token in authorize(token) }
+        link.admitStranger = { [unowned(unsafe) self] peer in admitStranger(peer) }
+        link.onStrangerMessage = { [unowned(unsafe) self] id, peer, bytes in receivedStranger(id, peer, bytes) }
+        link.onStrangerClosed = { [unowned(unsafe) self] id in strangerLeft(id) }
         link.onOpen = { [unowned(unsafe) self] id, name, peer in
             log.debug("connection.open", [Field("connection", id.value), Field("puck", name), Field("peer", peer)])
             process(.connectionOpened(HubCore.ConnectionID(id.value), tokenName: name))
         }
         link.onMessage = { [unowned(unsafe) self] id, bytes in received(HubCore.ConnectionID(id.value), bytes) }
         link.onClosed = { [unowned(unsafe) self] id, reason in
+            issued.remove(id.value)
             process(.connectionClosed(HubCore.ConnectionID(id.value), reason: reason))
             endWhenEmpty()
         }
         loop.onDeadline = { [unowned(unsafe) self] in
             armed = nil
             if stopDeadline != nil { return loop.stop() }
+            announcement?.timePassed()
             process(.timePassed)
         }
         do throws(TransportError) {
@@ -232,9 +242,9 @@ public final class HubDaemon {
         arm()
     }
 
-    private func arm() {
+    func arm() {
         guard stopDeadline == nil else { return }
-        let due = hub.nextDeadline
+        let due = earliest(hub.nextDeadline, announcement?.nextDeadline)
         guard due != armed else { return }
         armed = due
         loop.setDeadline(due?.nanoseconds)
@@ -272,22 +282,6 @@ public final class HubDaemon {
         log = makeLog(fresh.logLevel)
         log.notice("config.reloaded", [Field("restart_needed", needsRestart)])
         warnOfStrangers()
-    }
-
-    /// Looks whether the token file changed, and ends the sessions of tokens that are gone or new under an old name.
-    func reloadTokens() {
-        do throws(CredentialError) {
-            guard try tokens.reloadIfChanged() else { return }
-        } catch {
-            log.error("tokens.refused", [Field("problem", error.message)])
-            return
-        }
-        let devices = tokens.devices
-        let revoked = knownDevices.filter { !devices.contains($0) }.map { $0.name }
-        knownDevices = devices
-        log.notice("tokens.reloaded", [Field("devices", devices.count), Field("revoked", revoked.count)])
-        warnOfStrangers()
-        if !revoked.isEmpty { process(.tokensRevoked(revoked)) }
     }
 }
 
@@ -371,7 +365,7 @@ extension HubDaemon {
         warnOfStrangers()
         if tokens.devices.isEmpty {
             log.warning(
-                "tokens.empty", [Field("advice", "no puck can connect: make a token with 'puckhub token add NAME'")])
+                "tokens.empty", [Field("advice", "no puck can connect: pair one with 'puckhub pair NAME'")])
         }
         log.notice(
             "hub.listening",
@@ -380,5 +374,6 @@ extension HubDaemon {
                 Field("tls", !settings.certificate.isInsecure), Field("devices", tokens.devices.count),
                 Field("responder", settings.responder.kind.rawValue),
             ])
+        beginAnnouncement()
     }
 }

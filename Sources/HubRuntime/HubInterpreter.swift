@@ -14,7 +14,9 @@ extension HubDaemon {
             let payload = UnsafeRawBufferPointer(rebasing: message[WireLimits.headerBytes...])
             switch header.type {
             case .control:
-                process(.received(id, try PuckControl.parse(payload)))
+                let control = try PuckControl.parse(payload)
+                process(.received(id, control))
+                if case .hello(let hello) = control { greeted(id, hello) }
             case .uplinkOpus, .uplinkPCM, .downlinkOpus, .downlinkPCM:
                 currentAudio = (header.type, payload)
                 process(.receivedAudio(id, header.type, header.sequence, byteCount: payload.count))

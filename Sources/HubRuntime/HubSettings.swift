@@ -9,6 +9,8 @@ public struct HubSettings: Sendable {
     public var certificate: CertificateSettings
     /// The file with the pucks' tokens.
     public var tokenFile: String
+    /// A paired puck's token is replaced when it is so old; 0 for never.
+    public var rotateDays: Int
     /// Where `puckhub play` and `puckhub status` reach the running hub; empty for nowhere.
     public var controlSocket: String
     public var arbitration: ArbitrationSettings
@@ -46,6 +48,7 @@ public struct HubSettings: Sendable {
         var settings = HubSettings(
             service: service, certificate: CertificateSettings(&reader, stateFolder: folder),
             tokenFile: reader.path("tokens", "file", default: folder + "/tokens"),
+            rotateDays: reader.integer("tokens", "rotate_days", default: 90, range: 0...3650, unit: "days"),
             controlSocket: reader.path("control", "socket", default: folder + "/control", mayBeEmpty: true),
             arbitration: ArbitrationSettings(&reader),
             conversation: ConversationSettings(&reader), responder: ResponderSettings(&reader),
@@ -73,6 +76,8 @@ public struct ServiceSettings: Equatable, Sendable {
     /// More are refused.
     public var mostConnections: Int
     public var stateFolder: String
+    /// Whether pucks may find this hub by mDNS.
+    public var isAnnounced: Bool
 
     init(_ reader: inout SettingsReader, hostName: String) {
         name = reader.host("hub", "name", default: hostName)
@@ -80,6 +85,7 @@ public struct ServiceSettings: Equatable, Sendable {
         port = reader.integer("hub", "port", default: 7443, range: 0...65535)
         mostConnections = reader.integer("hub", "connections", default: 64, range: 1...1024)
         stateFolder = reader.path("hub", "state_dir", default: "/var/lib/puckhub")
+        isAnnounced = reader.boolean("hub", "announce", default: true)
     }
 }
 

@@ -2,7 +2,7 @@ import Credentials
 import LinuxIO
 import PuckBase
 
-/// `puckhub token add NAME | list | revoke NAME`.
+/// `puckhub token add NAME | list | revoke NAME`, and `puckhub revoke NAME`, which is the same as the last.
 struct TokenCommand {
     private enum Request {
         case add(String)
@@ -15,6 +15,10 @@ struct TokenCommand {
     /// - Parameter words: the positional words of the command line, "token" included. Nil when they are not one of the
     ///   three commands.
     init?(_ words: [String]) {
+        if words.count == 2, words[0] == "revoke" {
+            request = .revoke(words[1])
+            return
+        }
         guard words.first == "token" else { return nil }
         switch (words.count, words.count > 1 ? words[1] : "") {
         case (3, "add"): request = .add(words[2])
@@ -74,9 +78,11 @@ struct TokenCommand {
     }
 
     private func list(_ store: TokenStore) -> Int32 {
-        if store.devices.isEmpty { say("No tokens. Make one with 'puckhub token add NAME'.") }
+        if store.devices.isEmpty { say("No tokens. Make one with 'puckhub pair NAME'.") }
         for device in store.devices {
-            say(leftAligned(device.name, 33) + "since " + Self.date(device.created))
+            let room = leftAligned(device.room.map { "in \($0)" } ?? "", 20)
+            let next = device.nextHash == nil ? "" : ", a new token waits to be used"
+            say(leftAligned(device.name, 20) + room + "since " + Self.date(device.created) + next)
         }
         return 0
     }

@@ -51,7 +51,7 @@ public final class ClientLink {
     public var onDrained: () -> Void = {}
 
     let loop: EventLoop
-    let configuration: Configuration
+    var configuration: Configuration
     let trust: ServerTrust?
     var state = State.idle
     /// The number of the socket that counts; a callback that carries another comes from one that was given up.
@@ -266,6 +266,8 @@ public final class ClientLink {
 
     private func appendAuthorization(_ cursor: UnsafeMutableRawPointer?, _ room: Int) -> Int32 {
         sentRequest = true
+        // Who is to be paired has none.
+        if configuration.token.isEmpty { return 0 }
         let line = "Authorization: Bearer \(configuration.token)\r\n"
         guard let cursor, line.utf8.count < room else { return -1 }
         let place = cursor.assumingMemoryBound(to: UnsafeMutablePointer<UInt8>.self)

@@ -9,10 +9,10 @@ extension ServerLink {
     /// router still get in after a restart of the hub.
     static let handshakesOfOneAddress = 16
 
-    /// Connections that an event loop needs room for, to serve so many: the handshakes, and those that gave way to a
-    /// newcomer and go in the loop's next round.
+    /// Connections that an event loop needs room for, to serve so many: those who are being paired, the handshakes, and
+    /// those that gave way to a newcomer and go in the loop's next round.
     public static func capacity(for maximumConnections: Int) -> Int {
-        maximumConnections + handshakesAtOnce + acceptsPerRound
+        maximumConnections + strangersAtOnce + handshakesAtOnce + acceptsPerRound
     }
 
     /// Sees to it that a newcomer from `peer` has a place. Past its share, an address gives its own oldest handshake for

@@ -4,6 +4,8 @@ public enum LinkProtocol {
     public static let subprotocol = "puck.v1"
     /// The path of the upgrade request.
     public static let path = "/puck"
+    /// The path for a puck that is to get its token.
+    public static let pairingPath = "/pair"
     /// The largest message that is received, in bytes: a header of 9 and a payload of at most 2048, with room to grow.
     /// A larger one closes the link.
     public static let maximumMessageBytes = 4096

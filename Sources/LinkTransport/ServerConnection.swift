@@ -16,6 +16,8 @@ final class ServerConnection {
     let id: ConnectionID
     let peer: String
     var identity = ""
+    /// Has no token: is here to be paired.
+    var isStranger = false
     var wsi: OpaquePointer?
     var state = State.handshaking
     private(set) var wasOpen = false
@@ -36,10 +38,11 @@ final class ServerConnection {
     var isOpenOrClosing: Bool { state == .open || state == .closing }
     var queuedBytes: Int { ring?.queuedBytes ?? 0 }
 
-    func open() {
+    /// - Parameter deadline: when it has to be over; nil for a puck, which stays.
+    func open(until deadline: Int64? = nil) {
         state = .open
         wasOpen = true
-        deadline = nil
+        self.deadline = deadline
         ring = SendRing()
     }
 

@@ -55,6 +55,12 @@ public final class ServerLink {
     public var onOpen: (ConnectionID, _ identity: String, _ peerAddress: String) -> Void = { _, _, _ in }
     /// One whole binary message, at most 4096 bytes, valid during the call.
     public var onMessage: (ConnectionID, UnsafeRawBufferPointer) -> Void = { _, _ in }
+    /// Is asked when somebody without a token wants to be paired: nil for yes, else why not.
+    public var admitStranger: (_ peerAddress: String) -> String? = { _ in "No pairing is under way." }
+    /// One whole message of somebody who is being paired; answer with `send`.
+    public var onStrangerMessage: (ConnectionID, _ peerAddress: String, UnsafeRawBufferPointer) -> Void = { _, _, _ in }
+    /// Once for each stranger that was let in.
+    public var onStrangerClosed: (ConnectionID) -> Void = { _ in }
     /// Exactly once for each `onOpen`.
     public var onClosed: (ConnectionID, _ reason: String) -> Void = { _, _ in }
 
@@ -266,6 +272,11 @@ public final class ServerLink {
         case LWS_CALLBACK_HTTP:
             return refusePlainRequest(connection)
         case LWS_CALLBACK_ESTABLISHED:
+            if connection.isStranger {
+                connection.open(until: monotonicNanoseconds() + Self.strangerTimeoutNanoseconds)
+                setTimer()
+                return 0
+            }
             if connection.identity.isEmpty { return -1 }
             connection.open()
             openCount += 1
@@ -302,7 +313,11 @@ public final class ServerLink {
         case .incomplete:
             return 0
         case .message(let message):
-            onMessage(connection.id, message)
+            if connection.isStranger {
+                onStrangerMessage(connection.id, connection.peer, message)
+            } else {
+                onMessage(connection.id, message)
+            }
             return connection.state == .dead ? -1 : 0
         case .tooLarge:
             connection.closeReason = "a message of more than \(LinkProtocol.maximumMessageBytes) bytes"
@@ -322,8 +337,9 @@ public final class ServerLink {
         loop.retire(connection.id.value)
         connection.wsi = nil
         guard connection.wasOpen else { return setTimer() }
-        openCount -= 1
         setTimer()
+        if connection.isStranger { return onStrangerClosed(connection.id) }
+        openCount -= 1
         onClosed(connection.id, connection.closeReason ?? "the connection broke")
     }
 }

@@ -8,6 +8,9 @@ public enum Trust: Equatable, Sendable {
     /// Only certificates in this PEM file, or issued by one of them: the way to pin a hub's self-signed certificate.
     /// The system's authorities are then not loaded at all.
     case certificateFile(String)
+    /// Nobody yet: for pairing only, where whoever answers has to prove himself inside the session (`SecureChannel`)
+    /// before anything of what he says is believed.
+    case unproven
 }
 
 /// The client's TLS settings, and what OpenSSL said about the last handshake. The context is made here and not by
@@ -42,7 +45,15 @@ final class ServerTrust {
                 throw .configuration(
                     "'\(path)' holds no readable certificate (PEM): copy the hub's certificate there")
             }
+        case .unproven:
+            SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_3_VERSION), nil)
+            SSL_CTX_set_cert_verify_callback(context, { _, _ in 1 }, nil)
         }
+        if trust != .unproven { try expectName() }
+        observeHandshakes()
+    }
+
+    private func expectName() throws(TransportError) {
         guard let parameters = SSL_CTX_get0_param(context) else {
             preconditionFailure("a TLS context has verification parameters")
         }
@@ -56,6 +67,9 @@ final class ServerTrust {
                 "'\(expectedName)' cannot be a certificate's host name: correct [hub] certificate_name")
         }
         ERR_clear_error()
+    }
+
+    private func observeHandshakes() {
         SSL_CTX_set_ex_data(context, Self.ownerIndex, Unmanaged.passUnretained(self).toOpaque())
         SSL_CTX_set_info_callback(context) { session, place, result in
             guard place & SSL_CB_EXIT != 0, result <= 0, let session else { return }

@@ -17,7 +17,9 @@ extension ServerLink {
         guard let wsi = connection.wsi else { return -1 }
         let wanted = input.map { String(cString: $0.assumingMemoryBound(to: CChar.self)) } ?? ""
         if let refusal = refusePlaintext(wsi) { return answer(connection, refusal) }
-        guard wanted.lowercased() == "websocket", path(of: wsi) == LinkProtocol.path else {
+        let path = path(of: wsi)
+        let isPairing = path == LinkProtocol.pairingPath
+        guard wanted.lowercased() == "websocket", isPairing || path == LinkProtocol.path else {
             return refusePlainRequest(connection)
         }
         let offered = header(wsi, WSI_TOKEN_PROTOCOL)
@@ -27,6 +29,13 @@ extension ServerLink {
                 Refusal(
                     status: 426, name: "Upgrade Required", headers: Self.upgradeHeaders,
                     body: "This hub speaks the WebSocket subprotocol \(LinkProtocol.subprotocol) only."))
+        }
+        if isPairing {
+            if let refusal = refuseStranger(connection) {
+                return answer(connection, Refusal(status: refusal.status, name: refusal.name, body: refusal.body))
+            }
+            connection.isStranger = true
+            return 0
         }
         guard let token = bearerToken(header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION)), let identity = authorize(token)
         else {

@@ -9,15 +9,22 @@ public struct ChildCommand {
     private var process: pid_t?
     private let name: String
 
-    /// - Parameter words: the program (looked for in PATH when it has no slash) and its arguments; at least one.
-    public init(_ words: [String]) throws(SystemError) {
+    /// - Parameters:
+    ///   - words: the program (looked for in PATH when it has no slash) and its arguments; at least one.
+    ///   - output: where its standard output goes; this process's standard error by default.
+    ///   - isQuiet: what it says goes nowhere.
+    public init(_ words: [String], output: Int32 = 2, isQuiet: Bool = false) throws(SystemError) {
         precondition(!words.isEmpty, "a command has at least a name")
         name = words[0]
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, 2, 1)
+        posix_spawn_file_actions_adddup2(&actions, output, 1)
+        if isQuiet {
+            if output == 2 { posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0) }
+            posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

@@ -34,13 +34,24 @@ public func readSmallFile(_ path: String, limit: Int = 64 * 1024) throws(SystemE
 
 /// Replaces a file so that a reader, or a power cut, sees either the old content or the new: a new file beside it is
 /// written, flushed to disk and renamed over it, and the rename is flushed too.
-/// - Parameter mode: permission bits of the new file, whatever the umask.
-public func writeFileAtomically(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644) throws(SystemError) {
+/// - Parameters:
+///   - mode: permission bits of the new file, whatever the umask.
+///   - likeFolder: root gives the new file to the owner of its folder; for anybody else it is his own.
+public func writeFileAtomically(
+    _ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644, likeFolder: Bool = false
+) throws(SystemError) {
     // The process id keeps two processes from writing into one temporary file.
     let temporary = path + ".new-\(getpid())"
     let descriptor = puck_open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
     if descriptor < 0 { throw SystemError("cannot create \(temporary)", code: puck_errno()) }
-    let failure = fill(descriptor, bytes, mode)
+    var failure: Int32 = 0
+    if likeFolder, geteuid() == 0 {
+        var status = stat()
+        let isOwned =
+            stat(splitPath(path).folder, &status) == 0 && fchown(descriptor, status.st_uid, status.st_gid) == 0
+        failure = isOwned ? 0 : puck_errno()
+    }
+    if failure == 0 { failure = fill(descriptor, bytes, mode) }
     close(descriptor)
     if failure != 0 || rename(temporary, path) != 0 {
         let code = failure != 0 ? failure : puck_errno()

@@ -15,13 +15,18 @@ public struct Puck: Sendable {
         public var group: String
         public var phrase: String
         public var software: String
+        /// A new token can be stored, see `PuckEffect.keepToken`.
+        public var keepsToken: Bool
 
-        public init(puckID: String, room: String, group: String, phrase: String, software: String) {
+        public init(
+            puckID: String, room: String, group: String, phrase: String, software: String, keepsToken: Bool = false
+        ) {
             self.puckID = puckID
             self.room = room
             self.group = group
             self.phrase = phrase
             self.software = software
+            self.keepsToken = keepsToken
         }
     }
 
@@ -122,7 +127,7 @@ public struct Puck: Sendable {
     /// The lights show a new volume for so long: long enough to turn it on, short enough not to hide much.
     static let volumeShownFor = Interval.seconds(2)
 
-    let identity: Identity
+    public var identity: Identity
     var parameters: Parameters
     var random: SeededGenerator
     var deadlines = Deadlines<Deadline>()
@@ -178,6 +183,8 @@ public struct Puck: Sendable {
     public internal(set) var isDegraded = false
     /// Waits for a hub that takes this puck in.
     public internal(set) var isPairing = false
+    /// There is no hub to go to.
+    var isUnpaired = false
     /// Until then the loudspeaker plays a sound of its own.
     var earconUntil = Instant.zero
     var xruns = 0
@@ -228,6 +235,8 @@ public struct Puck: Sendable {
     public mutating func step(_ event: PuckEvent, now: Instant, into effects: inout [PuckEffect]) {
         switch event {
         case .started: start(now, &effects)
+        case .startedUnpaired: startAlone(now, &effects)
+        case .hubChanged: hubChanged(now, &effects)
         case .socketOpened: socketOpened(now, &effects)
         case .socketClosed(let reason): socketClosed(reason, now, &effects)
         case .controlReceived(let control, let sequence): controlReceived(control, sequence, now, &effects)
@@ -301,7 +310,7 @@ public struct Puck: Sendable {
         let next = lights(
             for: StatusView(
                 phase: phase, link: linkView, muted: muted, fault: !captureOK || !playbackOK, degraded: isDegraded,
-                volumeChanged: deadlines[.volumeShown] != nil, pairing: isPairing))
+                volumeChanged: deadlines[.volumeShown] != nil, pairing: isPairing || isUnpaired))
         if next != shownLights {
             shownLights = next
             effects.append(.showLights(next))

@@ -36,6 +36,8 @@ public enum PuckEffect: Equatable, Sendable {
     case dropPausedPlayback
     case playEarcon(Earcon)
     case setVolume(Int)
+    /// The hub's new token: store it so that neither a crash nor a power cut loses both, then use it.
+    case keepToken(String)
     /// While muted not one sample leaves the capture thread.
     case setMuted(Bool)
 

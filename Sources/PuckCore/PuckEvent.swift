@@ -6,6 +6,10 @@ import PuckWire
 public enum PuckEvent: Equatable, Sendable {
     // The link.
     case started
+    /// Started without a hub: not paired yet.
+    case startedUnpaired
+    /// There is a hub now, or another one, or this puck has another name there.
+    case hubChanged
     case socketOpened
     /// - reason: one word for the log.
     case socketClosed(reason: String)

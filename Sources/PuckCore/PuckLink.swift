@@ -12,6 +12,24 @@ extension Puck {
         connect(now, &effects)
     }
 
+    /// There is no hub to go to: nothing is tried until `.hubChanged`.
+    mutating func startAlone(_ now: Instant, _ effects: inout [PuckEffect]) {
+        startedAt = now
+        isUnpaired = true
+        effects.append(.setVolume(volume))
+    }
+
+    /// A puck that was paired begins anew with the hub that it has now.
+    mutating func hubChanged(_ now: Instant, _ effects: inout [PuckEffect]) {
+        isUnpaired = false
+        endPairing(.joined, &effects)
+        dropLink("paired", now, &effects)
+        backoff.reset()
+        deadlines.clear(.reconnect)
+        deadlines[.offline] = now + Self.offlineAfter
+        connect(now, &effects)
+    }
+
     mutating func connect(_ now: Instant, _ effects: inout [PuckEffect]) {
         link = .connecting
         networkIsNew = false
@@ -34,7 +52,7 @@ extension Puck {
                         puckID: identity.puckID, room: identity.room, group: identity.group,
                         software: identity.software, phrases: [identity.phrase],
                         resume: downlink.epoch.map { Hello.Resume(epoch: $0, sequence: downlink.expected) },
-                        uplink: uplinkToResume))))
+                        uplink: uplinkToResume, keepsToken: identity.keepsToken))))
     }
 
     /// While an utterance can still be resumed, every tenth of a second counts.
@@ -139,6 +157,7 @@ extension Puck {
         case .set(let volume, let muted):
             if let volume { changeVolume(volume, now, &effects) }
             if let muted { mutedByTheHub(muted, now, &effects) }
+        case .token(let token): effects.append(.keepToken(token))
         case .ping(let ping):
             let t = now.clockMilliseconds
             effects.append(.send(.pong(Pong(t0: ping.t0, t1: t, t2: t))))

@@ -74,7 +74,7 @@ extension Puck {
         case .downPause(let playID): playbackPauses(playID, now, &effects)
         case .downResume(let playID): playbackResumes(playID, now, &effects)
         case .earcon(let name): earconReceived(name, &effects)
-        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .ping, .pong, .unknown: break
+        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .ping, .pong, .unknown: break
         }
     }
 

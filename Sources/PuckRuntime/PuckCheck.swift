@@ -202,6 +202,10 @@ struct PuckCheck {
 
     /// Connects, greets and waits for the welcome.
     private func checkHub() -> Bool {
+        guard settings.hub.isComplete else {
+            report("hub", .bad, "not paired. " + PuckDaemon.pairingAdvice)
+            return false
+        }
         let place = "\(settings.hub.isInsecure ? "ws" : "wss")://\(settings.hub.host):\(settings.hub.port)"
         do throws(TransportError) {
             let loop = try EventLoop { _, _ in }

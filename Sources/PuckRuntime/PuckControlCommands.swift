@@ -37,6 +37,8 @@ extension PuckDaemon {
             default: return "error: pairing takes on or off"
             }
         case "status": return status()
+        case "joining": return pairingSummary
+        case "joined": rereadConfiguration()
         default:
             return "error: unknown command \"\(request)\"; known are wake, stop, mute, unmute, volume N, "
                 + "night on|off|auto, pairing on|off, status"

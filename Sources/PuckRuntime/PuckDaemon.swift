@@ -13,10 +13,10 @@ import Synchronization
 /// `puckd` at work: the loop thread's half. Turns what the sockets, threads, signals and people did into events, steps
 /// the core, carries out its effects. Everything here runs on the loop's thread.
 final class PuckDaemon {
-    let settings: PuckSettings
+    var settings: PuckSettings
     let log: Log
     let loop: EventLoop
-    let link: ClientLink
+    var link: ClientLink
     var puck: Puck
 
     let threads: AudioThreads
@@ -128,9 +128,7 @@ final class PuckDaemon {
     }
 
     private func adopt() throws(TransportError) {
-        link.onOpen = { [unowned(unsafe) self] in perform(.socketOpened) }
-        link.onMessage = { [unowned(unsafe) self] bytes in received(bytes) }
-        link.onClosed = { [unowned(unsafe) self] failure in closed(failure) }
+        connectLink(link)
         loop.onDeadline = { [unowned(unsafe) self] in
             inputs?.timePassed()
             care?.timePassed()
@@ -180,7 +178,8 @@ final class PuckDaemon {
             ])
         for warning in settings.warnings { log.warning("config.warning", [Field("detail", warning)]) }
         lights?.start()
-        perform(.started)
+        if !settings.hub.isComplete { sayUnpaired() }
+        perform(settings.hub.isComplete ? .started : .startedUnpaired)
         restore()
         outputs?.amplifierOn()
         inputs?.start()
@@ -248,7 +247,7 @@ final class PuckDaemon {
         if let percent = mixer.soundCameBack() { playback.setVolume(percent: percent) }
     }
 
-    private func received(_ message: UnsafeRawBufferPointer) {
+    func received(_ message: UnsafeRawBufferPointer) {
         do throws(WireError) {
             let header = try MessageHeader.parse(message)
             let payload = UnsafeRawBufferPointer(rebasing: message[WireLimits.headerBytes...])
@@ -282,7 +281,7 @@ final class PuckDaemon {
         }
     }
 
-    private func closed(_ failure: LinkFailure) {
+    func closed(_ failure: LinkFailure) {
         socketInUse = false
         if isStopping { return loop.stop() }
         let expected = closedByUs

@@ -58,6 +58,7 @@ extension PuckDaemon {
             playback.setVolume(percent: mixer.setVolume(percent: percent))
             kept.noteVolume(percent)
             lights?.setVolume(percent: percent)
+        case .keepToken(let token): keepToken(token)
         case .setMuted(let on):
             let words = capture.controls.words
             if !on { words.pointee.unmutedAt.store(MonotonicClock.now().nanoseconds, ordering: .relaxed) }

@@ -22,6 +22,8 @@ public struct PuckSettings: Sendable {
     /// Where the hardware is looked for; "" but in tests.
     public var systemRoot = ""
     public var logLevel: LogLevel
+    /// What pairing has left; nil when there is none, or the configuration has a token of its own.
+    public var pairingFile: String?
     /// The control socket's path; empty for none.
     public var controlSocketPath: String
     /// What the daemon should log at its start, though it runs.
@@ -46,10 +48,13 @@ public struct PuckSettings: Sendable {
 
     /// As `load`, from a reader, which then holds the schema.
     static func read(_ reader: inout SettingsReader, hostName: String) throws(SettingsErrors) -> PuckSettings {
-        // The identity comes first: it names the board, whose file then lies under everything else.
-        let identity = IdentitySettings(&reader, hostName: hostName)
+        // What pairing says lies under everything, and names the puck; the identity names the board, whose file lies
+        // under it likewise.
+        let stateFolder = IdentitySettings.stateFolder(&reader)
+        let pairingFile = insertPairing(folder: stateFolder, into: &reader)
+        let identity = IdentitySettings(&reader, stateFolder: stateFolder, hostName: hostName)
         let board = identity.insertBoard(into: &reader)
-        let hub = HubLinkSettings(&reader)
+        let hub = HubLinkSettings(&reader, pairingFile: pairingFile)
         let hardware = HardwareSettings(&reader)
         hardware.check(board: board, &reader)
         var settings = PuckSettings(
@@ -58,7 +63,7 @@ public struct PuckSettings: Sendable {
             earcons: EarconSettings(&reader), lights: hardware.lights, gpio: hardware.gpio,
             network: NetworkSettings(&reader), mixer: hardware.mixer,
             pairing: PairingSettings(&reader), board: board,
-            logLevel: reader.choice("log", "level", default: LogLevel.info),
+            logLevel: reader.choice("log", "level", default: LogLevel.info), pairingFile: pairingFile,
             controlSocketPath: reader.path("control", "socket", default: "/run/puckd/control", mayBeEmpty: true),
             warnings: [])
         try reader.finish()
@@ -112,13 +117,17 @@ public struct IdentitySettings: Equatable, Sendable {
     /// Where the volume and the mute are kept from one start to the next; empty for nowhere.
     public var stateFolder: String
 
-    init(_ reader: inout SettingsReader, hostName: String) {
+    static func stateFolder(_ reader: inout SettingsReader) -> String {
+        reader.path("puck", "state_dir", default: "/var/lib/puckd", mayBeEmpty: true)
+    }
+
+    init(_ reader: inout SettingsReader, stateFolder: String, hostName: String) {
+        self.stateFolder = stateFolder
         id = reader.word("puck", "id", default: Self.id(hostName: hostName))
         room = reader.word("puck", "room", default: "home")
         group = reader.word("puck", "group", default: room)
         board = reader.word("puck", "board", default: "generic")
         boardFolders = Self.boardFolders(&reader)
-        stateFolder = reader.path("puck", "state_dir", default: "/var/lib/puckd", mayBeEmpty: true)
     }
 
     /// The host name without its domain, in the letters that an id may have.
@@ -164,6 +173,7 @@ public struct IdentitySettings: Equatable, Sendable {
 
 /// `[hub]`: the way to the hub and what proves who this puck is.
 public struct HubLinkSettings: Sendable {
+    /// Empty in a puck that is not paired and has no host configured.
     public var host: String
     /// 1…65535.
     public var port: Int
@@ -173,24 +183,33 @@ public struct HubLinkSettings: Sendable {
     public var authorityFile: String
     /// The name that the hub's certificate must carry.
     public var certificateName: String
+    /// Empty in a puck that is not paired and has none configured.
     public var token: Secret
     /// Plain `ws://`: the token and the voice travel readable. For a loopback or a trusted wire.
     public var isInsecure: Bool
 
-    init(_ reader: inout SettingsReader) {
-        host = reader.requiredHost("hub", "host")
+    init(_ reader: inout SettingsReader, pairingFile: String?) {
+        host = reader.host("hub", "host", default: "")
         port = reader.integer("hub", "port", default: 7443, range: 1...65535)
         path = reader.value("hub", "path", default: "/puck", written: "/puck", allowed: "a path from / on") {
             $0.utf8.first == UInt8(ascii: "/") && $0.utf8.count <= 128 ? $0 : nil
         }
+        let isPinned = pairingFile != nil && !reader.isSet("hub", "ca_file")
         authorityFile = reader.path("hub", "ca_file", default: "")
+        if isPinned { authorityFile = pairingFile ?? "" }
         certificateName = reader.host("hub", "certificate_name", default: host)
         token = reader.secret("hub", "token", fileKey: "token_file")
         isInsecure = reader.boolean("hub", "insecure", default: false)
+        if host.isEmpty, !token.value.isEmpty {
+            reader.refuse("hub", "host", "missing beside a token; allowed: a host name or an address")
+        }
         if isInsecure, !isLoopback {
             reader.warn("[hub] insecure: the token and the voice travel unencrypted to \(host)")
         }
     }
+
+    /// Whether there is a hub to connect to; else this puck waits for `puckctl join`.
+    public var isComplete: Bool { !host.isEmpty && !token.value.isEmpty }
 
     var isLoopback: Bool { host == "localhost" || host == "::1" || host.utf8.starts(with: "127.".utf8) }
 }

@@ -13,7 +13,7 @@ extension PuckSettings {
     var coreIdentity: Puck.Identity {
         Puck.Identity(
             puckID: identity.id, room: identity.room, group: identity.group, phrase: wake.phrase,
-            software: "puckd \(PuckVersion.text)")
+            software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil)
     }
 
     var coreParameters: Puck.Parameters {
@@ -29,12 +29,14 @@ extension PuckSettings {
 
     var linkConfiguration: ClientLink.Configuration {
         var security = ClientLink.Security.plain
-        if !hub.isInsecure {
+        if !hub.isInsecure && hub.isComplete {
             let trust: Trust = hub.authorityFile.isEmpty ? .systemStore : .certificateFile(hub.authorityFile)
             security = .verified(trust, certificateName: hub.certificateName)
         }
+        // A puck without a hub never opens its link; the name is reserved for what does not exist (RFC 2606).
         var configuration = ClientLink.Configuration(
-            host: hub.host, port: UInt16(clamping: hub.port), token: hub.token.value, security: security)
+            host: hub.isComplete ? hub.host : "unpaired.invalid", port: UInt16(clamping: hub.port),
+            token: hub.token.value, security: security)
         configuration.path = hub.path
         return configuration
     }
@@ -42,8 +44,9 @@ extension PuckSettings {
     /// What differs from `fresh` and cannot change while the daemon runs; nil when nothing does.
     func needsRestart(for fresh: PuckSettings) -> String? {
         var sections: [String] = []
-        if identity != fresh.identity { sections.append("[puck]") }
-        if !hub.isSame(as: fresh.hub) { sections.append("[hub]") }
+        var paired = fresh.identity
+        (paired.id, paired.room, paired.group) = (identity.id, identity.room, identity.group)
+        if identity != paired { sections.append("[puck]") }
         if capture != fresh.capture { sections.append("[capture]") }
         var playbackOnly = fresh.playback
         playbackOnly.volumePercent = playback.volumePercent

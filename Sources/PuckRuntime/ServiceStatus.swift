@@ -13,7 +13,8 @@ extension PuckDaemon {
         if view == shownToManager, !again { return }
         shownToManager = view
         manager.status(
-            (puck.isConnected ? "connected to the hub" : "without a hub") + (puck.isMuted ? ", muted" : "")
+            (puck.isConnected ? "connected to the hub" : settings.hub.isComplete ? "without a hub" : "not paired")
+                + (puck.isMuted ? ", muted" : "")
                 + (puck.hears ? "" : ", microphone broken") + (puck.sounds ? "" : ", loudspeaker broken"))
     }
 
@@ -25,6 +26,7 @@ extension PuckDaemon {
         if let detail = settings.needsRestart(for: fresh) {
             log.warning("config.restart_needed", [Field("detail", detail)])
         }
+        takeOver(fresh)
         effects.removeAll(keepingCapacity: true)
         puck.reconfigure(fresh.coreParameters, into: &effects)
         for i in effects.indices { carryOut(effects[i]) }

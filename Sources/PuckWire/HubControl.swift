@@ -10,6 +10,8 @@ public enum HubControl: Equatable, Sendable {
     case uplinkAck(conversationID: String, next: SerialNumber)
     case listenStop(conversationID: String, reason: String)
     case set(volume: Int?, muted: Bool?)
+    /// The token to show from the next connection on.
+    case token(String)
     case ping(Ping)
     case pong(Pong)
 
@@ -28,7 +30,7 @@ public enum HubControl: Equatable, Sendable {
 
     public var isStreamed: Bool {
         switch self {
-        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .ping, .pong, .unknown: false
+        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .ping, .pong, .unknown: false
         case .phase, .downStart, .downStop, .downPause, .downResume, .earcon: true
         }
     }
@@ -127,6 +129,9 @@ extension HubControl {
             json.set("op", "set")
             if let volume { json.set("volume", volume) }
             if let muted { json.set("muted", muted) }
+        case .token(let token):
+            json.set("op", "token")
+            json.set("token", token)
         case .ping(let m): m.write(to: &json)
         case .pong(let m): m.write(to: &json)
         case .phase(let conversationID, let phase):
@@ -184,6 +189,7 @@ extension HubControl {
             return .set(
                 volume: json.has("volume") ? try json.integer("volume", 0...100) : nil,
                 muted: json.has("muted") ? try json.boolean("muted") : nil)
+        case "token": return .token(try json.token("token"))
         case "ping": return .ping(Ping(t0: try json.number("t0")))
         case "pong": return .pong(try Pong(json))
         case "phase":

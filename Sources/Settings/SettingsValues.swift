@@ -129,8 +129,8 @@ extension SettingsReader {
         }
     }
 
-    /// A secret, written into the configuration under `key` or alone in the file that `fileKey` names: exactly one of
-    /// them must be given. Warns when every user of the machine may read it.
+    /// A secret, written into the configuration under `key` or alone in the file that `fileKey` names: not both. Empty
+    /// when neither is given. Warns when every user of the machine may read it.
     public mutating func secret(_ section: String, _ key: String, fileKey: String) -> Secret {
         let allowed = "8…512 visible ASCII characters"
         // Taken as it is and judged below, since a message about it must not quote it.
@@ -138,7 +138,7 @@ extension SettingsReader {
         let file = value(section, fileKey, default: "", written: "", allowed: "a path") { $0.isEmpty ? nil : $0 }
         switch (isSet(section, key), isSet(section, fileKey)) {
         case (true, true): refuse(section, key, "given beside \(fileKey); keep one of the two")
-        case (false, false): refuse(section, fileKey, "missing; give \(fileKey) or \(key)")
+        case (false, false): break
         case (true, false):
             if !isSecret(inline) { refuse(section, key, "not a usable secret; allowed: \(allowed)") }
             if isReadableByOthers(section, key) {

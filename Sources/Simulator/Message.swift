@@ -37,7 +37,8 @@ enum MessageSize {
         switch control {
         case .welcome: 150
         case .downStart: 210
-        case .grant, .cancel, .uplinkAck, .listenStop, .set, .ping, .pong, .phase, .downStop, .downPause, .downResume,
+        case .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .ping, .pong, .phase, .downStop, .downPause,
+            .downResume,
             .earcon, .unknown:
             90
         }

@@ -33,6 +33,7 @@ enum TraceText {
             case .uplinkAck(let id, let next): "up_ack \(id) \(next.value)"
             case .listenStop(let id, let reason): "listen_stop \(id) \(reason)"
             case .set: "set"
+            case .token: "token"
             case .ping: "ping"
             case .pong: "pong"
             case .phase(let id, let phase): "phase \(id) \(phase.rawValue)"

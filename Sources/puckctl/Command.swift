@@ -1,4 +1,5 @@
 import CLinux
+import Joining
 import LinuxIO
 import PuckBase
 
@@ -15,20 +16,32 @@ struct Command {
 
     static let table = OptionTable(
         command: "puckctl", summary: "asks the voice puck's daemon to do something",
-        positional: "wake | stop | mute | unmute | volume N | night on|off|auto | pairing on|off | status",
+        positional: "wake | stop | mute | unmute | volume N | night on|off|auto | pairing on|off | status | "
+            + "join CODE|LINE",
         options: [
             .init(
                 "socket", short: "s", value: "PATH",
                 help: "The daemon's control socket instead of \(defaultSocket): what [control] socket says in its "
-                    + "configuration.")
+                    + "configuration."),
+            .init(
+                "hub", value: "HOST[:PORT]",
+                help: "With join: the hub, when none is found by itself, or several are."),
+            .init("force", help: "With join: take the puck away from the hub that it has."),
+            .init(
+                "state-dir", value: "DIR",
+                help: "With join: where puckd looks for what pairing gives ([puck] state_dir), when it does not run."),
         ],
         notes: [
             "wake is the button: it starts listening when the puck is idle, and stops it when it is busy. stop ends "
                 + "whatever is going on.",
             "mute closes the microphone: nothing leaves the puck until unmute. volume takes 0 to 100. night dims "
-                + "the lights, or leaves that to the clock. pairing on is the very long press: the puck waits for a hub that takes it "
-                + "in. status prints what the daemon is doing, as key=value.",
-            "Exit status: 0 done; \(refused) the daemon refused; \(ExitStatus.usage) wrong command line; "
+                + "the lights, or leaves that to the clock. pairing on is the very long press: the puck shows that it "
+                + "waits for a hub that takes it in. status prints what the daemon is doing, as key=value.",
+            "join makes this puck one of a hub's: 'puckhub pair NAME' there prints a code and a line, either of which is "
+                + "good once. The code also proves that the hub is the right one; use it in the house only, the line "
+                + "anywhere. A puckd that runs goes to the new hub at once.",
+            "Exit status: 0 done; \(refused) the daemon, or the hub, refused; "
+                + "\(JoinCommand.severalHubs) several hubs answer, name one; \(ExitStatus.usage) wrong command line; "
                 + "\(unreachable) no daemon answers there; \(notPermitted) this user may not ask it.",
         ])
 
@@ -38,15 +51,25 @@ struct Command {
             let arguments = try table.parse(words())
             if arguments.isSet("help") { return say(table.help, 1, 0) }
             if arguments.isSet("version") { return say("puckctl \(PuckVersion.text)", 1, 0) }
+            if arguments.positional.first == "join" { return try join(arguments) }
             return ask(try request(arguments.positional), at: arguments.value("socket") ?? defaultSocket)
         } catch {
             return say(error.message, 2, ExitStatus.usage)
         }
     }
 
+    private static func join(_ arguments: CommandLineArguments) throws(CommandLineError) -> Int32 {
+        let result = try JoinCommand(
+            Array(arguments.positional.dropFirst()), hub: arguments.value("hub"),
+            socket: arguments.value("socket") ?? defaultSocket, stateFolder: arguments.value("state-dir"),
+            replaces: arguments.isSet("force")
+        ).run()
+        return result.status == 0 ? say(result.text, 1, 0) : say("puckctl: " + result.text, 2, result.status)
+    }
+
     /// The line for the daemon. What is wrong is said here, whether or not a daemon runs.
     static func request(_ words: [String]) throws(CommandLineError) -> String {
-        let known = "wake, stop, mute, unmute, volume N, night on|off|auto, pairing on|off and status"
+        let known = "wake, stop, mute, unmute, volume N, night on|off|auto, pairing on|off, status and join CODE|LINE"
         guard let name = words.first else { throw misuse("no command; there are \(known)") }
         switch (name, words.count) {
         case ("wake", 1), ("stop", 1), ("mute", 1), ("unmute", 1), ("status", 1): return name
@@ -72,7 +95,7 @@ struct Command {
             throw misuse("\(name) takes no more words")
         default:
             let near = nearest(
-                to: name, in: ["wake", "stop", "mute", "unmute", "volume", "night", "pairing", "status"])
+                to: name, in: ["wake", "stop", "mute", "unmute", "volume", "night", "pairing", "status", "join"])
             let hint = near.map { "; did you mean \($0)?" } ?? "; there are \(known)"
             throw misuse("unknown command \"\(name)\"" + hint)
         }

@@ -26,6 +26,8 @@ extension LinkTransportTests {
             #expect(try answer(to: RawSocket.upgrade(subprotocol: nil)).hasPrefix("HTTP/1.1 426 "))
             #expect(try answer(to: RawSocket.upgrade(subprotocol: "chat, puck.v2")).hasPrefix("HTTP/1.1 426 "))
             #expect(try answer(to: RawSocket.upgrade(path: "/")).hasPrefix("HTTP/1.1 404 "))
+            // Nobody is paired in the clear.
+            #expect(try answer(to: RawSocket.upgrade(path: "/pair")).hasPrefix("HTTP/1.1 404 "))
             #expect(try answer(to: "GET /puck HTTP/1.1\r\nHost: hub\r\n\r\n").hasPrefix("HTTP/1.1 426 "))
             #expect(try answer(to: "GET / HTTP/1.1\r\nHost: hub\r\n\r\n").hasPrefix("HTTP/1.1 404 "))
             let h2c = "GET /puck HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"

@@ -41,9 +41,9 @@ import Testing
         }
     }
 
-    @Test("exactly one place is allowed")
-    func exactlyOne() {
-        #expect(read("").problems == ["f: [hub] token_file: missing; give token_file or token"])
+    @Test("one place is allowed, and none gives nothing")
+    func atMostOne() {
+        #expect(read("").problems == [] && read("").secret.value == "")
         let both = read("[hub]\ntoken = correct-horse\ntoken_file = /x").problems
         #expect(both == ["f:2: [hub] token: given beside token_file; keep one of the two"])
     }

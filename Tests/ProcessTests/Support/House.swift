@@ -225,7 +225,7 @@ final class House {
         return try start("puckd", arguments, name: name, devices: true, network: network)
     }
 
-    private func writeDevices(_ name: String, _ microphone: Microphone) throws {
+    func writeDevices(_ name: String, _ microphone: Microphone) throws {
         var how = "loop yes"
         switch microphone {
         case .talking: try Sound.write(Sound.voice(seconds: 2), to: file("\(name).wav"))

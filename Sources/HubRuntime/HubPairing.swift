@@ -1,0 +1,205 @@
+import Credentials
+import HubCore
+import LinkTransport
+import LinuxIO
+import PuckBase
+import PuckWire
+
+/// What the hub keeps while it pairs: counts in `desk`, and beside each offer what its code and its line are checked
+/// with. Neither of them is kept itself, and nothing of it outlives the process.
+struct HubPairing {
+    /// One puck in the middle of SRP-6a. One proof, then the connection ends.
+    struct Attempt {
+        let offer: UInt32
+        let server: PasswordServer
+        let transcript: PairingTranscript
+    }
+
+    var desk = PairingDesk()
+    var verifiers: [UInt32: PasswordVerifier] = [:]
+    /// SHA-256 of the join lines' secrets.
+    var secrets: [UInt32: String] = [:]
+    /// By connection; at most `ServerLink.strangersAtOnce`.
+    var attempts: [UInt32: Attempt] = [:]
+
+    mutating func forget(_ offers: [UInt32]) {
+        for number in offers {
+            verifiers[number] = nil
+            secrets[number] = nil
+        }
+    }
+}
+
+extension HubDaemon {
+    // MARK: `puckhub pair`
+
+    /// Opens an offer and says what belongs to it, as key=value.
+    func offerPairing(_ puckID: String, room: String?) -> String {
+        guard !settings.certificate.isInsecure else {
+            return "error: a hub without TLS cannot pair ([tls] insecure = yes); use 'puckhub token add \(puckID)'"
+        }
+        guard PairCommand.isWord(puckID), room.map(PairCommand.isWord) ?? true else {
+            return "error: a puck's id and a room are 1 to 32 of a-z 0-9 - _"
+        }
+        do throws(CredentialError) {
+            let certificate = try PeerCertificate(readFrom: settings.certificate.certificateFile)
+            let code = try PairingSecret.code()
+            let secret = try PairingSecret.secret()
+            let verifier = try PasswordVerifier(password: code)
+            let (offer, gone) = pairing.desk.open(puckID: puckID, room: room, now: MonotonicClock.now())
+            pairing.forget(gone)
+            pairing.verifiers[offer.number] = verifier
+            pairing.secrets[offer.number] = DeviceToken.hash(secret)
+            let line = JoinLine(
+                host: announcedHost, port: port, fingerprint: certificate.shortFingerprint, secret: secret)
+            log.notice("pairing.open", [Field("puck", puckID), Field("room", room ?? "")])
+            return "code=\(code) line=\(line.text) minutes=\(PairingDesk.Limits.lifetime.wholeMilliseconds / 60_000)"
+                + " replaces=\(tokens.devices.contains { $0.name == puckID } ? "yes" : "no")"
+        } catch {
+            return "error: \(error.message)"
+        }
+    }
+
+    // MARK: Those who come to be paired
+
+    /// Nil lets them in.
+    func admitStranger(_ peer: String) -> String? {
+        let now = MonotonicClock.now()
+        pairing.forget(pairing.desk.expire(now: now))
+        do throws(PairingDesk.Refusal) {
+            try pairing.desk.admit(peer, now: now)
+            return nil
+        } catch {
+            return Self.words(error).text
+        }
+    }
+
+    func receivedStranger(_ id: LinkTransport.ConnectionID, _ peer: String, _ bytes: UnsafeRawBufferPointer) {
+        do throws(WireError) {
+            switch try PairingRequest.parse(bytes) {
+            case .begin(let key): begin(id, peer, key)
+            case .proof(let proof): prove(id, peer, proof)
+            case .secret(let secret): present(id, peer, secret)
+            }
+        } catch {
+            refuse(id, peer, .invalid, error.detail)
+        }
+    }
+
+    func strangerLeft(_ id: LinkTransport.ConnectionID) { pairing.attempts[id.value] = nil }
+
+    private func begin(_ id: LinkTransport.ConnectionID, _ peer: String, _ key: [UInt8]) {
+        guard pairing.attempts[id.value] == nil else { return refuse(id, peer, .invalid, "begun twice") }
+        guard let channel = link.channel(of: id) else {
+            return refuse(id, peer, .invalid, "pairing needs TLS 1.3: update the older of the two programs")
+        }
+        let offer: PairingDesk.Offer
+        do throws(PairingDesk.Refusal) {
+            offer = try pairing.desk.begin(from: peer, now: MonotonicClock.now())
+        } catch {
+            let words = Self.words(error)
+            return refuse(id, peer, words.reason, words.text)
+        }
+        guard let verifier = pairing.verifiers[offer.number] else { preconditionFailure("an offer has its verifier") }
+        do throws(CredentialError) {
+            let server = try PasswordServer(verifier, clientKey: key)
+            let transcript = PairingTranscript(
+                salt: verifier.salt, puckKey: key, hubKey: server.publicKey, certificate: channel.certificate,
+                channelBinding: channel.binding)
+            pairing.attempts[id.value] = HubPairing.Attempt(
+                offer: offer.number, server: server, transcript: transcript)
+            reply(id, .challenge(salt: verifier.salt, key: server.publicKey))
+        } catch {
+            refuse(id, peer, .invalid, error.message)
+        }
+    }
+
+    private func prove(_ id: LinkTransport.ConnectionID, _ peer: String, _ proof: [UInt8]) {
+        guard let attempt = pairing.attempts.removeValue(forKey: id.value) else {
+            return refuse(id, peer, .invalid, "a proof without a beginning")
+        }
+        let now = MonotonicClock.now()
+        guard pairing.desk.mayProve(attempt.offer, now: now), let offer = pairing.desk.offer(attempt.offer) else {
+            let words = Self.words(.nothingIsOpen)
+            return refuse(id, peer, words.reason, words.text)
+        }
+        let key = attempt.server.key
+        guard PairingTranscript.areEqual(proof, attempt.transcript.puckProof(key: key)) else {
+            pairing.desk.wrong(offer.number, from: peer, now: now)
+            return refuse(
+                id, peer, .wrong, "the code is wrong, or somebody sits between this puck and the hub")
+        }
+        finish(id, peer, offer, proof: attempt.transcript.hubProof(key: key))
+    }
+
+    private func present(_ id: LinkTransport.ConnectionID, _ peer: String, _ secret: String) {
+        let now = MonotonicClock.now()
+        pairing.forget(pairing.desk.expire(now: now))
+        do throws(PairingDesk.Refusal) { try pairing.desk.admit(peer, now: now) } catch {
+            let words = Self.words(error)
+            return refuse(id, peer, words.reason, words.text)
+        }
+        let hash = DeviceToken.hash(secret)
+        var found: UInt32?
+        for (number, known) in pairing.secrets where DeviceToken.areEqual(known, hash) { found = number }
+        guard let found, let offer = pairing.desk.offer(found) else {
+            pairing.desk.wrong(nil, from: peer, now: now)
+            return refuse(id, peer, .wrong, "this join line is not, or no longer, one of this hub's")
+        }
+        finish(id, peer, offer, proof: [])
+    }
+
+    private func finish(
+        _ id: LinkTransport.ConnectionID, _ peer: String, _ offer: PairingDesk.Offer, proof: [UInt8]
+    ) {
+        do throws(CredentialError) {
+            let token = try tokens.pair(offer.puckID, room: offer.room, nowUnixSeconds: unixSeconds())
+            // Used up only now: a hub that cannot write tells so, and the same code works once it can.
+            pairing.desk.close(offer.number)
+            pairing.forget([offer.number])
+            reply(
+                id, .done(Pairing(proof: proof, puckID: offer.puckID, room: offer.room, token: token)), closing: true)
+            log.notice(
+                "pairing.done",
+                [
+                    Field("puck", offer.puckID), Field("room", offer.room ?? ""), Field("peer", peer),
+                    Field("by", proof.isEmpty ? "line" : "code"),
+                ])
+            noteTokens()
+        } catch {
+            log.error("tokens.refused", [Field("problem", error.message)])
+            refuse(id, peer, .failed, "the hub cannot keep the token: its log says why")
+        }
+    }
+
+    // MARK: Replies
+
+    private func refuse(
+        _ id: LinkTransport.ConnectionID, _ peer: String, _ reason: PairingReply.Refusal, _ text: String
+    ) {
+        log.warning(
+            "pairing.refused", [Field("peer", peer), Field("reason", reason.rawValue), Field("detail", text)])
+        reply(id, .refused(reason, text: text), closing: true)
+    }
+
+    private func reply(_ id: LinkTransport.ConnectionID, _ reply: PairingReply, closing: Bool = false) {
+        reply.payload().withUnsafeBytes {
+            _ = link.send(to: id, head: UnsafeRawBufferPointer(start: nil, count: 0), body: $0)
+        }
+        if closing { link.close(id, code: CloseCode.normal, reason: "pairing has ended") }
+    }
+
+    private static func words(_ refusal: PairingDesk.Refusal) -> (reason: PairingReply.Refusal, text: String) {
+        switch refusal {
+        case .nothingIsOpen:
+            (
+                .none,
+                "no code is open (it has been used, replaced, tried wrongly too often, or is older than ten minutes): "
+                    + "run 'puckhub pair NAME' on the hub"
+            )
+        case .tooManyWrong:
+            (.attempts, "too many wrong ones came from this address: run 'puckhub pair NAME' on the hub for a new code")
+        case .tooMany: (.attempts, "too many attempts within a minute: wait one")
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import Credentials
+import LinuxIO
+import PuckBase
+
+/// `puckhub pair NAME [--room ROOM]`, `puckhub revoke NAME` is `TokenCommand`'s.
+struct PairCommand {
+    private let puckID: String
+    private let room: String?
+
+    /// - Parameter words: the positional words of the command line. Nil when they are not this command.
+    init?(_ words: [String], room: String?) {
+        guard words.first == "pair", words.count == 2 else { return nil }
+        puckID = words[1]
+        self.room = room
+    }
+
+    /// As a puck's id and its room go over the wire (PROTOCOL.md).
+    static func isWord(_ text: String) -> Bool { TokenCommand.isPuckName(text) }
+
+    /// The exit status.
+    func run(_ settings: HubSettings) -> Int32 {
+        guard Self.isWord(puckID), room.map(Self.isWord) ?? true else {
+            return fail("puckhub: a puck's id and a room are 1 to 32 of a-z 0-9 - _", ExitStatus.usage)
+        }
+        guard !settings.controlSocket.isEmpty else {
+            return fail("puckhub: [control] socket is empty: the running hub cannot be asked", ExitStatus.configuration)
+        }
+        do throws(SystemError) {
+            let reply = try ControlClient.ask(
+                "pair \(puckID)" + (room.map { " \($0)" } ?? ""), at: settings.controlSocket)
+            if reply.utf8.starts(with: "error: ".utf8) {
+                return fail("puckhub: " + String(reply.dropFirst(7)), HubCommand.runtimeFailure)
+            }
+            return show(reply)
+        } catch {
+            return fail("puckhub: \(error.description)", HubCommand.runtimeFailure)
+        }
+    }
+
+    private func show(_ reply: String) -> Int32 {
+        var values: [String: String] = [:]
+        for word in reply.split(separator: " ") {
+            let halves = word.split(separator: "=", maxSplits: 1)
+            if halves.count == 2 { values[String(halves[0])] = String(halves[1]) }
+        }
+        guard let code = values["code"], let line = values["line"], let minutes = values["minutes"] else {
+            return fail("puckhub: the running hub is another version: restart it", HubCommand.runtimeFailure)
+        }
+        say("Within \(minutes) minutes, on the puck that is to be \(puckID)\(room.map { " in \($0)" } ?? ""):")
+        say("")
+        say("    sudo puckctl join \(PairingSecret.written(code: code))")
+        say("")
+        say("or, where the hub is not found by itself, with this line (whoever has it can be \(puckID)):")
+        say("")
+        say("    sudo puckctl join \(line)")
+        say("")
+        say("Either works once. A code of an earlier 'puckhub pair' is no longer good.")
+        if values["replaces"] == "yes" {
+            say("There is a \(puckID) already: it loses its token to the one that joins.")
+        }
+        return 0
+    }
+}
