@@ -70,13 +70,15 @@ test-mutants: setup ## deliberate bugs, each of which the simulator has to catch
 	PUCK_MUTATIONS=1 swift build -c release --product pucksim --scratch-path .build-mutants $(SIMFLAGS) $(SWIFTFLAGS)
 	.build-mutants/release/pucksim mutants
 
-# The two builds are each for themselves; the second says what it does, the first's compiler what is wrong.
+# The two builds know nothing of each other, and each leaves a processor free half the time.
 test-vm: setup ## a whole puck on Debian's kernel for ARM, in an emulator, with its sound card, GPIO and network failing
 	@scripts/setup vm
 	@mkdir -p .build-vm
+	@echo "vm: building puckd and puckhub for arm64; see .build-vm/cross.log"
 	@cross/build arm64 bookworm >.build-vm/cross.log 2>&1 & \
-		Tests/VM/build || exit 1; \
-		wait $$! || { grep -m 20 'error:' .build-vm/cross.log || tail -n 20 .build-vm/cross.log; exit 1; }
+		Tests/VM/build; status=$$?; \
+		wait $$! || { grep -m 20 'error:' .build-vm/cross.log || tail -n 20 .build-vm/cross.log; exit 1; }; \
+		exit $$status
 	@Tests/VM/run $(SCENARIOS)
 
 fuzz: setup ## look for inputs that break parsers and machines, T seconds in all (60)

@@ -7,8 +7,10 @@
 #   until_true SECONDS COMMAND   true once COMMAND is
 #   drop LOG                     what is in LOG by now is not expected any more
 #   speak PITCH:MS ...           plays into the loopback card's other side, and returns when all is played
-#   listen / heard PITCH ...     records there what the puck plays / prints what pitches came
-#   level LINE, pull LINE up|down, dark, lit, flashes    the GPIO chip's other side
+#   listen, heard_again          record there what the puck plays; true when that is what was spoken
+#   converse WHAT                two checks: a sentence is answered, with what was said
+#   status PATTERN               true once puckctl's status matches; it is in $said
+#   is_level LINE VALUE, flashes LINE, pull LINE up|down, press   the GPIO chip's other side
 #
 # The guest's puck: LED lines 0-2, button 3, mute switch 4, amplifier 5 of the chip that is labelled "puck"; the sound card
 # is snd-aloop's, of which device 1 is the puck's and device 0 the room's. The hub lives in the network "house".
@@ -71,19 +73,22 @@ drop() {
 }
 
 check() {
-    local what=$1 said
+    local what=$1 text last
     shift
     # Not in a subshell: expect keeps its place.
     if "$@" >/run/vm/said; then
         echo pass >>/run/vm/results
         echo "ok $(number) - $scenario: $what"
+        grep '^#' /run/vm/said
     else
         echo fail >>/run/vm/results
         : >failed
         echo "not ok $(number) - $scenario: $what ($*)"
-        while read -r said; do echo "# ${said#\# }"; done </run/vm/said
-        for said in puck.log hub.log; do
-            [ -f "$said" ] && echo "# the end of $said:" && tail -n 12 "$said" | cut -c1-300 | while read -r said; do echo "#   $said"; done
+        cat /run/vm/said
+        for text in puck.log hub.log manager.log; do
+            [ -f "$text" ] || continue
+            mapfile -t last < <(grep -v session.clock "$text" | tail -n 12 | cut -c1-300)
+            printf '# %s\n' "the end of $text:" "${last[@]}"
         done
         exit 1
     fi
@@ -125,8 +130,7 @@ run_scenario() {
 clean_up() {
     local pid
     for pid in "${jobs_started[@]}"; do
-        kill -CONT "$pid"
-        kill "$pid"
+        kill -CONT "$pid" && kill "$pid"
     done
     wait
     mended
@@ -209,25 +213,61 @@ listen() {
     until_true $patience test -s heard.raw
 }
 
-heard() {
+# What was spoken last is what was heard since `listen`: the same pitches in the same order, each as long to 0.1 s or
+# what is given, whatever silence is in it.
+heard_again() {
+    local milliseconds=${1-100} spoken answer i difference
+    read -ra spoken < <(probe hear spoken.raw 220 310 430)
+    # Not in a process of its own, which could not wait for this one's.
     kill "$ear_pid"
     wait "$ear_pid"
-    probe hear heard.raw "$@"
+    read -ra answer < <(probe hear heard.raw 220 310 430)
+    echo "# spoken ${spoken[*]}, heard ${answer[*]}"
+    for ((i = 1; i < ${#answer[@]}; )); do
+        if [ "${answer[i]%:*}" = "${answer[i - 1]%:*}" ]; then
+            answer[i - 1]=${answer[i]%:*}:$((${answer[i - 1]#*:} + ${answer[i]#*:}))
+            answer=("${answer[@]:0:i}" "${answer[@]:i+1}")
+        else
+            ((i += 1))
+        fi
+    done
+    [ ${#spoken[@]} -gt 0 ] && [ ${#spoken[@]} = ${#answer[@]} ] || return
+    for i in "${!spoken[@]}"; do
+        [ "${spoken[i]%:*}" = "${answer[i]%:*}" ] || return
+        difference=$((${spoken[i]#*:} - ${answer[i]#*:}))
+        ((difference >= -milliseconds && difference <= milliseconds)) || return
+    done
+}
+
+# A sentence in, the answer out.
+converse() {
+    drop puck.log
+    listen
+    speak 310:500 430:500 220:500
+    check "$1" expect puck.log event=play.done
+    check "$1 with what was said" heard_again
+}
+
+# True when there is no such line by now.
+silent() { ! expect "$1" "$2" 0; }
+
+# True once any line of a log matches, and the place of `expect` stays.
+said_ever() { until_true "${3-$patience}" grep -Eq -- "$2" "$1"; }
+
+# True once `puckctl status` matches.
+status() { until_true $patience status_is "$1"; }
+status_is() {
+    said=$(puckctl --socket /run/puck/control status)
+    [[ $said =~ $1 ]]
 }
 
 # MARK: the GPIO chip's other side
 
 lines_at() {
-    local name
+    local name device
     read -r name <$chip/bank0/chip_name
     read -r device <$chip/dev_name
     lines=/sys/devices/platform/$device/$name
-}
-
-level() {
-    lines_at
-    read -r value <"$lines/sim_gpio$1/value"
-    echo "$value"
 }
 
 pull() {
@@ -235,8 +275,25 @@ pull() {
     echo "pull-$2" >"$lines/sim_gpio$1/pull"
 }
 
+# The button, for 0.2 s: longer than it bounces, shorter than a long press.
+press() {
+    pull 3 down
+    tick
+    tick
+    pull 3 up
+}
+
 is_level() {
+    local value
     lines_at
     read -r value <"$lines/sim_gpio$1/value"
     [ "$value" = "$2" ]
 }
+
+# A light that goes on, off and on again.
+flashes() {
+    until_true 10 is_level "$1" 1 && until_true 10 is_level "$1" 0 && until_true 10 is_level "$1" 1
+}
+
+# Whether somebody has an output's line: by its name, which gpioinfo shows.
+is_held() { gpioinfo "$(<$chip/bank0/chip_name)" | grep -q "line *$1:.*\[used"; }
