@@ -16,8 +16,11 @@ export PUCK_FAKE_GPIO_LIBRARY := $(CURDIR)/$(FAKE_GPIO)
 # Of the daemons too, which the tests start; what third parties leak at their exit is listed, each with its reason.
 ASAN := ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions='$(CURDIR)/Tests/leaks.supp':print_suppressions=0
 
+# Which of Tests/VM/guest/scenarios; nothing for all.
+SCENARIOS ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants pucksim sim fuzz bench bench-arbitration format lint clean fake-alsa fake-gpio
+.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants test-vm pucksim sim fuzz bench bench-arbitration format lint clean fake-alsa fake-gpio
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +71,17 @@ sim: pucksim ## five hundred houses of five pucks, half an hour each, under virt
 test-mutants: setup ## deliberate bugs, each of which the simulator has to catch
 	PUCK_MUTATIONS=1 swift build -c release --product pucksim --scratch-path .build-mutants $(SIMFLAGS) $(SWIFTFLAGS)
 	.build-mutants/release/pucksim mutants
+
+# The two builds know nothing of each other, and each leaves a processor free half the time.
+test-vm: setup ## a whole puck on Debian's kernel for ARM, in an emulator, with its sound card, GPIO and network failing
+	@scripts/setup vm
+	@mkdir -p .build-vm
+	@echo "vm: building puckd and puckhub for arm64; see .build-vm/cross.log"
+	@cross/build arm64 bookworm >.build-vm/cross.log 2>&1 & \
+		Tests/VM/build; status=$$?; \
+		wait $$! || { grep -m 20 'error:' .build-vm/cross.log || tail -n 20 .build-vm/cross.log; exit 1; }; \
+		exit $$status
+	@Tests/VM/run $(SCENARIOS)
 
 fuzz: setup ## look for inputs that break parsers and machines, T seconds in all (60)
 	scripts/fuzz $(or $(T),60)

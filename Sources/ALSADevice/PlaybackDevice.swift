@@ -20,6 +20,33 @@ public struct PlaybackDevice: ~Copyable {
     }
 
     deinit { StreamState.destroy(stream.state) }
+
+    /// Sleeps while nothing is played, until `descriptor` is readable or the card is gone. A card that nobody plays to
+    /// goes without a word, and many a driver waits with going until the device is closed. The stream's thread only, and
+    /// not where it must not allocate.
+    /// - Parameter milliseconds: after which the device is looked at, since not every driver reports an error by itself.
+    /// - Returns: 0, or the errno of a lost device.
+    public func rest(until descriptor: Int32, atMost milliseconds: Int) -> Int32 {
+        let state = stream.state.pointee
+        var watched = [pollfd](repeating: pollfd(), count: Int(state.descriptorCount))
+        let count = fillDescriptors(state.pcm, &watched, state.descriptorCount)
+        watched.removeLast(watched.count - Int(max(0, count)))
+        // Errors alone, which come unasked for: there is always room to write.
+        for index in watched.indices { watched[index].events = 0 }
+        watched.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
+        var hasRecovered = false
+        while true {
+            let result = pollDescriptors(&watched, Int32(watched.count), Int32(milliseconds))
+            if result == -EINTR { continue }
+            if result == 0 { return stream.lookAtRest() }
+            if result < 0 || watched[watched.count - 1].revents != 0 { return 0 }
+            // A device that is well and says otherwise is not asked again, or this would never sleep.
+            if hasRecovered { watched.removeFirst(watched.count - 1) }
+            hasRecovered = true
+            let recovery = stream.discard()
+            if recovery.errno != 0 { return recovery.errno }
+        }
+    }
 }
 
 /// A loudspeaker as its thread sees it: a plain value over memory that `PlaybackDevice` owns.

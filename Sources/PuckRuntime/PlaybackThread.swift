@@ -144,15 +144,15 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
         failures = 0
         while !controls.words.pointee.stop.load(ordering: .acquiring) {
             workEvent.drain()
-            let errno = loop.playAll()
+            var errno = loop.playAll()
             reader = loop.reader
+            if errno == 0 {
+                if controls.words.pointee.stop.load(ordering: .acquiring) { return }
+                controls.pulse.rest()
+                errno = device.rest(until: workEvent.descriptor, atMost: Self.lookMilliseconds)
+                controls.pulse.beat()
+            }
             if errno != 0 { throw DeviceError.lost(device.format.device, .playback, errno: errno) }
-            if controls.words.pointee.stop.load(ordering: .acquiring) { return }
-            controls.pulse.rest()
-            workEvent.wait(milliseconds: Self.lookMilliseconds)
-            controls.pulse.beat()
-            let gone = device.stream.lookAtRest()
-            if gone != 0 { throw DeviceError.lost(device.format.device, .playback, errno: gone) }
         }
     }
 }

@@ -89,10 +89,18 @@ import Testing
         #expect(thread.outcome == .realTimeRefused(code: EINVAL))
     }
 
+    @Test("a stack that is less than the system demands is made as large as that")
+    func smallStack() throws {
+        let seen = Seen()
+        let thread = try Thread(name: "t", stackBytes: 1) { seen.value.store(1, ordering: .releasing) }
+        thread.join()
+        #expect(seen.value.load(ordering: .acquiring) == 1)
+    }
+
     @Test("a stack that the system refuses is an error")
     func stackSystemRefuses() {
-        #expect(throws: SystemError("cannot start the thread t", code: EINVAL)) {
-            _ = try Thread(name: "t", stackBytes: 1) {}
+        #expect(throws: SystemError("cannot start the thread t", code: EAGAIN)) {
+            _ = try Thread(name: "t", stackBytes: 1 << 60) {}
         }
     }
 }
