@@ -22,8 +22,9 @@ struct DeadlineChecker {
     private static let thinking = Interval.milliseconds(30_100)
     /// Neither a packet nor a sample of a play, with a link.
     private static let stalled = Interval.milliseconds(20_300)
-    /// Without one: 20 s may have begun before it was known to be gone, which takes 10; then the puck waits 30 s.
-    private static let absent = Interval.milliseconds(40_300)
+    /// Without one: up to 20 s may have passed before the link is known to be gone, since pongs may come for longer than
+    /// packets; then the puck waits 30 s.
+    private static let absent = Interval.milliseconds(50_300)
     /// The longest wait of a conversation on the hub between two signs of life: an utterance of nothing but a start, or a
     /// puck that is noticed to be gone after 10 s, and stays away for 30.
     private static let conversation = Interval.seconds(41)
