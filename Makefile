@@ -52,7 +52,7 @@ test-asan: setup fake-alsa fake-gpio ## the same with the address and leak sanit
 	$(ASAN) swift test --disable-xctest --sanitize=address --scratch-path .build-asan $(SANITIZE) $(SWIFTFLAGS) \
 		--skip SimulatorTests --skip ProcessTests
 	$(ASAN) swift test --disable-xctest --sanitize=address --scratch-path .build-asan $(SANITIZE) $(SWIFTFLAGS) \
-		--skip-build --filter ProcessTests --skip 'ProcessTests.*(UplinkCut|AnswerCut|Network|Offline|RunnerUp)Tests'
+		--skip-build --filter ProcessTests --skip 'ProcessTests.*(UplinkCut|AnswerCut|Network|Offline)Tests'
 
 test-tsan: setup fake-alsa fake-gpio ## what real threads share, with the thread sanitizer: the ring, and whole daemons
 	swift test --disable-xctest --sanitize=thread --scratch-path .build-tsan $(SANITIZE) $(SWIFTFLAGS) \
@@ -73,8 +73,8 @@ test-mutants: setup ## deliberate bugs, each of which the simulator has to catch
 	.build-mutants/release/pucksim mutants
 
 # The two builds know nothing of each other, and each leaves a processor free half the time.
-test-vm: setup ## a whole puck on Debian's kernel for ARM, in an emulator, with its sound card, GPIO and network failing
-	@scripts/setup vm
+test-vm: setup ## a whole puck on Debian's kernel for ARM, in an emulator, with its sound card, GPIO and network failing; and its packages
+	@scripts/setup vm cross
 	@mkdir -p .build-vm
 	@echo "vm: building puckd and puckhub for arm64; see .build-vm/cross.log"
 	@cross/build arm64 bookworm >.build-vm/cross.log 2>&1 & \
@@ -82,6 +82,10 @@ test-vm: setup ## a whole puck on Debian's kernel for ARM, in an emulator, with 
 		wait $$! || { grep -m 20 'error:' .build-vm/cross.log || tail -n 20 .build-vm/cross.log; exit 1; }; \
 		exit $$status
 	@Tests/VM/run $(SCENARIOS)
+ifeq ($(strip $(SCENARIOS)),)
+	@cross/package arm64
+	@Tests/VM/run --system
+endif
 
 fuzz: setup ## look for inputs that break parsers and machines, T seconds in all (60)
 	scripts/fuzz $(or $(T),60)

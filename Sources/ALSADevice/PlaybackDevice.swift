@@ -38,8 +38,9 @@ public struct PlaybackDevice: ~Copyable {
         while true {
             let result = pollDescriptors(&watched, Int32(watched.count), Int32(milliseconds))
             if result == -EINTR { continue }
-            if result == 0 { return stream.lookAtRest() }
             if result < 0 || watched[watched.count - 1].revents != 0 { return 0 }
+            // Nothing came in all that time.
+            if watched.allSatisfy({ $0.revents == 0 }) { return stream.lookAtRest() }
             // A device that is well and says otherwise is not asked again, or this would never sleep.
             if hasRecovered { watched.removeFirst(watched.count - 1) }
             hasRecovered = true
