@@ -193,26 +193,33 @@ final class House {
             [puck]
             id = \(name)
             group = flat
-            state_dir = \(file("\(name).state").path)
-            [capture]
-            device = \(name)-mic
-            buffer_ms = 1000
-            zeros_ms = 0
-            [playback]
-            device = \(name)-speaker
-            buffer_ms = 400
-            volume = 100
-            [wake]
-            detector = manual
-            [endpoint]
-            utterance_limit_ms = 1000
-            [earcons]
-            enabled = no
-            [control]
-            socket = \(file("\(name).control").path)
-
+            \(puckParts(name))
             """, to: "\(name).conf")
         return ["--config", file("\(name).conf").path] + set.flatMap { ["--set", $0] }
+    }
+
+    /// What the configurations of all pucks have in common; begins in the section [puck].
+    func puckParts(_ name: String) -> String {
+        """
+        state_dir = \(file("\(name).state").path)
+        [capture]
+        device = \(name)-mic
+        buffer_ms = 1000
+        zeros_ms = 0
+        [playback]
+        device = \(name)-speaker
+        buffer_ms = 400
+        volume = 100
+        [wake]
+        detector = manual
+        [endpoint]
+        utterance_limit_ms = 1000
+        [earcons]
+        enabled = no
+        [control]
+        socket = \(file("\(name).control").path)
+
+        """
     }
 
     /// Configures and starts a puck.

@@ -12,23 +12,7 @@ extension House {
             """
             \(extra)
             [puck]
-            state_dir = \(file("\(name).state").path)
-            [capture]
-            device = \(name)-mic
-            buffer_ms = 1000
-            zeros_ms = 0
-            [playback]
-            device = \(name)-speaker
-            buffer_ms = 400
-            [wake]
-            detector = manual
-            [endpoint]
-            utterance_limit_ms = 1000
-            [earcons]
-            enabled = no
-            [control]
-            socket = \(file("\(name).control").path)
-
+            \(puckParts(name))
             """, to: "\(name).conf")
         return ["--config", file("\(name).conf").path]
     }
