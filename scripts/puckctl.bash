@@ -13,6 +13,7 @@ _puckctl() {
     local previous=${COMP_WORDS[COMP_CWORD - 1]}
     case $previous in
     night) COMPREPLY=($(compgen -W 'on off auto' -- "${COMP_WORDS[COMP_CWORD]}")) ;;
+    code) COMPREPLY=($(compgen -W 'new' -- "${COMP_WORDS[COMP_CWORD]}")) ;;
     pairing) COMPREPLY=($(compgen -W 'on off' -- "${COMP_WORDS[COMP_CWORD]}")) ;;
     --socket | -s | play | record) COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")) ;;
     *) _puck_words puckctl ;;

@@ -11,7 +11,7 @@ public enum HubCommand {
     static let table = OptionTable(
         command: "puckhub", summary: "the pucks' hub: decides which puck answers, and answers",
         positional:
-            "[pair NAME [--room ROOM] | revoke NAME | token add NAME | token list | token rotate NAME | "
+            "[pair NAME [--room ROOM] [--code CODE] | revoke NAME | token add NAME | token list | token rotate NAME | "
             + "play PUCK FILE [CATEGORY] | status | "
             + "explain [CONVERSATION] | correct CONVERSATION PUCK]",
         options: [
@@ -28,6 +28,11 @@ public enum HubCommand {
                     + "port is free; say what is wrong and how to mend it. Changes nothing. Exits with 0 when the hub "
                     + "can start, 1 when it cannot."),
             .init("room", value: "ROOM", help: "With pair: the room that the puck stands in."),
+            .init(
+                "code", value: "CODE",
+                help:
+                    "With pair: the puck's own code, which 'puckctl code' prints there, for a puck whose button is held "
+                    + "instead of typing a code."),
             .init("json", help: "With explain: one JSON object instead of text."),
         ],
         notes: [
@@ -63,7 +68,7 @@ public enum HubCommand {
         if arguments.isSet("help") { return say(table.help) }
         if arguments.isSet("version") { return say("puckhub \(PuckVersion.text)") }
         let command = TokenCommand(arguments.positional)
-        let pair = PairCommand(arguments.positional, room: arguments.value("room"))
+        let pair = PairCommand(arguments.positional, room: arguments.value("room"), code: arguments.value("code"))
         let question = RunningHubCommand(
             arguments.positional, folder: currentFolder(), isJSON: arguments.isSet("json"))
         if !arguments.positional.isEmpty, command == nil, question == nil, pair == nil {

@@ -18,7 +18,7 @@ extension HubDaemon {
             return play(String(words[3]), on: String(words[1]), category)
         case ("explain", 2...3):
             return explain(words.count == 3 ? String(words[2]) : nil, isJSON: words[1] == "json")
-        case ("pair", 2...3): return offerPairing(String(words[1]), room: words.count == 3 ? String(words[2]) : nil)
+        case ("pair", 2...4): return offerPairing(words.dropFirst().map(String.init))
         case ("rotate", 2):
             if let problem = issueToken(to: String(words[1])) { return "error: " + problem }
             return
@@ -26,7 +26,7 @@ extension HubDaemon {
         case ("correct", 3): return correct(String(words[1]), to: String(words[2]))
         default:
             return "error: unknown command \"\(request)\"; known are status, play PUCK CATEGORY FILE, "
-                + "explain text|json [CONVERSATION], correct CONVERSATION PUCK, pair PUCK [ROOM], rotate PUCK"
+                + "explain text|json [CONVERSATION], correct CONVERSATION PUCK, pair PUCK [ROOM] [code=CODE], rotate PUCK"
         }
     }
 

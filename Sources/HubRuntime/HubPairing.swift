@@ -34,7 +34,11 @@ extension HubDaemon {
     // MARK: `puckhub pair`
 
     /// Opens an offer and says what belongs to it, as key=value.
-    func offerPairing(_ puckID: String, room: String?) -> String {
+    /// - Parameter words: the puck's id, its room, if any, and its own code, if it has one.
+    func offerPairing(_ words: [String]) -> String {
+        let puckID = words[0]
+        let room = words.dropFirst().first { !$0.utf8.starts(with: PairCommand.codeKey.utf8) }
+        let given = words.dropFirst().first { $0.utf8.starts(with: PairCommand.codeKey.utf8) }
         guard !settings.certificate.isInsecure else {
             return "error: a hub without TLS cannot pair ([tls] insecure = yes); use 'puckhub token add \(puckID)'"
         }
@@ -43,7 +47,16 @@ extension HubDaemon {
         }
         do throws(CredentialError) {
             let certificate = try PeerCertificate(readFrom: settings.certificate.certificateFile)
-            let code = try PairingSecret.code()
+            let code: String
+            if let given {
+                guard let typed = PairingSecret.typed(code: String(given.dropFirst(PairCommand.codeKey.utf8.count)))
+                else {
+                    return "error: a code has eight digits"
+                }
+                code = typed
+            } else {
+                code = try PairingSecret.code()
+            }
             let secret = try PairingSecret.secret()
             let verifier = try PasswordVerifier(password: code)
             let (offer, gone) = pairing.desk.open(puckID: puckID, room: room, now: MonotonicClock.now())

@@ -12,6 +12,9 @@ public struct FoundHub: Equatable, Sendable {
     public let port: UInt16
     /// Of its certificate, as a join line has it; empty when it is not said.
     public let fingerprint: String
+
+    /// A name goes on being right when the hub gets another address; where the resolver has no mDNS, that has to do.
+    var place: HubPlace { HubPlace(host: HubFinder.isKnown(host) ? host : address, port: port) }
 }
 
 /// Looks for hubs by mDNS, through Avahi's own program.

@@ -4,7 +4,8 @@ import LinuxIO
 import PuckBase
 import PuckWire
 
-/// `puckctl join CODE|LINE`: finds the hub, has it prove itself, and keeps what it gives where puckd reads it.
+/// `puckctl join [CODE|LINE]`: finds the hub, has it prove itself, and keeps what it gives where puckd reads it. Without
+/// either it waits for a hub that knows this puck's own code, as a held button does.
 public struct JoinCommand {
     public static let refused: Int32 = 1
     /// More than one hub answered, and the code says not which.
@@ -15,14 +16,15 @@ public struct JoinCommand {
 
     static let usualPort: UInt16 = 7443
 
-    private let secret: JoinSecret
-    private let hub: (host: String, port: UInt16)?
+    /// Nil: the puck's own code.
+    private let secret: JoinSecret?
+    private let hub: HubPlace?
     private let socket: String
     private let stateFolder: String?
     private let replaces: Bool
 
     /// - Parameters:
-    ///   - words: what was typed behind "join"; a code may have been typed in two words.
+    ///   - words: what was typed behind "join"; a code may have been typed in two words; none for the puck's own.
     ///   - hub: `--hub`.
     ///   - socket: puckd's control socket.
     ///   - stateFolder: `--state-dir`; nil asks puckd, and takes its usual one when none runs.
@@ -32,13 +34,13 @@ public struct JoinCommand {
     ) throws(CommandLineError) {
         var text = ""
         for word in words { text += word }
-        guard let secret = JoinSecret(text) else {
+        secret = JoinSecret(text)
+        guard secret != nil || words.isEmpty else {
             throw CommandLineError(
                 message:
                     "puckctl: join takes the code (1234-5678) or the line (puck:…) that 'puckhub pair NAME' prints\n"
                     + "Try 'puckctl --help'.")
         }
-        self.secret = secret
         self.socket = socket
         self.stateFolder = stateFolder
         self.replaces = replaces
@@ -51,87 +53,41 @@ public struct JoinCommand {
                 message: "puckctl: --hub takes HOST or HOST:PORT, an IPv6 address with a port in brackets\n"
                     + "Try 'puckctl --help'.")
         }
-        self.hub = (place.host, place.port ?? Self.usualPort)
+        self.hub = HubPlace(host: place.host, port: place.port ?? Self.usualPort)
     }
 
     /// The exit status, and the line that goes with it: to standard output with 0, else to standard error.
     public func run() -> (status: Int32, text: String) {
-        do throws(Stop) {
-            let (path, isRunning) = try place()
-            let target = try target()
-            let joined: Joined
-            do throws(JoinFailure) {
-                joined = try JoinExchange.run(secret, host: target.host, port: target.port)
-            } catch {
-                throw Stop(
-                    error.kind == .refused ? Self.refused : Self.unreachable,
-                    "\(JoinLine.place(target.host, target.port)): \(error.text)")
+        do throws(JoinStop) {
+            // Looked at before the hub is asked: a code that nothing can be done with is not used up.
+            let place = try JoinPlace.find(socket: socket, stateFolder: stateFolder)
+            if place.isPaired, !replaces {
+                throw JoinStop(
+                    Self.refused,
+                    "this puck is paired already (\(place.path)); 'puckctl join --force …' gives it to another hub")
             }
-            try keep(joined, target, path)
-            return (0, done(joined, target, isRunning: isRunning))
+            let joined: Joined
+            let target: HubPlace
+            if let secret {
+                target = try self.target(secret)
+                do throws(JoinFailure) {
+                    joined = try JoinExchange.run(secret, host: target.host, port: target.port)
+                } catch {
+                    throw JoinStop(
+                        error.kind == .unreachable ? Self.unreachable : Self.refused,
+                        "\(JoinLine.place(target.host, target.port)): \(error.text)")
+                }
+            } else {
+                (joined, target) = try HubWait.run(code: try place.code(), hub: hub)
+            }
+            try keep(joined, target, place.path)
+            return (0, done(joined, target, isRunning: place.isRunning))
         } catch {
             return (error.status, error.text)
         }
     }
 
-    private struct Stop: Error {
-        let status: Int32
-        let text: String
-        init(_ status: Int32, _ text: String) {
-            self.status = status
-            self.text = text
-        }
-    }
-
-    // MARK: Where it is kept
-
-    /// Looked at before the hub is asked: a code that nothing can be done with is not used up.
-    private func place() throws(Stop) -> (path: String, isRunning: Bool) {
-        var path = stateFolder.map { $0 + "/" + PairingFile.name } ?? PairingFile.usualPath
-        var isPaired = false
-        var isRunning = false
-        do throws(SystemError) {
-            let reply = try ControlClient.ask("joining", at: socket)
-            if reply.utf8.starts(with: "error: ".utf8) { throw SystemError(String(reply.dropFirst(7)), code: 0) }
-            isRunning = true
-            isPaired = reply.utf8.starts(with: "paired=yes".utf8)
-            // Last, since it may have blanks in it.
-            let key = " file="
-            if let found = Self.end(of: key, in: reply), stateFolder == nil { path = found }
-        } catch {
-            // Without a puckd it is written where the next one reads it; what it refuses counts.
-            if error.code == 0 { throw Stop(Self.refused, error.description) }
-            if error.code == EACCES || error.code == EPERM { throw Stop(Self.cannotKeep, notPermitted) }
-        }
-        if isPaired || access(path, F_OK) == 0, !replaces {
-            throw Stop(
-                Self.refused, "this puck is paired already (\(path)); 'puckctl join --force …' gives it to another hub")
-        }
-        var folder = path
-        while let last = folder.utf8.last, last != UInt8(ascii: "/") { folder.removeLast() }
-        guard access(folder.isEmpty ? "." : folder, W_OK | X_OK) == 0 else {
-            let code = puck_errno()
-            if code == EACCES || code == EPERM { throw Stop(Self.cannotKeep, notPermitted) }
-            throw Stop(
-                Self.cannotKeep,
-                "cannot write into \(folder): \(errorText(code)); start puckd once, or name its [puck] state_dir with --state-dir"
-            )
-        }
-        return (path, isRunning)
-    }
-
-    private var notPermitted: String { "only root and puckd's user may pair this puck: run it with sudo" }
-
-    private static func end(of key: String, in text: String) -> String? {
-        var rest = text[...]
-        while !rest.isEmpty {
-            if rest.utf8.starts(with: key.utf8) { return String(rest.dropFirst(key.count)) }
-            rest = rest.dropFirst()
-        }
-        return nil
-    }
-
-    private func keep(_ joined: Joined, _ target: (host: String, port: UInt16), _ path: String) throws(Stop) {
+    private func keep(_ joined: Joined, _ target: HubPlace, _ path: String) throws(JoinStop) {
         let file: PairingFile
         do throws(CredentialError) {
             file = PairingFile(
@@ -139,15 +95,15 @@ public struct JoinCommand {
                 token: joined.pairing.token, puckID: joined.pairing.puckID, room: joined.pairing.room,
                 certificate: try joined.certificate.pem())
         } catch {
-            throw Stop(Self.refused, error.message)
+            throw JoinStop(Self.refused, error.message)
         }
         do throws(SystemError) { try file.write(to: path) } catch {
-            throw Stop(
+            throw JoinStop(
                 Self.cannotKeep, "\(error.description); the code is used up: run 'puckhub pair' again afterwards")
         }
     }
 
-    private func done(_ joined: Joined, _ target: (host: String, port: UInt16), isRunning: Bool) -> String {
+    private func done(_ joined: Joined, _ target: HubPlace, isRunning: Bool) -> String {
         let pairing = joined.pairing
         let who = "\(pairing.puckID)\(pairing.room.map { " in \($0)" } ?? "")"
         let what = "This puck is \(who), paired with \(JoinLine.place(target.host, target.port))."
@@ -162,16 +118,18 @@ public struct JoinCommand {
 
     // MARK: Which hub
 
-    private func target() throws(Stop) -> (host: String, port: UInt16) {
+    private func target(_ secret: JoinSecret) throws(JoinStop) -> HubPlace {
         if let hub { return hub }
-        if case .line(let line) = secret, HubFinder.isKnown(line.host) { return (line.host, line.port) }
+        if case .line(let line) = secret, HubFinder.isKnown(line.host) {
+            return HubPlace(host: line.host, port: line.port)
+        }
         var found: [FoundHub]
         do throws(SystemError) { found = try HubFinder.search() } catch {
-            throw Stop(Self.unreachable, error.description)
+            throw JoinStop(Self.unreachable, error.description)
         }
         if case .line(let line) = secret { found = found.filter { $0.fingerprint == line.fingerprint } }
         guard let first = found.first else {
-            throw Stop(
+            throw JoinStop(
                 Self.unreachable,
                 "no hub was found on this network: see that puckhub runs with [hub] announce and avahi-daemon beside it, "
                     + "or say where it is: --hub HOST[:PORT]")
@@ -181,9 +139,8 @@ public struct JoinCommand {
             for hub in found {
                 text += "\n    --hub \(JoinLine.place(hub.host, hub.port))    \(hub.name), \(hub.address)"
             }
-            throw Stop(Self.severalHubs, text)
+            throw JoinStop(Self.severalHubs, text)
         }
-        // A name goes on being right when the hub gets another address; where the resolver has no mDNS, that has to do.
-        return (HubFinder.isKnown(first.host) ? first.host : first.address, first.port)
+        return first.place
     }
 }

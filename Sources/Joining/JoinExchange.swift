@@ -34,6 +34,8 @@ public struct JoinFailure: Error, Equatable, Sendable {
     public enum Kind: Equatable, Sendable {
         /// Nobody to talk to.
         case unreachable
+        /// The hub wants no puck just now.
+        case nothingOpen
         /// The hub refused, or is not the right one.
         case refused
     }
@@ -185,7 +187,7 @@ public final class JoinExchange {
         switch failure {
         case .unauthorized:
             JoinFailure(
-                kind: .refused,
+                kind: .nothingOpen,
                 text: "the hub has nothing open for a new puck, or does not listen to this address any more: "
                     + "run 'puckhub pair NAME' on it (its log says more)")
         case .wrongPath, .wrongSubprotocol:

@@ -12,6 +12,8 @@ public enum PairingEnd: String, Equatable, Sendable {
     /// By a short press, or by whoever had begun it.
     case cancelled
     case timedOut = "timed_out"
+    /// The search for a hub ended without one; the log says why.
+    case failed
 }
 
 extension Puck {

@@ -46,6 +46,7 @@ final class PuckDaemon {
     var inputs: BoardInputs?
     /// Nil where the gateway is not to be asked.
     var care: NetworkCare?
+    var search: PairingSearch?
     /// What the process ends with: 0, or 75 (EX_TEMPFAIL) when it wants to be started again.
     private(set) var exitStatus: Int32 = 0
 
@@ -132,6 +133,7 @@ final class PuckDaemon {
         loop.onDeadline = { [unowned(unsafe) self] in
             inputs?.timePassed()
             care?.timePassed()
+            if let end = search?.timePassed() { perform(.pairingEnded(end)) }
             outputs?.timePassed()
             noteDegraded()
             kept.timePassed()
@@ -236,9 +238,8 @@ final class PuckDaemon {
 
     func rearm() {
         var next = earliest(puck.nextDeadline, inputs?.nextDeadline)
-        for due in [lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline, care?.nextDeadline] {
-            next = earliest(next, due)
-        }
+        next = earliest(next, earliest(care?.nextDeadline, search?.lookAt))
+        for due in [lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline] { next = earliest(next, due) }
         loop.setDeadline(next?.nanoseconds)
     }
 

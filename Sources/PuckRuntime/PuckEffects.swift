@@ -63,7 +63,8 @@ extension PuckDaemon {
             let words = capture.controls.words
             if !on { words.pointee.unmutedAt.store(MonotonicClock.now().nanoseconds, ordering: .relaxed) }
             words.pointee.muted.store(on, ordering: .releasing)
-        case .beginPairing, .endPairing: break  // here the search for a hub begins and ends; so far there is none
+        case .beginPairing: beginPairing()
+        case .endPairing: search = nil
         case .showLights(let lights):
             log.info("lights", [Field("state", lights.rawValue)])
             terminalLights?.show(lights)

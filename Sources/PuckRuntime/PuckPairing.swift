@@ -96,6 +96,12 @@ extension PuckDaemon {
         }
     }
 
+    /// The button was held, or a command says so: looks for a hub that knows this puck's own code.
+    func beginPairing() {
+        search = PairingSearch(settings, log: log)
+        if search == nil { perform(.pairingEnded(.failed)) }
+    }
+
     /// For `puckctl join`: where it is to write what it gets, and whether there is something already.
     var pairingSummary: String {
         guard let path = PuckSettings.pairingPath(settings.identity.stateFolder) else {
@@ -106,8 +112,10 @@ extension PuckDaemon {
                 "error: this puck's configuration has a token of its own: take [hub] token and token_file out of it, "
                 + "restart puckd, and join again"
         }
+        // Whoever has held the button means another hub.
+        let isPaired = puck.isPairing ? "anew" : settings.hub.isComplete ? "yes" : "no"
         return
-            "paired=\(settings.hub.isComplete ? "yes" : "no") hub=\(settings.hub.host):\(settings.hub.port) file=\(path)"
+            "paired=\(isPaired) hub=\(settings.hub.host):\(settings.hub.port) file=\(path)"
     }
 }
 

@@ -51,10 +51,11 @@ public struct PuckSettings: Sendable {
         // What pairing says lies under everything, and names the puck; the identity names the board, whose file lies
         // under it likewise.
         let stateFolder = IdentitySettings.stateFolder(&reader)
+        let isHubFixed = reader.isSet("hub", "host")
         let pairingFile = insertPairing(folder: stateFolder, into: &reader)
         let identity = IdentitySettings(&reader, stateFolder: stateFolder, hostName: hostName)
         let board = identity.insertBoard(into: &reader)
-        let hub = HubLinkSettings(&reader, pairingFile: pairingFile)
+        let hub = HubLinkSettings(&reader, pairingFile: pairingFile, isFixed: isHubFixed)
         let hardware = HardwareSettings(&reader)
         hardware.check(board: board, &reader)
         var settings = PuckSettings(
@@ -188,7 +189,11 @@ public struct HubLinkSettings: Sendable {
     /// Plain `ws://`: the token and the voice travel readable. For a loopback or a trusted wire.
     public var isInsecure: Bool
 
-    init(_ reader: inout SettingsReader, pairingFile: String?) {
+    /// The configuration names the hub, and not pairing.
+    var isFixed: Bool
+
+    init(_ reader: inout SettingsReader, pairingFile: String?, isFixed: Bool) {
+        self.isFixed = isFixed
         host = reader.host("hub", "host", default: "")
         port = reader.integer("hub", "port", default: 7443, range: 1...65535)
         path = reader.value("hub", "path", default: "/puck", written: "/puck", allowed: "a path from / on") {

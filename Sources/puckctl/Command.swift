@@ -17,7 +17,7 @@ struct Command {
     static let table = OptionTable(
         command: "puckctl", summary: "asks the voice puck's daemon to do something",
         positional: "wake | stop | mute | unmute | volume N | night on|off|auto | pairing on|off | status | "
-            + "join CODE|LINE",
+            + "join [CODE|LINE] | code [new]",
         options: [
             .init(
                 "socket", short: "s", value: "PATH",
@@ -29,7 +29,9 @@ struct Command {
             .init("force", help: "With join: take the puck away from the hub that it has."),
             .init(
                 "state-dir", value: "DIR",
-                help: "With join: where puckd looks for what pairing gives ([puck] state_dir), when it does not run."),
+                help:
+                    "With join and code: where puckd looks for what pairing gives ([puck] state_dir), when it does not run."
+            ),
         ],
         notes: [
             "wake is the button: it starts listening when the puck is idle, and stops it when it is busy. stop ends "
@@ -40,6 +42,9 @@ struct Command {
             "join makes this puck one of a hub's: 'puckhub pair NAME' there prints a code and a line, either of which is "
                 + "good once. The code also proves that the hub is the right one; use it in the house only, the line "
                 + "anywhere. A puckd that runs goes to the new hub at once.",
+            "code prints this puck's own code. Type it on the hub (puckhub pair NAME --code CODE) and hold the puck's button "
+                + "for 5 s, or run join without a code: the puck finds the hub that knows its code, and takes no other. code "
+                + "new draws another one.",
             "Exit status: 0 done; \(refused) the daemon, or the hub, refused; "
                 + "\(JoinCommand.severalHubs) several hubs answer, name one; \(ExitStatus.usage) wrong command line; "
                 + "\(unreachable) no daemon answers there; \(notPermitted) this user may not ask it.",
@@ -52,10 +57,21 @@ struct Command {
             if arguments.isSet("help") { return say(table.help, 1, 0) }
             if arguments.isSet("version") { return say("puckctl \(PuckVersion.text)", 1, 0) }
             if arguments.positional.first == "join" { return try join(arguments) }
+            if arguments.positional.first == "code" { return try code(arguments) }
             return ask(try request(arguments.positional), at: arguments.value("socket") ?? defaultSocket)
         } catch {
             return say(error.message, 2, ExitStatus.usage)
         }
+    }
+
+    private static func code(_ arguments: CommandLineArguments) throws(CommandLineError) -> Int32 {
+        let more = Array(arguments.positional.dropFirst())
+        guard more.isEmpty || more == ["new"] else { throw misuse("code takes no word, or new") }
+        let result = CodeCommand(
+            socket: arguments.value("socket") ?? defaultSocket, stateFolder: arguments.value("state-dir"),
+            isNew: !more.isEmpty
+        ).run()
+        return result.status == 0 ? say(result.text, 1, 0) : say("puckctl: " + result.text, 2, result.status)
     }
 
     private static func join(_ arguments: CommandLineArguments) throws(CommandLineError) -> Int32 {
@@ -69,7 +85,8 @@ struct Command {
 
     /// The line for the daemon. What is wrong is said here, whether or not a daemon runs.
     static func request(_ words: [String]) throws(CommandLineError) -> String {
-        let known = "wake, stop, mute, unmute, volume N, night on|off|auto, pairing on|off, status and join CODE|LINE"
+        let known =
+            "wake, stop, mute, unmute, volume N, night on|off|auto, pairing on|off, status, join [CODE|LINE] and code [new]"
         guard let name = words.first else { throw misuse("no command; there are \(known)") }
         switch (name, words.count) {
         case ("wake", 1), ("stop", 1), ("mute", 1), ("unmute", 1), ("status", 1): return name
@@ -95,7 +112,8 @@ struct Command {
             throw misuse("\(name) takes no more words")
         default:
             let near = nearest(
-                to: name, in: ["wake", "stop", "mute", "unmute", "volume", "night", "pairing", "status", "join"])
+                to: name,
+                in: ["wake", "stop", "mute", "unmute", "volume", "night", "pairing", "status", "join", "code"])
             let hint = near.map { "; did you mean \($0)?" } ?? "; there are \(known)"
             throw misuse("unknown command \"\(name)\"" + hint)
         }

@@ -61,11 +61,37 @@ import Testing
 
     @Test(
         "a wrong rate is found, the further off the sooner",
-        arguments: [(1.0884, 1.6), (0.9188, 1.6), (1.05, 2.1), (0.95, 2.2), (1.03, 6), (3.0, 1.6), (0.34, 3.0)])
+        arguments: [
+            (1.0884, 1.2), (0.9188, 1.2), (1.05, 1.2), (0.95, 1.2), (1.03, 2), (0.97, 2), (1.025, 2), (0.975, 2),
+            (1.021, 6),
+            (3.0, 1.2), (0.34, 1.6),
+        ])
     mutating func rate(speed: Double, within: Double) {
         var watch = watch()
         let found = verdict(&watch, seconds: 60, speed: speed)
         #expect(found?.verdict == .wrongRate && (found?.after ?? 99) <= within, "\(String(describing: found))")
+    }
+
+    @Test("a rate that goes wrong later is found as soon", arguments: [1.08, 0.92, 1.03, 0.97, 1.025, 0.975])
+    mutating func laterRate(speed: Double) {
+        for before in stride(from: 5.0, to: 65, by: 1.7) {
+            var watch = watch()
+            #expect(verdict(&watch, seconds: before) == nil)
+            let found = verdict(&watch, seconds: 60, speed: speed)
+            #expect(
+                found?.verdict == .wrongRate && (found?.after ?? 99) <= 2, "\(before): \(String(describing: found))")
+        }
+    }
+
+    @Test("40 ms that a driver loses without a word are no wrong rate")
+    mutating func lost() {
+        for before in stride(from: 1.0, to: 8, by: 0.34) {
+            var watch = watch()
+            #expect(verdict(&watch, seconds: before) == nil)
+            now += 40_000_000
+            let found = verdict(&watch, seconds: 60)
+            #expect(found == nil, "\(before): \(String(describing: found))")
+        }
     }
 
     @Test("a crystal's drift, and stamps that are a period late at random, are no wrong rate")
