@@ -134,7 +134,7 @@ if Context.environment["PUCK_FUZZ"] != nil {
             name: "puckfuzz",
             dependencies: [
                 "CFuzzer", "PuckBase", "PuckWire", "PuckCore", "HubCore", "Settings", "WAVFile", "PuckRuntime",
-                "HubRuntime",
+                "HubRuntime", "Credentials", "Joining",
             ],
             path: "Fuzz/Targets"),
     ]

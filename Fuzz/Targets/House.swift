@@ -330,7 +330,7 @@ struct House {
             // Nothing came for too long, or the link stayed away.
             if ["play.stalled", "play.lost"].contains(record.event.text.description) { excuseAll() }
         case .sendPacket, .startEncoding, .stopEncoding, .playEarcon, .setVolume, .setMuted, .showLights, .beginPairing,
-            .endPairing:
+            .endPairing, .keepToken:
             break
         }
     }

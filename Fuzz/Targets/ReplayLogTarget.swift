@@ -11,22 +11,54 @@ private struct NaiveLog {
         var at: Instant
     }
     var sent: [Message] = []
+    /// Bytes of all before each.
+    var totals = [0]
     /// The first message that is kept; those before it are gone for good.
     var kept = 0
+    /// The first that has not gone out on this connection.
+    var out = 0
+    var isThere = true
+    /// What has gone out, by number, since this was emptied.
+    var gone: [Int] = []
 
     var log: ArraySlice<Message> { sent[kept...] }
     var bytes = 0
 
     mutating func append(_ message: Message) {
         sent.append(message)
+        totals.append(totals[totals.count - 1] + message.bytes)
         bytes += message.bytes
+        flush()
         prune(message.at)
+    }
+
+    /// At most 48 KiB are under way, or one message.
+    mutating func flush() {
+        while isThere, out < sent.count {
+            let underWay = totals[out] - totals[kept]
+            guard underWay == 0 || underWay + sent[out].bytes <= 48 * 1024 else { return }
+            goOut()
+        }
+    }
+
+    private mutating func goOut() {
+        gone.append(out)
+        out += 1
+    }
+
+    /// Whether it was sent to this puck, or to it before.
+    mutating func acknowledge(_ meant: Int) -> Bool {
+        guard (0..<out).contains(meant) else { return false }
+        while kept <= meant { drop() }
+        return true
     }
 
     mutating func prune(_ now: Instant) {
         while kept < sent.count,
             bytes > 512 * 1024 || sent.count - kept > 4_096 || now - sent[kept].at >= .seconds(30)
         {
+            // The stream has no holes for a puck that is there.
+            while isThere, out <= kept { goOut() }
             drop()
         }
     }
@@ -34,6 +66,15 @@ private struct NaiveLog {
     mutating func drop() {
         bytes -= sent[kept].bytes
         kept += 1
+        out = max(out, kept)
+    }
+
+    /// The puck is back, and lacks what begins here.
+    mutating func replay(from first: Int) {
+        while kept < first { drop() }
+        out = first
+        isThere = true
+        flush()
     }
 
     /// The message that a number on the wire means: the newest that has it, unless it is as far away as one that comes.
@@ -71,7 +112,7 @@ func fuzzReplayLog(_ bytes: UnsafeRawBufferPointer) {
     while !input.isAtEnd, left > 0 {
         left -= 1
         effects = []
-        let before = naive.sent.count
+        naive.gone = []
         switch input.below(10) {
         case 0:
             let control = HubControl.downPause(playID: UInt32(input.byte()))
@@ -88,8 +129,8 @@ func fuzzReplayLog(_ bytes: UnsafeRawBufferPointer) {
             trace("\(count) packets of 40 bytes, received at once")
             for _ in 0..<count {
                 sendAudio(40)
-                _ = try? stream.acknowledge(stream.next.advanced(by: -1))
-                while naive.kept < naive.sent.count { naive.drop() }
+                let isTaken = (try? stream.acknowledge(stream.next.advanced(by: -1))) != nil
+                promise(isTaken == naive.acknowledge(naive.sent.count - 1), "the newest is taken, or was not sent yet")
             }
         case 3:
             now = now + .milliseconds(10 * input.byte())
@@ -97,7 +138,7 @@ func fuzzReplayLog(_ bytes: UnsafeRawBufferPointer) {
         case 4:
             now = now + .milliseconds(250 * input.byte())
             trace("at \(now.nanoseconds / 1_000_000) ms, pruned")
-            stream.prune(now: now)
+            stream.prune(now: now, into: &effects)
             naive.prune(now)
         case 5, 6:
             let serial = serialNumber(&input, near: stream.next)
@@ -105,11 +146,12 @@ func fuzzReplayLog(_ bytes: UnsafeRawBufferPointer) {
             trace("acknowledge \(serial.value) (\(meant)) of \(stream.sent)")
             do throws(WireError) {
                 let received = try stream.acknowledge(serial)
-                promise((0..<naive.sent.count).contains(meant), "\(serial.value) was never sent, and is accepted")
+                promise(naive.acknowledge(meant), "\(serial.value) was never sent, and is accepted")
                 promise(received == meant + 1, "received \(received), not \(meant + 1)")
-                while naive.kept <= meant { naive.drop() }
+                stream.flush(into: &effects)
+                naive.flush()
             } catch {
-                promise(!(0..<naive.sent.count).contains(meant), "\(serial.value) was sent, and is refused")
+                promise(!naive.acknowledge(meant), "\(serial.value) was sent, and is refused")
             }
         case 7:
             let serial = serialNumber(&input, near: stream.next)
@@ -120,10 +162,10 @@ func fuzzReplayLog(_ bytes: UnsafeRawBufferPointer) {
             promise(
                 (missing != nil) == isThere, "missing from \(meant), kept from \(naive.kept) to \(naive.sent.count)")
             guard let missing else { break }
-            promise(missing.count == naive.sent.count - meant, "\(missing.count) are missing")
+            promise(missing == naive.sent.count - meant, "\(missing) are missing")
             stream.connection = connection
-            stream.replay(missing.count, into: &effects)
-            promise(effects == (meant..<naive.sent.count).map(expected), "a replay is what was sent, in order")
+            stream.replay(missing, into: &effects)
+            naive.replay(from: meant)
         case 8:
             // Up to the bounds, which takes long.
             let count = 16 * input.byte()
@@ -131,13 +173,12 @@ func fuzzReplayLog(_ bytes: UnsafeRawBufferPointer) {
             for _ in 0..<count { sendAudio(5) }
             left -= 10 * count
         default:
-            stream.connection = stream.connection == nil ? connection : nil
-            trace(stream.connection == nil ? "away" : "there")
+            // It comes back by a replay.
+            stream.connection = nil
+            naive.isThere = false
+            trace("away")
         }
-        if naive.sent.count > before {
-            let live = stream.connection == nil ? [] : (before..<naive.sent.count).map(expected)
-            promise(effects == live, "what is sent is numbered in order")
-        }
+        promise(effects == naive.gone.map(expected), "what is sent, again or not, is what was said, in order")
         promise(stream.sent == naive.sent.count, "\(stream.sent) were sent")
         promise(stream.next.value == UInt16(truncatingIfNeeded: naive.sent.count), "next")
         promise(stream.logBytes == naive.bytes && naive.bytes <= 512 * 1024, "\(stream.logBytes) bytes")

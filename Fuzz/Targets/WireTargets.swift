@@ -74,7 +74,7 @@ func fuzzHubControl(_ bytes: UnsafeRawBufferPointer) {
     promise(accepted <= 1, "an operation belongs into one message type")
 }
 
-private func parse<Control>(
+func parse<Control>(
     _ payload: [UInt8], _ body: (UnsafeRawBufferPointer) throws(WireError) -> Control
 ) -> Result<Control, WireError> {
     payload.withUnsafeBytes { bytes in

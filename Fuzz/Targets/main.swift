@@ -10,6 +10,8 @@ let targets: [(name: String, run: Target)] = [
     ("message", fuzzMessage),
     ("puck-control", fuzzPuckControl),
     ("hub-control", fuzzHubControl),
+    ("pairing", fuzzPairing),
+    ("joining", fuzzJoining),
     ("puckd-conf", fuzzPuckSettings),
     ("puckhub-conf", fuzzHubSettings),
     ("wav", fuzzWAV),
