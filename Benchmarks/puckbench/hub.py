@@ -51,7 +51,7 @@ class Hub:
         configuration.write_text(
             f"[hub]\nname = localhost\nlisten = 127.0.0.1\nport = {port}\nstate_dir = {self.state}\n"
             "connections = 1024\n[responder]\nkind = none\n[log]\nlevel = notice\n"
-            "[conversation]\nfirst_audio_ms = 5000\nlimit_ms = 600000\n"
+            "[conversation]\nfirst_audio_ms = 1500\nlimit_ms = 600000\n"
         )
         words = [program or self.place.embedded / "puckhub", "--config", configuration]
         child = self.place.start("puckhub", words, dict(os.environ), list(prefix))
