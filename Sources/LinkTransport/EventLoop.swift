@@ -310,6 +310,11 @@ private func dispatchToEndpoint(
     wsi: OpaquePointer?, reason: lws_callback_reasons, user: UnsafeMutableRawPointer?,
     input: UnsafeMutableRawPointer?, length: Int
 ) -> Int32 {
+    switch reason {
+    case LWS_CALLBACK_LOCK_POLL, LWS_CALLBACK_CHANGE_MODE_POLL_FD, LWS_CALLBACK_UNLOCK_POLL:
+        return 0  // six of these a message; they are for loops that libwebsockets does not run
+    default: break
+    }
     guard let wsi, let context = lws_get_context(wsi), let owner = lws_context_user(context) else { return 0 }
     let loop = Unmanaged<EventLoop>.fromOpaque(owner).takeUnretainedValue()
     switch reason {
