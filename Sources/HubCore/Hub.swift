@@ -24,7 +24,7 @@ public struct Hub: Sendable {
 
     public var policy: HubPolicy
     var generator: SeededGenerator
-    var sessions = SessionTable()
+    var sessions = AscendingTable<ConnectionID, Session>()
     var pucks: [String: PuckState] = [:]
     /// The live sessions of each group, oldest first, so that a wake costs what its group has and not what the house has.
     var members: [String: [ConnectionID]] = [:]
@@ -75,7 +75,8 @@ public struct Hub: Sendable {
 
     /// Connected pucks that have said that something of theirs does not work.
     public func pucksWithout(_ works: (PuckStatus) -> Bool) -> Int {
-        sessions.rows.reduce(0) { count, session in count + (session.live?.status.map { !works($0) } == true ? 1 : 0) }
+        sessions.values.reduce(0) { count, session in count + (session.live?.status.map { !works($0) } == true ? 1 : 0)
+        }
     }
 
     public var conversationsInProgress: Int { conversations.count }
@@ -112,7 +113,8 @@ public struct Hub: Sendable {
         switch event {
         case .connectionOpened(let id, let tokenName):
             let session = Session(connection: id, tokenName: tokenName, now: now)
-            sessions.add(session)
+            precondition(sessions.position(of: id) == nil, "a connection number is used once")
+            sessions[id] = session
             consider(session.deadlines.next)
         case .connectionClosed(let id, let reason):
             forgetSession(id, reason: reason, now: now, into: &effects)
@@ -139,12 +141,12 @@ public struct Hub: Sendable {
         case .tokenMade(let id, let token):
             if sessions[id]?.live != nil { effects.append(.send(id, .token(token), .zero)) }
         case .tokensRevoked(let names):
-            for id in sessions.ids where names.contains(sessions[id]?.tokenName ?? "") {
+            for id in sessions.keys where names.contains(sessions[id]?.tokenName ?? "") {
                 fail(id, WireError(.auth, "this puck's token was revoked on the hub"), now: now, into: &effects)
             }
             for name in names { forgetPuck(name, now: now, into: &effects) }
         case .stopping:
-            for id in sessions.ids { close(id, reason: "the hub is stopping", now: now, into: &effects) }
+            for id in sessions.keys { close(id, reason: "the hub is stopping", now: now, into: &effects) }
             for name in pucks.keys.sorted() { forgetPuck(name, now: now, into: &effects) }
             failedEarly = []
             endedGroups = []
@@ -189,8 +191,8 @@ public struct Hub: Sendable {
         anyWindowTouched = true
         var due: [ConnectionID] = []
         // By position, here and below: a thousand sessions and pucks are not copied to look at their deadlines.
-        for i in sessions.rows.indices {
-            if let next = sessions.rows[i].deadlines.next, next <= now { due.append(sessions.ids[i]) }
+        for i in sessions.values.indices {
+            if let next = sessions.values[i].deadlines.next, next <= now { due.append(sessions.keys[i]) }
         }
         for id in due { expireSession(id, now: now, into: &effects) }
         for id in conversations.filter({ $0.deadline.map { $0 <= now } ?? false }).map({ $0.id }) {
@@ -205,7 +207,7 @@ public struct Hub: Sendable {
         for name in names.sorted() { expirePuck(name, now: now, into: &effects) }
         removeEnded()
         soonest = nil
-        for i in sessions.rows.indices { consider(sessions.rows[i].deadlines.next) }
+        for i in sessions.values.indices { consider(sessions.values[i].deadlines.next) }
         for conversation in conversations { consider(conversation.deadline) }
         for i in pucks.indices { consider(pucks.values[i].deadline) }
     }

@@ -231,11 +231,11 @@ extension Hub {
         _ id: ConnectionID, at position: Int, _ type: MessageType, _ sequence: SerialNumber, _ byteCount: Int,
         now: Instant, into effects: inout [HubEffect]
     ) throws(WireError) {
-        try sessions.rows[position].requireLive("audio")
+        try sessions.values[position].requireLive("audio")
         guard type == .uplinkOpus || type == .uplinkPCM else {
             throw WireError(.unexpected, "message type \(type.rawValue) goes from the hub to the puck only")
         }
-        let puckID = sessions.rows[position].live!.puckID
+        let puckID = sessions.values[position].live!.puckID
         switch pucks[puckID]!.uplink {
         case .draining(let packets):
             guard packets > 0 else {

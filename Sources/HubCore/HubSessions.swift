@@ -11,31 +11,31 @@ extension Hub {
         _ body: (inout Hub, _ position: Int, inout [HubEffect]) throws(WireError) -> Void
     ) {
         guard let i = sessions.position(of: id) else { return }
-        sessions.rows[i].heard(now: now)
+        sessions.values[i].heard(now: now)
         do {
             try body(&self, i, &effects)
         } catch {
             return fail(id, error, now: now, into: &effects)
         }
-        if let i = sessions.position(of: id) { consider(sessions.rows[i].deadlines.next) }
+        if let i = sessions.position(of: id) { consider(sessions.values[i].deadlines.next) }
     }
 
     mutating func received(
         _ id: ConnectionID, at i: Int, _ control: PuckControl, now: Instant, into effects: inout [HubEffect]
     ) throws(WireError) {
-        try sessions.rows[i].countControl(now: now)
+        try sessions.values[i].countControl(now: now)
         switch control {
         case .hello(let hello):
             try greet(id, at: i, hello, now: now, into: &effects)
         case .wakeCandidate(let wake):
-            try sessions.rows[i].requireLive("wake_candidate")
-            try receivedCandidate(id, sessions.rows[i].live!, wake, now: now, into: &effects)
+            try sessions.values[i].requireLive("wake_candidate")
+            try receivedCandidate(id, sessions.values[i].live!, wake, now: now, into: &effects)
         case .uplinkEnd(let end):
-            try sessions.rows[i].requireLive("up_end")
-            try uplinkEnded(id, sessions.rows[i].live!.puckID, end, now: now, into: &effects)
+            try sessions.values[i].requireLive("up_end")
+            try uplinkEnded(id, sessions.values[i].live!.puckID, end, now: now, into: &effects)
         case .played(let played):
-            try sessions.rows[i].requireLive("played")
-            let puckID = sessions.rows[i].live!.puckID
+            try sessions.values[i].requireLive("played")
+            let puckID = sessions.values[i].live!.puckID
             let received = try pucks[puckID]!.stream.acknowledge(played.sequence)
             withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
                 puck.stream.flush(into: &effects)
@@ -43,17 +43,17 @@ extension Hub {
                     played, received: received, stream: &puck.stream, ahead: ahead, now: now, into: &effects)
             }
         case .status(let status):
-            try sessions.rows[i].requireLive("status")
-            sessions.rows[i].live!.status = status
+            try sessions.values[i].requireLive("status")
+            sessions.values[i].live!.status = status
         case .ping(let ping):
-            try sessions.rows[i].requireLive("ping")
+            try sessions.values[i].requireLive("ping")
             let milliseconds = now.clockMilliseconds
             effects.append(.send(id, .pong(Pong(t0: ping.t0, t1: milliseconds, t2: milliseconds)), .zero))
         case .pong(let pong):
-            try sessions.rows[i].requireLive("pong")
+            try sessions.values[i].requireLive("pong")
             receivedPong(id, at: i, pong, now: now, into: &effects)
         case .unknown(let op):
-            try sessions.rows[i].requireLive(op)
+            try sessions.values[i].requireLive(op)
             effects.append(.log(LogRecord(.debug, "session.unknown_op", about(id) + [LogField("op", op)])))
         }
     }
@@ -61,7 +61,7 @@ extension Hub {
     private mutating func greet(
         _ id: ConnectionID, at i: Int, _ hello: Hello, now: Instant, into effects: inout [HubEffect]
     ) throws(WireError) {
-        try sessions.rows[i].greet(hello, now: now)
+        try sessions.values[i].greet(hello, now: now)
         members[hello.group, default: []].append(id)
         if hello.isProbe {
             var welcome = self.welcome(id)
@@ -88,7 +88,7 @@ extension Hub {
     private mutating func receivedPong(
         _ id: ConnectionID, at i: Int, _ pong: Pong, now: Instant, into effects: inout [HubEffect]
     ) {
-        guard sessions.rows[i].live!.clock.received(pong, now: now), let best = sessions.rows[i].live!.clock.best
+        guard sessions.values[i].live!.clock.received(pong, now: now), let best = sessions.values[i].live!.clock.best
         else { return }
         effects.append(
             .log(
@@ -102,13 +102,13 @@ extension Hub {
 
     private mutating func sendPing(_ id: ConnectionID, now: Instant, into effects: inout [HubEffect]) {
         guard let i = sessions.position(of: id) else { preconditionFailure("a ping goes to an open session") }
-        sessions.rows[i].deadlines[.ping] = now + HubLimits.pingEvery
-        effects.append(.send(id, .ping(sessions.rows[i].live!.clock.ping(now: now)), .zero))
+        sessions.values[i].deadlines[.ping] = now + HubLimits.pingEvery
+        effects.append(.send(id, .ping(sessions.values[i].live!.clock.ping(now: now)), .zero))
     }
 
     mutating func expireSession(_ id: ConnectionID, now: Instant, into effects: inout [HubEffect]) {
         // Each deadline is re-armed beyond `now` or gone, so this ends after at most three rounds.
-        while let i = sessions.position(of: id), let deadline = sessions.rows[i].deadlines.takeExpired(at: now) {
+        while let i = sessions.position(of: id), let deadline = sessions.values[i].deadlines.takeExpired(at: now) {
             switch deadline {
             case .hello:
                 let seconds = HubLimits.helloWithin.wholeMilliseconds / 1000
@@ -163,7 +163,7 @@ extension Hub {
     /// Takes the session out, with its candidate; what the puck may come back for stays. Logged once, whatever the cause.
     mutating func forgetSession(_ id: ConnectionID, reason: String, now: Instant, into effects: inout [HubEffect]) {
         guard let i = sessions.position(of: id) else { return }
-        let live = sessions.rows[i].live
+        let live = sessions.values[i].live
         arbitration.remove(id)
         effects.append(.log(LogRecord(.info, "session.close", about(id) + [LogField("reason", reason)])))
         if let live {
@@ -171,7 +171,7 @@ extension Hub {
             members[live.group]?.removeAll { $0 == id }
             if members[live.group]?.isEmpty ?? false { members[live.group] = nil }
         }
-        sessions.remove(at: i)
+        sessions[id] = nil
         if let puckID = live?.puckID, pucks[puckID]?.connection == id {
             puckLeft(puckID, now: now, into: &effects)
         }

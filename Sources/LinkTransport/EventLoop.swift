@@ -1,5 +1,6 @@
 import CLinux
 import CWebSockets
+import PuckBase
 import Synchronization
 
 /// The one place where a daemon's network thread waits: a libwebsockets context with its plain poll(2) loop, and every
@@ -39,7 +40,7 @@ public final class EventLoop {
     private let protocolName: UnsafeMutablePointer<CChar>
     private var endpoints: [Unmanaged<Endpoint>?] = []
     /// Who a socket belongs to, by the number that libwebsockets carries for it.
-    private var owners: [UInt32: Unmanaged<Endpoint>] = [:]
+    private var owners = AscendingTable<UInt32, Unmanaged<Endpoint>>()
     private var lastNumber: UInt32 = 0
     private var hostNames: [UnsafeMutablePointer<CChar>] = []
     /// TLS contexts that libwebsockets uses until its own context goes.

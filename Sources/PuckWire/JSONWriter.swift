@@ -1,8 +1,8 @@
 import CJansson
 
-/// Writes one JSON object: a control message, an explanation. By hand, since libjansson prints a number with a fraction in thousands of
-/// instructions and stores every member before it prints it: that was half of what a pong cost. Members are written in
-/// the order in which they are set.
+/// Writes one JSON object: a control message, an explanation. By hand, since libjansson prints a number with a fraction in
+/// thousands of instructions and stores every member before it prints it: that was half of what a pong cost. Members are
+/// written in the order in which they are set.
 public struct JSONWriter {
     private var bytes: [UInt8] = []
     private var isEmpty = true
