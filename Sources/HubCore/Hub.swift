@@ -24,7 +24,7 @@ public struct Hub: Sendable {
 
     public var policy: HubPolicy
     var generator: SeededGenerator
-    var sessions: [ConnectionID: Session] = [:]
+    var sessions = AscendingTable<ConnectionID, Session>()
     var pucks: [String: PuckState] = [:]
     /// The live sessions of each group, oldest first, so that a wake costs what its group has and not what the house has.
     var members: [String: [ConnectionID]] = [:]
@@ -58,6 +58,10 @@ public struct Hub: Sendable {
     /// Not later than the earliest deadline of all machines in here but the windows'; it is made exact when it comes. So
     /// an event costs what it touches, not what the house has.
     private var soonest: Instant?
+    /// When `.timePassed` is wanted: never later than the first moment at which it changes something.
+    public private(set) var nextDeadline: Instant?
+    /// Open connections that have not been refused, greeted or not.
+    public private(set) var sessionCount = 0
 
     /// - Parameters:
     ///   - earshot: what an earlier run has learned.
@@ -69,7 +73,6 @@ public struct Hub: Sendable {
         runID = UInt32(truncatingIfNeeded: self.generator.next())
     }
 
-    public var sessionCount: Int { sessions.count }
     /// Connected pucks that have said that something of theirs does not work.
     public func pucksWithout(_ works: (PuckStatus) -> Bool) -> Int {
         sessions.values.reduce(0) { count, session in count + (session.live?.status.map { !works($0) } == true ? 1 : 0)
@@ -104,32 +107,27 @@ public struct Hub: Sendable {
         pucks[puckID].map { ($0.stream.log.count, $0.stream.logBytes, $0.stream.log.first?.loggedAt) }
     }
 
-    /// When `.timePassed` is wanted: never later than the first moment at which it changes something.
-    public var nextDeadline: Instant? {
-        guard let soonest, let window = arbitration.nextDeadline else { return soonest ?? arbitration.nextDeadline }
-        return min(soonest, window)
-    }
-
     public mutating func step(_ event: HubEvent, now: Instant, into effects: inout [HubEffect]) {
-        let touched = event.connection.flatMap { sessions[$0]?.live?.group }
+        let touched = groupThatDecides(event)
         anyWindowTouched = event.touchesAnyWindow
         switch event {
         case .connectionOpened(let id, let tokenName):
-            precondition(sessions[id] == nil, "a connection number is used once")
-            sessions[id] = Session(connection: id, tokenName: tokenName, now: now)
-            consider(sessions[id]!.deadlines.next)
+            let session = Session(connection: id, tokenName: tokenName, now: now)
+            precondition(sessions.position(of: id) == nil, "a connection number is used once")
+            sessions[id] = session
+            consider(session.deadlines.next)
         case .connectionClosed(let id, let reason):
             forgetSession(id, reason: reason, now: now, into: &effects)
         case .received(let id, let control):
-            attempt(id, now: now, into: &effects) { hub, effects throws(WireError) in
-                try hub.received(id, control, now: now, into: &effects)
+            attempt(id, now: now, into: &effects) { hub, i, effects throws(WireError) in
+                try hub.received(id, at: i, control, now: now, into: &effects)
             }
         case .receivedAudio(let id, let type, let sequence, let byteCount):
-            attempt(id, now: now, into: &effects) { hub, effects throws(WireError) in
-                try hub.receivedAudio(id, type, sequence, byteCount, now: now, into: &effects)
+            attempt(id, now: now, into: &effects) { hub, i, effects throws(WireError) in
+                try hub.receivedAudio(id, at: i, type, sequence, byteCount, now: now, into: &effects)
             }
         case .receivedMalformed(let id, let error):
-            attempt(id, now: now, into: &effects) { _, _ throws(WireError) in throw error }
+            attempt(id, now: now, into: &effects) { _, _, _ throws(WireError) in throw error }
         case .receivedError(let id, let error):
             peerFailed(id, error, now: now, into: &effects)
         case .answerReady(let playID, let sizes, let isComplete):
@@ -143,12 +141,12 @@ public struct Hub: Sendable {
         case .tokenMade(let id, let token):
             if sessions[id]?.live != nil { effects.append(.send(id, .token(token), .zero)) }
         case .tokensRevoked(let names):
-            for id in sessions.keys.sorted() where names.contains(sessions[id]?.tokenName ?? "") {
+            for id in sessions.keys where names.contains(sessions[id]?.tokenName ?? "") {
                 fail(id, WireError(.auth, "this puck's token was revoked on the hub"), now: now, into: &effects)
             }
             for name in names { forgetPuck(name, now: now, into: &effects) }
         case .stopping:
-            for id in sessions.keys.sorted() { close(id, reason: "the hub is stopping", now: now, into: &effects) }
+            for id in sessions.keys { close(id, reason: "the hub is stopping", now: now, into: &effects) }
             for name in pucks.keys.sorted() { forgetPuck(name, now: now, into: &effects) }
             failedEarly = []
             endedGroups = []
@@ -160,8 +158,15 @@ public struct Hub: Sendable {
         askRunnersUp(now: now, into: &effects)
         releaseGroups(now: now, into: &effects)
         // A hello gives its connection a group only now.
-        let group = touched ?? event.connection.flatMap { sessions[$0]?.live?.group }
-        decideWindows(touched: group, now: now, into: &effects)
+        decideWindows(touched: touched ?? groupThatDecides(event), now: now, into: &effects)
+        nextDeadline = earliest(soonest, arbitration.nextDeadline)
+        sessionCount = sessions.count
+    }
+
+    /// The group whose windows an event may leave complete. Nil, too, while no window is open, as nearly always.
+    private func groupThatDecides(_ event: HubEvent) -> String? {
+        if arbitration.windows.isEmpty { return nil }
+        return event.connection.flatMap { sessions[$0]?.live?.group }
     }
 
     mutating func removeEnded() {
@@ -186,10 +191,10 @@ public struct Hub: Sendable {
         anyWindowTouched = true
         var due: [ConnectionID] = []
         // By position, here and below: a thousand sessions and pucks are not copied to look at their deadlines.
-        for i in sessions.indices {
+        for i in sessions.values.indices {
             if let next = sessions.values[i].deadlines.next, next <= now { due.append(sessions.keys[i]) }
         }
-        for id in due.sorted() { expireSession(id, now: now, into: &effects) }
+        for id in due { expireSession(id, now: now, into: &effects) }
         for id in conversations.filter({ $0.deadline.map { $0 <= now } ?? false }).map({ $0.id }) {
             inConversation(id, now: now, into: &effects) { conversation, puck, effects in
                 conversation.deadlinePassed(puck: &puck, now: now, into: &effects)
@@ -202,7 +207,7 @@ public struct Hub: Sendable {
         for name in names.sorted() { expirePuck(name, now: now, into: &effects) }
         removeEnded()
         soonest = nil
-        for i in sessions.indices { consider(sessions.values[i].deadlines.next) }
+        for i in sessions.values.indices { consider(sessions.values[i].deadlines.next) }
         for conversation in conversations { consider(conversation.deadline) }
         for i in pucks.indices { consider(pucks.values[i].deadline) }
     }

@@ -5,9 +5,8 @@ import PuckWire
 
 extension Hub {
     mutating func receivedCandidate(
-        _ id: ConnectionID, _ wake: WakeCandidate, now: Instant, into effects: inout [HubEffect]
+        _ id: ConnectionID, _ live: LivePuck, _ wake: WakeCandidate, now: Instant, into effects: inout [HubEffect]
     ) throws(WireError) {
-        let live = sessions[id]!.live!
         guard live.hello.phrases.contains(wake.phrase) else {
             throw WireError(.unexpected, "the phrase \"\(wake.phrase)\" is not one of the hello's phrases")
         }
@@ -82,6 +81,7 @@ extension Hub {
     /// Decides every window that is over or complete. Each decision takes a window out, so this ends.
     /// - Parameter touched: the group whose windows may have become complete.
     mutating func decideWindows(touched: String?, now: Instant, into effects: inout [HubEffect]) {
+        if arbitration.windows.isEmpty { return }
         while let i = arbitration.windows.firstIndex(where: {
             $0.closesAt <= now || ((anyWindowTouched || $0.key.group == touched) && isComplete($0))
         }) {
@@ -228,14 +228,14 @@ extension Hub {
     // MARK: Uplink
 
     mutating func receivedAudio(
-        _ id: ConnectionID, _ type: MessageType, _ sequence: SerialNumber, _ byteCount: Int, now: Instant,
-        into effects: inout [HubEffect]
+        _ id: ConnectionID, at position: Int, _ type: MessageType, _ sequence: SerialNumber, _ byteCount: Int,
+        now: Instant, into effects: inout [HubEffect]
     ) throws(WireError) {
-        try sessions[id]!.requireLive("audio")
+        try sessions.values[position].requireLive("audio")
         guard type == .uplinkOpus || type == .uplinkPCM else {
             throw WireError(.unexpected, "message type \(type.rawValue) goes from the hub to the puck only")
         }
-        let puckID = sessions[id]!.live!.puckID
+        let puckID = sessions.values[position].live!.puckID
         switch pucks[puckID]!.uplink {
         case .draining(let packets):
             guard packets > 0 else {
@@ -255,9 +255,8 @@ extension Hub {
     }
 
     mutating func uplinkEnded(
-        _ id: ConnectionID, _ end: UplinkEnd, now: Instant, into effects: inout [HubEffect]
+        _ id: ConnectionID, _ puckID: String, _ end: UplinkEnd, now: Instant, into effects: inout [HubEffect]
     ) throws(WireError) {
-        let puckID = sessions[id]!.live!.puckID
         guard let i = conversations.firstIndex(where: { $0.puckID == puckID && $0.id == end.conversationID }) else {
             // The hub had ended it already; the puck could not know yet.
             effects.append(

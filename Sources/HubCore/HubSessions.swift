@@ -4,37 +4,38 @@ import PuckWire
 // Sessions: who is connected, what arrives from them, and how they end.
 
 extension Hub {
-    /// Runs `body` for a connection that is still known; what it throws is told to the puck and ends the session.
+    /// Runs `body` for a connection that is still known, with its session's position; what it throws is told to the puck
+    /// and ends the session.
     mutating func attempt(
         _ id: ConnectionID, now: Instant, into effects: inout [HubEffect],
-        _ body: (inout Hub, inout [HubEffect]) throws(WireError) -> Void
+        _ body: (inout Hub, _ position: Int, inout [HubEffect]) throws(WireError) -> Void
     ) {
-        guard sessions[id] != nil else { return }
-        sessions[id]!.heard(now: now)
-        defer { consider(sessions[id]?.deadlines.next) }
+        guard let i = sessions.position(of: id) else { return }
+        sessions.values[i].heard(now: now)
         do {
-            try body(&self, &effects)
+            try body(&self, i, &effects)
         } catch {
-            fail(id, error, now: now, into: &effects)
+            return fail(id, error, now: now, into: &effects)
         }
+        if let i = sessions.position(of: id) { consider(sessions.values[i].deadlines.next) }
     }
 
     mutating func received(
-        _ id: ConnectionID, _ control: PuckControl, now: Instant, into effects: inout [HubEffect]
+        _ id: ConnectionID, at i: Int, _ control: PuckControl, now: Instant, into effects: inout [HubEffect]
     ) throws(WireError) {
-        try sessions[id]!.countControl(now: now)
+        try sessions.values[i].countControl(now: now)
         switch control {
         case .hello(let hello):
-            try greet(id, hello, now: now, into: &effects)
+            try greet(id, at: i, hello, now: now, into: &effects)
         case .wakeCandidate(let wake):
-            try sessions[id]!.requireLive("wake_candidate")
-            try receivedCandidate(id, wake, now: now, into: &effects)
+            try sessions.values[i].requireLive("wake_candidate")
+            try receivedCandidate(id, sessions.values[i].live!, wake, now: now, into: &effects)
         case .uplinkEnd(let end):
-            try sessions[id]!.requireLive("up_end")
-            try uplinkEnded(id, end, now: now, into: &effects)
+            try sessions.values[i].requireLive("up_end")
+            try uplinkEnded(id, sessions.values[i].live!.puckID, end, now: now, into: &effects)
         case .played(let played):
-            try sessions[id]!.requireLive("played")
-            let puckID = sessions[id]!.live!.puckID
+            try sessions.values[i].requireLive("played")
+            let puckID = sessions.values[i].live!.puckID
             let received = try pucks[puckID]!.stream.acknowledge(played.sequence)
             withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
                 puck.stream.flush(into: &effects)
@@ -42,25 +43,25 @@ extension Hub {
                     played, received: received, stream: &puck.stream, ahead: ahead, now: now, into: &effects)
             }
         case .status(let status):
-            try sessions[id]!.requireLive("status")
-            sessions[id]!.live!.status = status
+            try sessions.values[i].requireLive("status")
+            sessions.values[i].live!.status = status
         case .ping(let ping):
-            try sessions[id]!.requireLive("ping")
+            try sessions.values[i].requireLive("ping")
             let milliseconds = now.clockMilliseconds
             effects.append(.send(id, .pong(Pong(t0: ping.t0, t1: milliseconds, t2: milliseconds)), .zero))
         case .pong(let pong):
-            try sessions[id]!.requireLive("pong")
-            receivedPong(id, pong, now: now, into: &effects)
+            try sessions.values[i].requireLive("pong")
+            receivedPong(id, at: i, pong, now: now, into: &effects)
         case .unknown(let op):
-            try sessions[id]!.requireLive(op)
+            try sessions.values[i].requireLive(op)
             effects.append(.log(LogRecord(.debug, "session.unknown_op", about(id) + [LogField("op", op)])))
         }
     }
 
     private mutating func greet(
-        _ id: ConnectionID, _ hello: Hello, now: Instant, into effects: inout [HubEffect]
+        _ id: ConnectionID, at i: Int, _ hello: Hello, now: Instant, into effects: inout [HubEffect]
     ) throws(WireError) {
-        try sessions[id]!.greet(hello, now: now)
+        try sessions.values[i].greet(hello, now: now)
         members[hello.group, default: []].append(id)
         if hello.isProbe {
             var welcome = self.welcome(id)
@@ -85,11 +86,10 @@ extension Hub {
     }
 
     private mutating func receivedPong(
-        _ id: ConnectionID, _ pong: Pong, now: Instant, into effects: inout [HubEffect]
+        _ id: ConnectionID, at i: Int, _ pong: Pong, now: Instant, into effects: inout [HubEffect]
     ) {
-        guard sessions[id]!.live!.clock.received(pong, now: now), let best = sessions[id]!.live!.clock.best else {
-            return
-        }
+        guard sessions.values[i].live!.clock.received(pong, now: now), let best = sessions.values[i].live!.clock.best
+        else { return }
         effects.append(
             .log(
                 LogRecord(
@@ -101,13 +101,14 @@ extension Hub {
     }
 
     private mutating func sendPing(_ id: ConnectionID, now: Instant, into effects: inout [HubEffect]) {
-        sessions[id]!.deadlines[.ping] = now + HubLimits.pingEvery
-        effects.append(.send(id, .ping(sessions[id]!.live!.clock.ping(now: now)), .zero))
+        guard let i = sessions.position(of: id) else { preconditionFailure("a ping goes to an open session") }
+        sessions.values[i].deadlines[.ping] = now + HubLimits.pingEvery
+        effects.append(.send(id, .ping(sessions.values[i].live!.clock.ping(now: now)), .zero))
     }
 
     mutating func expireSession(_ id: ConnectionID, now: Instant, into effects: inout [HubEffect]) {
         // Each deadline is re-armed beyond `now` or gone, so this ends after at most three rounds.
-        while let deadline = sessions[id]?.deadlines.takeExpired(at: now) {
+        while let i = sessions.position(of: id), let deadline = sessions.values[i].deadlines.takeExpired(at: now) {
             switch deadline {
             case .hello:
                 let seconds = HubLimits.helloWithin.wholeMilliseconds / 1000
@@ -161,16 +162,17 @@ extension Hub {
 
     /// Takes the session out, with its candidate; what the puck may come back for stays. Logged once, whatever the cause.
     mutating func forgetSession(_ id: ConnectionID, reason: String, now: Instant, into effects: inout [HubEffect]) {
-        guard let session = sessions[id] else { return }
+        guard let i = sessions.position(of: id) else { return }
+        let live = sessions.values[i].live
         arbitration.remove(id)
         effects.append(.log(LogRecord(.info, "session.close", about(id) + [LogField("reason", reason)])))
-        if let live = sessions[id]?.live {
+        if let live {
             anyWindowTouched = true
             members[live.group]?.removeAll { $0 == id }
             if members[live.group]?.isEmpty ?? false { members[live.group] = nil }
         }
         sessions[id] = nil
-        if let puckID = session.live?.puckID, pucks[puckID]?.connection == id {
+        if let puckID = live?.puckID, pucks[puckID]?.connection == id {
             puckLeft(puckID, now: now, into: &effects)
         }
     }

@@ -39,13 +39,7 @@ struct PuckState: Sendable {
     var connection: ConnectionID? { stream.connection }
 
     /// The earliest of what is waited for here.
-    var deadline: Instant? {
-        var earliest = forgetAt
-        for instant in [playout.deadline, stream.expiry] {
-            if let instant, earliest.map({ instant < $0 }) ?? true { earliest = instant }
-        }
-        return earliest
-    }
+    var deadline: Instant? { earliest(forgetAt, earliest(playout.deadline, stream.expiry)) }
 
     /// Says something outside the stream; a puck that is away does not learn it.
     func tell(_ control: HubControl, into effects: inout [HubEffect]) {

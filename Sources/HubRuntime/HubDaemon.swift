@@ -45,6 +45,8 @@ public final class HubDaemon {
     var currentAudio: (type: MessageType, bytes: UnsafeRawBufferPointer)?
     /// What the effects of one event lead to; each is bounded, see `process`.
     var followUps: [HubEvent] = []
+    /// Room for the effects of the next event, so that not every message allocates; as much as the longest replay needed.
+    private var spareEffects: [HubEffect] = []
     private var armed: Instant?
     private var stopDeadline: Instant?
     var adopted: [AdoptedDescriptor] = []
@@ -229,16 +231,19 @@ public final class HubDaemon {
     /// Steps the machine and runs what follows. An effect leads to at most one further event (a packet that cannot be
     /// decoded, a full queue, an answer of nothing), and each of those ends something, so this ends.
     func process(_ event: HubEvent) {
+        var effects: [HubEffect] = []
+        swap(&effects, &spareEffects)
         var next: HubEvent? = event
         while let event = next {
             let now = MonotonicClock.now()
-            var effects: [HubEffect] = []
             hub.step(event, now: now, into: &effects)
             for effect in effects { run(effect, now: now) }
+            effects.removeAll(keepingCapacity: true)
             next = followUps.isEmpty ? nil : followUps.removeFirst()
         }
+        spareEffects = effects
         reportToManager()
-        learned.keepNowAndThen(hub.earshot, log)
+        if learned.isBehind(hub.earshot.lessons) { learned.keepNowAndThen(hub.earshot, log) }
         arm()
     }
 

@@ -15,7 +15,7 @@ final class LearnedFile {
     /// `Earshot.lessons` of what was last written, or is being written.
     private var lessons = 0
     /// The last write did not succeed.
-    private var isBehind = false
+    private var hasFailed = false
     private var writer: (thread: Thread, outcome: Outcome)?
 
     private final class Outcome: Sendable {
@@ -54,9 +54,11 @@ final class LearnedFile {
             ])
     }
 
-    /// After every event: writes when enough has been learned, without waiting for it.
+    /// Whether enough has been learned for `keepNowAndThen`. Asked after every event.
+    func isBehind(_ lessons: Int) -> Bool { lessons - self.lessons >= Self.often }
+
+    /// Writes what was learned, without waiting for it.
     func keepNowAndThen(_ earshot: Earshot, _ log: Log) {
-        guard earshot.lessons - lessons >= Self.often else { return }
         if let writer, !writer.outcome.isDone.load(ordering: .acquiring) { return }
         finishWriting()
         lessons = earshot.lessons
@@ -76,7 +78,7 @@ final class LearnedFile {
     /// Waits for the thread. What it could not write is new again for `keep`; `keepNowAndThen` tries with the next wakes.
     private func finishWriting() {
         writer?.thread.join()
-        if let writer, !writer.outcome.isKept.load(ordering: .relaxed) { isBehind = true }
+        if let writer, !writer.outcome.isKept.load(ordering: .relaxed) { hasFailed = true }
         writer = nil
     }
 
@@ -85,9 +87,9 @@ final class LearnedFile {
     @discardableResult
     func keep(_ earshot: Earshot, _ log: Log) -> String? {
         finishWriting()
-        guard isBehind || earshot.lessons != lessons else { return nil }
+        guard hasFailed || earshot.lessons != lessons else { return nil }
         let problem = Self.write(path, Array(earshot.text.utf8), log)
-        isBehind = problem != nil
+        hasFailed = problem != nil
         if problem == nil { lessons = earshot.lessons }
         return problem
     }

@@ -13,7 +13,7 @@ struct Recording: Sendable {
 
     /// `<conversation>.heard.wav`: the decoded uplink. Conversation ids are the hub's own words, safe in a path.
     func writeHeard(_ turn: Turn) throws(SystemError) {
-        guard isOn, !turn.recordedHeard, !turn.heard.isEmpty else { return }
+        guard isOn, !turn.recordedHeard, turn.hasHeard else { return }
         turn.recordedHeard = true
         try write(turn.heard, "\(turn.id).heard.wav")
     }

@@ -6,8 +6,10 @@ import PuckWire
 /// most `HubPolicy.utterancePackets` packets in.
 final class Turn {
     let id: String
-    /// Mono, 16 kHz.
-    private(set) var heard: [Int16] = []
+    /// Mono, 16 kHz, in blocks: speech of unknown length is neither moved when there is more of it, nor reserved ahead.
+    private var blocks: [[Int16]] = []
+    /// A second's: a whole number of packets.
+    private static let blockSamples = WireLimits.sampleRate
     private var decoder: UplinkDecoder?
     /// When the first packet came, and how many there have been.
     private var firstHeardAt: Instant?
@@ -38,12 +40,12 @@ final class Turn {
             throw WireError(.rateLimit, "\(packets) packets of \(id) within \((now - first).wholeMilliseconds) ms")
         }
         if type == .uplinkPCM {
-            let old = heard.count
-            heard.append(contentsOf: repeatElement(0, count: packet.count / 2))
-            heard.withUnsafeMutableBufferPointer { heard in
-                for i in 0..<packet.count / 2 {
-                    heard[old + i] = Int16(littleEndian: packet.loadUnaligned(fromByteOffset: 2 * i, as: Int16.self))
-                }
+            withUnsafeTemporaryAllocation(of: Int16.self, capacity: packet.count / 2) { samples in
+                UnsafeMutableRawBufferPointer(samples).copyMemory(from: .init(rebasing: packet[..<(samples.count * 2)]))
+                #if _endian(big)
+                    for i in samples.indices { samples[i] = Int16(littleEndian: samples[i]) }
+                #endif
+                keep(UnsafeBufferPointer(samples))
             }
             return
         }
@@ -51,17 +53,35 @@ final class Turn {
             if decoder == nil { decoder = try UplinkDecoder() }
             let samples = try decoder!.decode(packet)
             if samples == WireLimits.samplesPerPacket {
-                heard += decoder!.samples[..<samples]
+                decoder!.samples.withUnsafeBufferPointer { keep(UnsafeBufferPointer(rebasing: $0[..<samples])) }
                 return
             }
         } catch {}
         throw WireError(.unexpected, "an uplink packet of \(id) is not 20 ms of mono Opus")
     }
 
+    private func keep(_ samples: UnsafeBufferPointer<Int16>) {
+        if blocks.isEmpty || blocks[blocks.count - 1].count + samples.count > Self.blockSamples {
+            blocks.append([])
+            blocks[blocks.count - 1].reserveCapacity(Self.blockSamples)
+        }
+        blocks[blocks.count - 1].append(contentsOf: samples)
+    }
+
+    var hasHeard: Bool { !blocks.isEmpty }
+
+    /// What was heard so far, in one piece.
+    var heard: [Int16] {
+        var samples: [Int16] = []
+        samples.reserveCapacity(blocks.count * Self.blockSamples)
+        for block in blocks { samples.append(contentsOf: block) }
+        return samples
+    }
+
     /// The utterance, which is given away: nothing is heard after it.
     func takeUtterance() -> [Int16] {
         decoder = nil
-        defer { heard = [] }
+        defer { blocks = [] }
         return heard
     }
 }

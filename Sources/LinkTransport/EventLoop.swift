@@ -1,5 +1,6 @@
 import CLinux
 import CWebSockets
+import PuckBase
 import Synchronization
 
 /// The one place where a daemon's network thread waits: a libwebsockets context with its plain poll(2) loop, and every
@@ -39,7 +40,7 @@ public final class EventLoop {
     private let protocolName: UnsafeMutablePointer<CChar>
     private var endpoints: [Unmanaged<Endpoint>?] = []
     /// Who a socket belongs to, by the number that libwebsockets carries for it.
-    private var owners: [UInt32: Unmanaged<Endpoint>] = [:]
+    private var owners = AscendingTable<UInt32, Unmanaged<Endpoint>>()
     private var lastNumber: UInt32 = 0
     private var hostNames: [UnsafeMutablePointer<CChar>] = []
     /// TLS contexts that libwebsockets uses until its own context goes.
@@ -310,6 +311,11 @@ private func dispatchToEndpoint(
     wsi: OpaquePointer?, reason: lws_callback_reasons, user: UnsafeMutableRawPointer?,
     input: UnsafeMutableRawPointer?, length: Int
 ) -> Int32 {
+    switch reason {
+    case LWS_CALLBACK_LOCK_POLL, LWS_CALLBACK_CHANGE_MODE_POLL_FD, LWS_CALLBACK_UNLOCK_POLL:
+        return 0  // six of these a message; they are for loops that libwebsockets does not run
+    default: break
+    }
     guard let wsi, let context = lws_get_context(wsi), let owner = lws_context_user(context) else { return 0 }
     let loop = Unmanaged<EventLoop>.fromOpaque(owner).takeUnretainedValue()
     switch reason {

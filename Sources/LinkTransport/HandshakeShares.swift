@@ -1,4 +1,5 @@
 import CLinux
+import PuckBase
 
 // Who may be in its handshake at a time. Nobody has proved anything then, so all that tells peers apart is the address;
 // one that opens connections and says nothing must not keep the others out.

@@ -1,4 +1,5 @@
 import CWebSockets
+import PuckBase
 
 // The way in for a puck that has no token yet. It is open only while the owner pairs one, for few at a time and for a
 // few seconds each, and takes no place away from pucks that have a token.

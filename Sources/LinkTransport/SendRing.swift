@@ -82,12 +82,17 @@ final class SendRing {
 
 /// Writes what is queued until the socket pushes back. The order of messages is kept; a partly written one is finished
 /// by libwebsockets itself. False when the connection is broken.
+///
+/// To be called when libwebsockets says that the socket is writable, which is then known of the first message;
+/// `lws_send_pipe_choked` is a system call.
 func writeQueued(_ ring: SendRing, to wsi: OpaquePointer) -> Bool {
+    var isWritable = true
     while !ring.isEmpty {
-        if lws_send_pipe_choked(wsi) != 0 {
+        if !isWritable, lws_send_pipe_choked(wsi) != 0 {
             lws_callback_on_writable(wsi)
             return true
         }
+        isWritable = false
         guard let message = ring.takeFirst() else { return true }
         let start = message.baseAddress!.assumingMemoryBound(to: UInt8.self)
         if lws_write(wsi, start, message.count, LWS_WRITE_BINARY) < 0 { return false }

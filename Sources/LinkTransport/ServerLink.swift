@@ -1,5 +1,6 @@
 import CLinux
 import CWebSockets
+import PuckBase
 
 /// A connection of the hub's; never used twice within a run.
 public struct ConnectionID: Hashable, Sendable {
@@ -72,7 +73,7 @@ public final class ServerLink {
     private var listener: Int32 = -1
     private var listenerHandle: AdoptedDescriptor?
     private var timer: LoopTimer?
-    var connections: [UInt32: ServerConnection] = [:]
+    var connections = AscendingTable<UInt32, ServerConnection>()
     /// Set while libwebsockets takes over a socket.
     private var adopting: ServerConnection?
     private var acceptResumes: Int64?

@@ -1,9 +1,9 @@
 import PuckBase
 
 /// What the hub tells a puck. `isStreamed` says whether it is part of the numbered, replayable downlink stream (`0xC2`)
-/// or stands outside it (`0xC1`).
+/// or stands outside it (`0xC1`). The large and rare ones are `indirect`: the others stay small.
 public enum HubControl: Equatable, Sendable {
-    case welcome(Welcome)
+    indirect case welcome(Welcome)
     case grant(wakeID: UInt32, conversationID: String)
     case cancel(wakeID: UInt32, reason: CancelReason)
     /// Cumulative: everything before `next` has arrived.
@@ -16,7 +16,7 @@ public enum HubControl: Equatable, Sendable {
     case pong(Pong)
 
     case phase(conversationID: String, phase: ConversationPhase)
-    case downStart(DownStart)
+    indirect case downStart(DownStart)
     case downStop(playID: UInt32, reason: StopReason)
     case downPause(playID: UInt32)
     case downResume(playID: UInt32)

@@ -1,8 +1,8 @@
 import CJansson
 
-/// Writes one JSON object: a control message, an explanation. By hand, since libjansson prints a number with a fraction in thousands of
-/// instructions and stores every member before it prints it: that was half of what a pong cost. Members are written in
-/// the order in which they are set.
+/// Writes one JSON object: a control message, an explanation. By hand, since libjansson prints a number with a fraction in
+/// thousands of instructions and stores every member before it prints it: that was half of what a pong cost. Members are
+/// written in the order in which they are set.
 public struct JSONWriter {
     private var bytes: [UInt8] = []
     private var isEmpty = true
@@ -77,17 +77,18 @@ public struct JSONWriter {
 
     // MARK: Pieces
 
+    // Several bytes at a time: appending each for itself was most of what a pong cost.
+
     private mutating func separate() {
         if !isEmpty { bytes.append(UInt8(ascii: ",")) }
         isEmpty = false
     }
 
     private mutating func begin(_ key: StaticString) {
-        separate()
-        bytes.append(UInt8(ascii: "\""))
+        append(isEmpty ? "\"" : ",\"")
+        isEmpty = false
         append(key)
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(UInt8(ascii: ":"))
+        append("\":")
     }
 
     private mutating func append(_ text: StaticString) {
@@ -96,36 +97,48 @@ public struct JSONWriter {
 
     /// Escapes what JSON must have escaped, and nothing else.
     private mutating func append(quoting text: String) {
-        bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                bytes.append(UInt8(ascii: "\\"))
-                bytes.append(byte)
-            case 0..<0x20:
-                append("\\u00")
-                bytes.append(byte < 0x10 ? UInt8(ascii: "0") : UInt8(ascii: "1"))
-                let low = byte & 15
-                bytes.append(low < 10 ? UInt8(ascii: "0") + low : UInt8(ascii: "a") + low - 10)
-            default: bytes.append(byte)
+        append("\"")
+        var text = text
+        text.withUTF8 { utf8 in
+            var plain = 0  // how many are written
+            for (i, byte) in utf8.enumerated() where byte < 0x20 || byte == quote || byte == backslash {
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[plain..<i]))
+                append(escaped: byte)
+                plain = i + 1
             }
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[plain...]))
         }
-        bytes.append(UInt8(ascii: "\""))
+        append("\"")
     }
 
-    private mutating func append(decimal value: UInt64, digits least: Int = 1) {
-        let start = bytes.count
+    private mutating func append(escaped byte: UInt8) {
+        if byte >= 0x20 {
+            bytes.append(backslash)
+            bytes.append(byte)
+            return
+        }
+        append("\\u00")
+        bytes.append(byte < 0x10 ? UInt8(ascii: "0") : UInt8(ascii: "1"))
+        let low = byte & 15
+        bytes.append(low < 10 ? UInt8(ascii: "0") + low : UInt8(ascii: "a") + low - 10)
+    }
+
+    private mutating func append(decimal value: UInt64) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: mostDigits) { text in
+            var start = text.count
+            write(decimal: value, before: &start, in: text)
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
+        }
+    }
+
+    /// Writes towards the front of `text`, from `start` on, which then is the first digit's place.
+    private func write(decimal value: UInt64, before start: inout Int, in text: UnsafeMutableBufferPointer<UInt8>) {
         var rest = value
         repeat {
-            bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
+            start -= 1
+            text[start] = UInt8(ascii: "0") + UInt8(rest % 10)
             rest /= 10
-        } while rest > 0 || bytes.count - start < least
-        var (left, right) = (start, bytes.count - 1)
-        while left < right {
-            bytes.swapAt(left, right)
-            left += 1
-            right -= 1
-        }
+        } while rest > 0
     }
 
     /// Whoever reads it gets the very same number. Times are whole microseconds and most else is rounder, so three
@@ -133,18 +146,30 @@ public struct JSONWriter {
     private mutating func append(number value: Double) {
         let thousandths = (value.magnitude * 1000).rounded()
         guard thousandths < 9e15, thousandths / 1000 == value.magnitude else { return append(inFull: value) }
-        if value < 0 { bytes.append(UInt8(ascii: "-")) }
         let units = UInt64(thousandths)
-        append(decimal: units / 1000)
-        bytes.append(UInt8(ascii: "."))
-        var fraction = units % 1000
-        var digits = 3
-        // A whole number keeps its ".0".
-        while digits > 1, fraction % 10 == 0 {
-            fraction /= 10
-            digits -= 1
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: mostDigits + 2) { text in
+            var start = text.count
+            var fraction = units % 1000
+            var digits = 3
+            // A whole number keeps its ".0".
+            while digits > 1, fraction % 10 == 0 {
+                fraction /= 10
+                digits -= 1
+            }
+            for _ in 0..<digits {
+                start -= 1
+                text[start] = UInt8(ascii: "0") + UInt8(fraction % 10)
+                fraction /= 10
+            }
+            start -= 1
+            text[start] = UInt8(ascii: ".")
+            write(decimal: units / 1000, before: &start, in: text)
+            if value < 0 {
+                start -= 1
+                text[start] = UInt8(ascii: "-")
+            }
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
         }
-        append(decimal: fraction, digits: digits)
     }
 
     private mutating func append(inFull value: Double) {
@@ -158,3 +183,8 @@ public struct JSONWriter {
         }
     }
 }
+
+private let quote = UInt8(ascii: "\"")
+private let backslash = UInt8(ascii: "\\")
+/// Of a UInt64.
+private let mostDigits = 20

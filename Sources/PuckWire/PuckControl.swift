@@ -1,12 +1,14 @@
 import PuckBase
 
 /// What a puck tells the hub (`0xC1`). One case an operation; docs/PROTOCOL.md describes each member.
+///
+/// The large and rare ones are `indirect`, so that the others, on their way through the machine, are moved in few words.
 public enum PuckControl: Equatable, Sendable {
-    case hello(Hello)
-    case wakeCandidate(WakeCandidate)
+    indirect case hello(Hello)
+    indirect case wakeCandidate(WakeCandidate)
     case uplinkEnd(UplinkEnd)
     case played(Played)
-    case status(PuckStatus)
+    indirect case status(PuckStatus)
     case ping(Ping)
     case pong(Pong)
     /// An operation that this version does not know; ignored.
