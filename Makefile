@@ -91,7 +91,7 @@ fuzz: setup ## look for inputs that break parsers and machines, T seconds in all
 	scripts/fuzz $(or $(T),60)
 
 bench: setup fake-alsa ## measure, and compare with the peers; PART="puckhub pucksim" measures these only
-	@scripts/setup bench
+	@scripts/setup bench $(if $(filter arm,$(or $(PART),arm)),cross vm)
 	Benchmarks/run $(PART:%=--only %)
 	$(if $(PART),,Benchmarks/arbitrate speed)
 

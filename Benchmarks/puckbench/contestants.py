@@ -156,7 +156,7 @@ class Puckd:
         configuration = place.folder / "puckhub.conf"
         configuration.write_text(
             f"[hub]\nname = localhost\nlisten = 127.0.0.1\nport = 0\nstate_dir = {state}\n"
-            "[responder]\nkind = none\n[conversation]\nfirst_audio_ms = 5000\nlimit_ms = 600000\n"
+            "[responder]\nkind = none\n[conversation]\nlimit_ms = 600000\n"
         )
         program = [place.embedded / "puckhub", "--config", configuration]
         said = subprocess.run(

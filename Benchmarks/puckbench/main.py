@@ -11,13 +11,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from . import contestants, hub, measure, report, speech
+from . import arm, contestants, hub, measure, report, speech
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="Benchmarks/run", description="Measures puckd and puckhub beside their peers.")
     parser.add_argument("--quick", action="store_true", help="shorter windows: rougher figures in two minutes")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="floor, gstreamer, puckd, puckhub or pucksim")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="floor, gstreamer, puckd, puckhub, pucksim or arm")
     parser.add_argument("--skip", action="append", default=[], metavar="PART",
                         help="instructions, streaming, idle, latency or starts; of puckhub "
                              "throughput, instructions, memory or storm")  # fmt: skip
@@ -30,7 +30,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _build(root: Path, build: Path, options: argparse.Namespace) -> None:
-    if not options.no_build:
+    # What runs in the guest is built by arm.py.
+    if not options.no_build and options.only != ["arm"]:
         subprocess.run([root / "scripts/embedded-build", "puckd", "puckhub"], check=True)
         if not options.only or "pucksim" in options.only:
             subprocess.run(["make", "-s", "pucksim"], cwd=root, check=True)
@@ -98,12 +99,13 @@ def run(root: Path) -> int:
                 folder=options.keep or Path(folder), recording=build / "speech.wav",
             )  # fmt: skip
             found = [contestants.floor(), contestants.gstreamer(), contestants.Puckd()]
-            wanted = options.only or ["puckhub", "pucksim", *(c.name for c in found)]
+            wanted = options.only or ["puckhub", "pucksim", "arm", *(c.name for c in found)]
             programs = [build / "floor", build / "echo", place.embedded / "puckhub"]
             if any(c.name in wanted for c in found):
                 programs.append(place.embedded / "puckd")
                 speech.make(place.recording)
-            _copy_libraries(programs, build / "lib")
+            if wanted != ["arm"]:
+                _copy_libraries(programs, build / "lib")
             results = {c.name: _measure(c, place, options) for c in found if c.name in wanted}
             if "puckhub" in wanted:
                 there = replace(place, folder=place.folder / "puckhub", children=[])
@@ -111,6 +113,9 @@ def run(root: Path) -> int:
             if "pucksim" in wanted:
                 print("bench: pucksim", file=sys.stderr)
                 results["pucksim"] = hub.simulation(root)
+            if "arm" in wanted:
+                print("bench: arm", file=sys.stderr)
+                results["arm"] = arm.measure(root, build, options.no_build)
     except contestants.Failure as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 2

@@ -75,13 +75,40 @@ def hub_table(result: dict) -> None:
             print(f"{title:52}{'':14}{shape.format(result[key]):>14}")
 
 
+ARM_SIZES = ("puckd_kib", "puckhub_kib", "puckctl_kib", "puckd_package_kib", "puckhub_package_kib")
+ARM_FIGURES = (
+    ("PSS streaming, alone on its board", "pss_alone_mib", "{:.1f} MiB"),
+    ("  with the hub beside it", "pss_mib", "{:.1f} MiB"),
+    ("  RSS", "rss_mib", "{:.1f} MiB"),
+    ("  anonymous", "anonymous_mib", "{:.2f} MiB"),
+    ("instructions / audio s: libopus alone", "encode_minstr_per_audio_second", "{:.2f} M"),
+    ("  floor, with the kernel's part", "floor_minstr_per_audio_second", "{:.2f} M"),
+    ("  puckd, with the kernel's part", "puckd_minstr_per_audio_second", "{:.2f} M"),
+    ("  floor's ratio to libopus alone", "floor_ratio_to_libopus", "{:.3f}"),
+    ("  puckd's ratio to libopus alone", "puckd_ratio_to_libopus", "{:.3f}"),
+)
+
+
+def arm_table(result: dict) -> None:
+    sizes = result["sizes"]
+    print(f"\n{'KiB':44}" + "".join(f"{name:>12}" for name in sizes))
+    for key in ARM_SIZES:
+        cells = (f"{found[key]:.0f}" if key in found else "–" for found in sizes.values())
+        print(f"{key.removesuffix('_kib').replace('_', ', '):44}" + "".join(f"{cell:>12}" for cell in cells))
+    for title, key, shape in ARM_FIGURES:
+        if key in result:
+            print(f"{title:44}{shape.format(result[key]):>12}")
+
+
 def table(results: dict) -> None:
     derive(results)
+    if "arm" in results:
+        arm_table(results["arm"])
     if "puckhub" in results:
         hub_table(results["puckhub"])
     if "pucksim" in results:
         print(f"\n{'simulated hours / second of wall clock':66}{results['pucksim']['simulated_hours_per_second']:14.2f}")
-    results = {name: result for name, result in results.items() if name not in ("puckhub", "pucksim")}
+    results = {name: result for name, result in results.items() if name not in ("puckhub", "pucksim", "arm")}
     names = list(results)
     if not names:
         return

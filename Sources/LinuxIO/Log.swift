@@ -109,8 +109,13 @@ public struct Log: Sendable {
     }
 
     private func write(_ level: LogLevel, _ event: StaticString, _ fields: () -> [Field]) {
-        if level > self.level { return }
-        var line = Log.line(level, event, fields(), style: style, now: MonotonicClock.now())
+        if level <= self.level { write(level, event, fields()) }
+    }
+
+    /// Never inlined: there are hundreds of callers.
+    @inline(never)
+    private func write(_ level: LogLevel, _ event: StaticString, _ fields: [Field]) {
+        var line = Log.line(level, event, fields, style: style, now: MonotonicClock.now())
         line += "\n"
         line.withUTF8 { bytes in
             _ = retryingInterrupted { CLinux.write(descriptor, bytes.baseAddress, bytes.count) }
