@@ -20,7 +20,7 @@ ASAN := ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions='$(CURDIR)/Tests/l
 SCENARIOS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants test-vm pucksim sim fuzz bench bench-arbitration format lint clean fake-alsa fake-gpio
+.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants test-vm test-cross test-package pucksim sim fuzz bench bench-arbitration format lint clean fake-alsa fake-gpio
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -86,6 +86,28 @@ ifeq ($(strip $(SCENARIOS)),)
 	@cross/package arm64
 	@Tests/VM/run --system
 endif
+
+# ARMv7, and beside Debian 12 with libgpiod 1.6 Debian 13 with 2.x. The builds know nothing of each other.
+CROSS := arm64/bookworm armhf/bookworm arm64/trixie
+test-cross: setup ## what is built for boards, in an emulator: conversations with hubs here and there, commands, GPIO
+	@scripts/setup cross
+	@mkdir -p .build-cross
+	@builds=; for target in $(CROSS); do \
+		arch=$${target%/*} suite=$${target#*/} log=.build-cross/$$arch-$$suite.log; \
+		echo "cross: building for $$arch, $$suite; see $$log"; \
+		{ cross/build $$arch $$suite $$([ $$arch = arm64 ] || echo puckseeds) >$$log 2>&1 || \
+			{ grep -m 20 'error:' $$log || tail -n 20 $$log; exit 1; }; } & \
+		builds="$$builds $$!"; \
+	done; for build in $$builds; do wait $$build || exit 1; done
+	@set -e; for target in $(CROSS); do SWIFTFLAGS='$(SWIFTFLAGS)' cross/test $${target%/*} $${target#*/}; done
+
+# As root. Debian itself is fetched the first time, which takes minutes.
+test-package: setup ## the packages for this machine: lintian, installed in a new Debian, upgraded, purged
+	@scripts/setup package
+	cross/build amd64
+	cross/package amd64
+	lintian --fail-on error cross/out/*_amd64.deb
+	cross/install
 
 fuzz: setup ## look for inputs that break parsers and machines, T seconds in all (60)
 	scripts/fuzz $(or $(T),60)

@@ -20,6 +20,7 @@ let package = Package(
         .executable(name: "puckctl", targets: ["puckctl"]),
         .executable(name: "puckdemo", targets: ["puckdemo"]),
         .executable(name: "pucksim", targets: ["pucksim"]),
+        .executable(name: "puckseeds", targets: ["puckseeds"]),
     ],
     targets: [
         // C libraries and shims.
@@ -86,6 +87,7 @@ let package = Package(
             name: "Simulator", dependencies: ["PuckBase", "PuckWire", "PuckAudio", "PuckCore", "HubCore"],
             swiftSettings: mutations),
         .executableTarget(name: "pucksim", dependencies: ["Simulator", "PuckBase"], swiftSettings: mutations),
+        .executableTarget(name: "puckseeds", dependencies: ["Simulator", "LinuxIO", "CLinux"]),
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
         .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux", "COpenSSL"]),

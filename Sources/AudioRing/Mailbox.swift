@@ -53,9 +53,9 @@ public struct AudioEvent: BitwiseCopyable, Equatable, Sendable {
 /// Sound to share: a slot is written before its index is published (release) and read after (acquire).
 public struct Mailbox: @unchecked Sendable {
     struct Indices: ~Copyable {
-        let written = Atomic<Int>(0)
-        let read = Atomic<Int>(0)
-        let refused = Atomic<Int>(0)
+        let written = Atomic<Int64>(0)
+        let read = Atomic<Int64>(0)
+        let refused = Atomic<Int64>(0)
     }
 
     private let capacity: Int
@@ -83,11 +83,11 @@ public struct Mailbox: @unchecked Sendable {
     @_noLocks @_noAllocation
     public func post(_ event: AudioEvent) -> Bool {
         let written = indices.pointee.written.load(ordering: .relaxed)
-        if written &- indices.pointee.read.load(ordering: .acquiring) >= capacity {
+        if written &- indices.pointee.read.load(ordering: .acquiring) >= Int64(truncatingIfNeeded: capacity) {
             indices.pointee.refused.wrappingAdd(1, ordering: .relaxed)
             return false
         }
-        slots[written % capacity] = event
+        slots[slot(of: written)] = event
         indices.pointee.written.store(written &+ 1, ordering: .releasing)
         return true
     }
@@ -97,11 +97,16 @@ public struct Mailbox: @unchecked Sendable {
     public func take() -> AudioEvent? {
         let read = indices.pointee.read.load(ordering: .relaxed)
         if read == indices.pointee.written.load(ordering: .acquiring) { return nil }
-        let event = slots[read % capacity]
+        let event = slots[slot(of: read)]
         indices.pointee.read.store(read &+ 1, ordering: .releasing)
         return event
     }
 
+    @_noLocks @_noAllocation
+    private func slot(of index: Int64) -> Int {
+        Int(truncatingIfNeeded: index % Int64(truncatingIfNeeded: capacity))
+    }
+
     /// Values that found the mailbox full.
-    public var refused: Int { indices.pointee.refused.load(ordering: .relaxed) }
+    public var refused: Int64 { indices.pointee.refused.load(ordering: .relaxed) }
 }

@@ -33,8 +33,12 @@ public struct HubPolicy: Equatable, Sendable {
     }
 
     /// The most packets of one utterance that are kept.
-    public var utterancePackets: Int { max(1, utteranceLimit.wholeMilliseconds / WireLimits.packetMilliseconds) }
-    public var aheadPackets: Int { max(1, downlinkAhead.wholeMilliseconds / WireLimits.packetMilliseconds) }
+    public var utterancePackets: Int { Self.packets(in: utteranceLimit) }
+    public var aheadPackets: Int { Self.packets(in: downlinkAhead) }
+
+    private static func packets(in time: Interval) -> Int {
+        max(1, Int(time.wholeMilliseconds / Int64(WireLimits.packetMilliseconds)))
+    }
 }
 
 /// Bounds that are not configured, one place for all of them.

@@ -107,8 +107,8 @@ extension Hub {
     func welcome(_ id: ConnectionID) -> Welcome {
         Welcome(
             session: id.number, epoch: 0, resume: .none, from: .zero,
-            pingMilliseconds: HubLimits.pingEvery.wholeMilliseconds,
-            replayMilliseconds: HubLimits.replayKept.wholeMilliseconds)
+            pingMilliseconds: Int(HubLimits.pingEvery.wholeMilliseconds),
+            replayMilliseconds: Int(HubLimits.replayKept.wholeMilliseconds))
     }
 
     /// Nothing of this puck is kept: it was away for too long, its token is gone, or what it would say is stale.

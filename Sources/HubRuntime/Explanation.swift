@@ -159,7 +159,7 @@ struct Explanation {
     private func member(_ c: Candidate) -> JSONWriter {
         var member = JSONWriter()
         member.set("puck_id", c.puckID)
-        member.set("wake_id", Int(c.wake.wakeID))
+        member.set("wake_id", c.wake.wakeID)
         member.set("onset_after_ms", Self.rounded(c.onset.milliseconds - earliest))
         member.set("onset_error_ms", Self.rounded(c.onset.errorMilliseconds))
         member.set("clock_known", c.onset.isCorrected)

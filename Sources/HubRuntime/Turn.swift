@@ -27,7 +27,7 @@ final class Turn {
 
     /// Whether so many packets may have come within `elapsed` of the first.
     static func isPlausible(packets: Int, within elapsed: Interval) -> Bool {
-        packets <= burstPackets + elapsed.wholeMilliseconds * sustainedPacketsPerSecond / 1000
+        Int64(packets) <= Int64(burstPackets) + elapsed.wholeMilliseconds * Int64(sustainedPacketsPerSecond) / 1000
     }
 
     /// Decodes one uplink packet and keeps it.

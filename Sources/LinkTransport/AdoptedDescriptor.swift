@@ -74,7 +74,7 @@ final class LoopTimer {
         var setting = itimerspec()
         if let deadline {
             let due = max(deadline, 1)  // zero would disarm
-            setting.it_value.tv_sec = Int(due / 1_000_000_000)
+            setting.it_value.tv_sec = time_t(due / 1_000_000_000)
             setting.it_value.tv_nsec = Int(due % 1_000_000_000)
         }
         timerfd_settime(descriptor, Int32(TFD_TIMER_ABSTIME), &setting, nil)

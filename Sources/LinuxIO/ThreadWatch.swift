@@ -71,7 +71,7 @@ public final class ThreadWatch {
         var findings: [PulseWatch.Finding] = []
         turn.signal()
         while true {
-            waitReadable(stopEvent.descriptor, milliseconds: every.wholeMilliseconds)
+            waitReadable(stopEvent.descriptor, milliseconds: Int(every.wholeMilliseconds))
             if stopEvent.drain() > 0 { return }
             findings.removeAll(keepingCapacity: true)
             let isWell = watch.look(threads.map { $0.pulse.reading }, now: MonotonicClock.now(), into: &findings)

@@ -21,5 +21,5 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
     }
 
     /// A number in −1…1, evenly spread.
-    public mutating func nextSigned() -> Double { Double(Int64(bitPattern: next()) >> 11) / Double(1 << 52) }
+    public mutating func nextSigned() -> Double { Double(Int64(bitPattern: next()) >> 11) / 0x1p52 }
 }

@@ -35,8 +35,8 @@ public struct Interval: Comparable, Hashable, Sendable {
     public static func milliseconds(_ n: Int) -> Interval { Interval(nanoseconds: Int64(n) * 1_000_000) }
     public static func seconds(_ n: Int) -> Interval { Interval(nanoseconds: Int64(n) * 1_000_000_000) }
 
-    /// Whole milliseconds, rounded towards zero.
-    public var wholeMilliseconds: Int { Int(nanoseconds / 1_000_000) }
+    /// Whole milliseconds, rounded towards zero. 64 bits on every machine: 32 hold 24 days, and a puck runs for longer.
+    public var wholeMilliseconds: Int64 { nanoseconds / 1_000_000 }
     public var milliseconds: Double { Double(nanoseconds) / 1e6 }
 
     public static func < (a: Interval, b: Interval) -> Bool { a.nanoseconds < b.nanoseconds }

@@ -234,8 +234,9 @@ extension Puck {
         deadlines[.statusReport] = now + Self.statusEvery
         let status = PuckStatus(
             phase: phase.rawValue, muted: muted, volume: volume, xruns: min(xruns, Int(Int32.max)),
-            gapMilliseconds: Int(min(gapSamples / 16, Int64(Int32.max))), captureOK: captureOK, playbackOK: playbackOK,
-            uptimeSeconds: max(0, (now - startedAt).wholeMilliseconds / 1000))
+            gapMilliseconds: WireLimits.milliseconds(ofSamples: gapSamples), captureOK: captureOK,
+            playbackOK: playbackOK,
+            uptimeSeconds: Int(clamping: max(0, (now - startedAt).wholeMilliseconds / 1000)))
         effects.append(.send(.status(status)))
     }
 }

@@ -350,8 +350,10 @@ extension Puck {
                 .played(
                     Played(
                         sequence: received, playID: known?.playID ?? 0,
-                        positionMilliseconds: Int((known?.position ?? 0) / 16),
-                        bufferedMilliseconds: Int((known.map { $0.queued - $0.heard } ?? 0) / 16), state: state))))
+                        positionMilliseconds: WireLimits.milliseconds(ofSamples: known?.position ?? 0),
+                        bufferedMilliseconds: WireLimits.milliseconds(
+                            ofSamples: known.map { $0.queued - $0.heard } ?? 0),
+                        state: state))))
     }
 }
 

@@ -15,7 +15,7 @@ struct CaptureControls: @unchecked Sendable {  // Sound: every shared word is at
         let level = Atomic<Int>(-9000)
         let noise = Atomic<Int>(-9000)
         /// Periods delivered since the start: proof of life.
-        let periods = Atomic<Int>(0)
+        let periods = Atomic<Int64>(0)
         let finished = Atomic<Bool>(false)
     }
 
@@ -48,7 +48,7 @@ struct PlaybackControls: @unchecked Sendable {  // Sound: every shared word is a
         let volume = Atomic<Int>(65_536)
         /// The last sample that has left the loudspeaker, plus one.
         let heard = Atomic<Int64>(0)
-        let underruns = Atomic<Int>(0)
+        let underruns = Atomic<Int64>(0)
         let finished = Atomic<Bool>(false)
     }
 

@@ -111,7 +111,7 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
             let left = end - MonotonicClock.now()
             if left <= .zero { break }
             controls.pulse.rest()
-            workEvent.wait(milliseconds: left.wholeMilliseconds + 1)
+            workEvent.wait(milliseconds: Int(left.wholeMilliseconds) + 1)
             workEvent.drain()
         }
         controls.pulse.beat()

@@ -23,13 +23,15 @@ public struct JSONWriter {
         append(quoting: value)
     }
 
-    public mutating func set(_ key: StaticString, _ value: Int) {
+    public mutating func set(_ key: StaticString, _ value: Int) { set(key, Int64(value)) }
+
+    public mutating func set(_ key: StaticString, _ value: UInt32) { set(key, Int64(value)) }
+
+    public mutating func set(_ key: StaticString, _ value: Int64) {
         begin(key)
         if value < 0 { bytes.append(UInt8(ascii: "-")) }
-        append(decimal: UInt64(value.magnitude))
+        append(decimal: value.magnitude)
     }
-
-    mutating func set(_ key: StaticString, _ value: UInt32) { set(key, Int(value)) }
 
     public mutating func set(_ key: StaticString, _ value: Bool) {
         begin(key)

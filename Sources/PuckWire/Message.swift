@@ -12,6 +12,9 @@ public enum WireLimits {
     public static let samplesPerPacket = 320
     public static let sampleRate = 16_000
     public static let packetMilliseconds = 20
+
+    /// So many samples in whole milliseconds; what is more than the wire has room for (24 days) stays at that.
+    public static func milliseconds(ofSamples samples: Int64) -> Int { Int(min(samples / 16, Int64(Int32.max))) }
 }
 
 /// The first byte of a message.

@@ -1,7 +1,7 @@
 import PuckBase
 
 /// What can go wrong. Each seed switches about half of them off entirely, so that one kind cannot hide another.
-public enum FaultKind: String, CaseIterable, Sendable, Codable {
+public enum FaultKind: String, CaseIterable, Sendable {
     // The network.
     /// Loss on a path whose transport delivers in order: nothing comes for a while, then everything.
     case stall

@@ -1,4 +1,6 @@
+import HubCore
 import PuckBase
+import PuckCore
 import PuckWire
 
 /// One run: pucks, a hub, the network between them, people and faults, under one clock that jumps from event to event.

@@ -1,4 +1,5 @@
 import PuckBase
+import PuckCore
 import PuckWire
 
 // A message that must not be there, and a look at what its receiver makes of it.

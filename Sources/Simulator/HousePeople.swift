@@ -1,4 +1,6 @@
+import HubCore
 import PuckBase
+import PuckCore
 
 // What people do, and how the house is looked after once the faults are over.
 

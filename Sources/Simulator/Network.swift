@@ -14,7 +14,8 @@ final class Network {
     /// How long a closing socket may take (LinkTransport).
     static let closeTimeout = Interval.seconds(1)
 
-    unowned let house: House
+    // Sound: the house owns this, and ends with it.
+    unowned(unsafe) let house: House
     var up: [Path]
     var down: [Path]
     /// No connection to the hub is accepted from this puck before then.

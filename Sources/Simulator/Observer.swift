@@ -1,5 +1,7 @@
+import HubCore
 import PuckBase
 import PuckCore
+import PuckWire
 
 /// Sees everything, in order: feeds the checkers, the trace and the hash of the run.
 final class Observer {

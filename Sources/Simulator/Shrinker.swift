@@ -80,25 +80,27 @@ public struct Shrinker {
         // Those that this plan no longer reaches are gone without a trial that could fail.
         let reached = Set(Scenario(plan).faults.map { $0.ordinal })
         plan.keptFaults?.formIntersection(reached)
-        drop(\.keptFaults, "fault")
+        drop("fault", { $0.keptFaults }, { $0.keptFaults?.subtract($1) })
     }
 
     private mutating func dropActs() {
         let reached = Set(Scenario(plan).acts.map { $0.ordinal })
         plan.keptActs?.formIntersection(reached)
-        drop(\.keptActs, "act")
+        drop("act", { $0.keptActs }, { $0.keptActs?.subtract($1) })
     }
 
     /// Halves, quarters … single ones.
-    private mutating func drop(_ list: WritableKeyPath<Plan, Set<Int>?>, _ name: String) {
-        var size = max(1, (plan[keyPath: list]?.count ?? 0) / 2)
+    private mutating func drop(
+        _ name: String, _ list: (Plan) -> Set<Int>?, _ remove: (inout Plan, ArraySlice<Int>) -> Void
+    ) {
+        var size = max(1, (list(plan)?.count ?? 0) / 2)
         while true {
-            let members = (plan[keyPath: list] ?? []).sorted()
+            let members = (list(plan) ?? []).sorted()
             var start = 0
             while start < members.count {
                 let chunk = members[start..<min(members.count, start + size)]
                 var smaller = plan
-                smaller[keyPath: list]?.subtract(chunk)
+                remove(&smaller, chunk)
                 accept(smaller, "without \(chunk.count) \(name)s")
                 start += size
             }

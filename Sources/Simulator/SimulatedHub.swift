@@ -5,7 +5,8 @@ import PuckWire
 /// The hub of the house: the core under test and its connections. The counterpart of `HubDaemon`: events in, effects
 /// out, in the same order.
 final class SimulatedHub {
-    unowned let house: House
+    // Sound: the house owns this, and ends with it.
+    unowned(unsafe) let house: House
     private(set) var core: Hub
     var clock: LocalClock
     /// Counts the lives of the process.

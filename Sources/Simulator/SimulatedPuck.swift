@@ -6,7 +6,8 @@ import PuckWire
 /// A puck in the house: the core under test, its devices and its socket. The counterpart of `PuckDaemon`: events in,
 /// effects out, in the same order.
 final class SimulatedPuck {
-    unowned let house: House
+    // Sound: the house owns this, and ends with it.
+    unowned(unsafe) let house: House
     let index: Int
     let setup: Scenario.PuckSetup
     private(set) var core: Puck

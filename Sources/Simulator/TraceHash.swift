@@ -1,4 +1,5 @@
 import PuckBase
+import PuckCore
 
 /// A number out of everything that happened, in order. Two runs that differ anywhere differ here.
 struct TraceHash {
@@ -9,7 +10,10 @@ struct TraceHash {
         value ^= value >> 29
     }
 
-    private mutating func mix(_ tag: UInt8, _ a: Int = 0, _ b: Int = 0) {
+    private mutating func mix(_ tag: UInt8, _ a: Int = 0, _ b: Int = 0) { mix(tag, a, Int64(b)) }
+
+    // In 64 bits: the same run has the same number on a 32-bit machine.
+    private mutating func mix(_ tag: UInt8, _ a: Int, _ b: Int64) {
         mix(UInt64(tag) << 56 ^ UInt64(truncatingIfNeeded: a) << 28 ^ UInt64(truncatingIfNeeded: b))
     }
 
@@ -19,13 +23,13 @@ struct TraceHash {
         mix(UInt64(truncatingIfNeeded: now.nanoseconds))
         switch observation {
         case .puckSentAudio(let puck, let connection, let sequence, let sound, _):
-            mix(1, puck << 20 | connection, Int(sequence.value) << 32 | Int(sound.index))
+            mix(1, puck << 20 | connection, Int64(sequence.value) << 32 | Int64(sound.index))
         case .puckHeardAudio(let puck, let connection, let sequence, let packet):
-            mix(2, puck << 20 | connection, Int(sequence.value) << 32 | Int(packet.index))
+            mix(2, puck << 20 | connection, Int64(sequence.value) << 32 | Int64(packet.index))
         case .hubSentAudio(let connection, let sequence, let packet):
-            mix(3, connection, Int(sequence.value) << 32 | Int(packet.index))
+            mix(3, connection, Int64(sequence.value) << 32 | Int64(packet.index))
         case .hubHeardAudio(let connection, let sequence, let sound):
-            mix(4, connection, Int(sequence.value) << 32 | Int(sound.index))
+            mix(4, connection, Int64(sequence.value) << 32 | Int64(sound.index))
         case .kept(_, let sound): mix(5, Int(sound.recording), Int(sound.index))
         case .encoded(let puck, let sound): mix(6, puck, Int(sound.index))
         case .played(let puck, let packet): mix(7, puck << 20 | Int(packet.answer), Int(packet.index))

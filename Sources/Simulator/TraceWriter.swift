@@ -1,4 +1,6 @@
+import PuckAudio
 import PuckBase
+import PuckCore
 import PuckWire
 
 /// Writes what was seen as lines for people: the house's time in seconds, who, what. Only with `--trace`.

@@ -40,7 +40,8 @@ public struct WAVFile: Equatable, Sendable {
     /// recorder that was killed leaves that behind) is read as far as it goes.
     public init(parsing bytes: [UInt8]) throws(Malformed) {
         func u16(_ at: Int) -> Int { Int(bytes[at]) | Int(bytes[at + 1]) << 8 }
-        func u32(_ at: Int) -> Int { u16(at) | u16(at + 2) << 16 }
+        // No file that is read here has 2 GiB; on a 32-bit machine a length from there on is cut to the largest there is.
+        func u32(_ at: Int) -> Int { Int(clamping: UInt32(u16(at)) | UInt32(u16(at + 2)) << 16) }
         func tag(_ at: Int, _ text: StaticString) -> Bool {
             (0..<4).allSatisfy { bytes[at + $0] == text.utf8Start[$0] }
         }
@@ -67,6 +68,7 @@ public struct WAVFile: Equatable, Sendable {
                     samples: (0..<count).map { Int16(bitPattern: UInt16(truncatingIfNeeded: u16(body + 2 * $0))) })
                 return
             }
+            guard length < bytes.count - body else { break }
             at = body + length + (length & 1)
         }
         throw format == nil ? .noFormat : .noData

@@ -33,7 +33,7 @@ struct ButtonTests {
         }
         func run(until milliseconds: Int) {
             while let due = button.nextDeadline, due <= at(milliseconds) {
-                step(.levelRead(isActive: level), max(clock, (due - .zero).wholeMilliseconds))
+                step(.levelRead(isActive: level), max(clock, Int((due - .zero).wholeMilliseconds)))
                 #expect(button.nextDeadline.map { $0 > at(clock) } ?? true, "a deadline must not come again and again")
             }
         }

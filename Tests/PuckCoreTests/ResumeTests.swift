@@ -202,6 +202,19 @@ struct PuckResumeTests {
         #expect(report.contains { if case .played(let m) = $0 { m.positionMilliseconds == 410 } else { false } })
     }
 
+    @Test("a position beyond what the wire has room for stays at that")
+    func endOfRange() {
+        var bench = Bench()
+        bench.connect()
+        let start = DownStart(playID: 5, conversationID: "c1", resumedAtMilliseconds: Int(Int32.max))
+        _ = bench.control(.downStart(start), 0)
+        _ = PlaybackTests.audio(&bench, 1)
+        bench.on(.playbackAdvanced(samples: 320))
+        let report = bench.wait(.milliseconds(200)).sent
+        #expect(
+            report.contains { if case .played(let m) = $0 { m.positionMilliseconds == Int(Int32.max) } else { false } })
+    }
+
     @Test("somebody else has the floor: what this puck still had to say is not said")
     func floor() {
         var bench = Bench()

@@ -220,7 +220,7 @@ struct BoardInputsTests {
     func flapping() throws {
         let bench = try InputBench(mute: false)
         bench.inputs.start()
-        func hangUp() -> Int {
+        func hangUp() -> Int64 {
             bench.wires[17]?.hangUp()
             bench.pass(0)
             return (bench.inputs.nextDeadline! - bench.now).wholeMilliseconds

@@ -64,7 +64,7 @@ import Testing
         bench.broken = [7]
         bench.outputs.powerUp()
         #expect(bench.taken() == ["no 7", "5 on"])
-        var pauses: [Int] = []
+        var pauses: [Int64] = []
         var triedAt = bench.now
         while pauses.count < 3 {
             bench.now = try #require(bench.outputs.nextDeadline)

@@ -56,7 +56,7 @@ struct ControlTests {
         .hello(Hello(puckID: "k", room: "r", group: "g", software: "1", phrases: [], isProbe: true)),
         .wakeCandidate(
             WakeCandidate(
-                wakeID: 7, phrase: "puck", onsetMilliseconds: 12345.625, snrDecibels: 21.5, levelDecibels: -30,
+                wakeID: .max, phrase: "puck", onsetMilliseconds: 12345.625, snrDecibels: 21.5, levelDecibels: -30,
                 noiseDecibels: -51.5, confidence: 0.75)),
         .uplinkEnd(UplinkEnd(conversationID: "c1", lastSequence: SerialNumber(99), reason: .endpoint)),
         .played(
@@ -73,7 +73,7 @@ struct ControlTests {
             Welcome(
                 session: 1, epoch: 0xFFFF_FFFF, resume: .fresh, from: SerialNumber(65_535), pingMilliseconds: 5000,
                 replayMilliseconds: 0)),
-        .grant(wakeID: 1, conversationID: "c-1"), .cancel(wakeID: 2, reason: .late),
+        .grant(wakeID: .max, conversationID: "c-1"), .cancel(wakeID: 2, reason: .late),
         .uplinkAck(conversationID: "c-1", next: SerialNumber(10)),
         .listenStop(conversationID: "c-1", reason: "limit"), .set(volume: 10, muted: nil),
         .set(volume: nil, muted: true), .ping(Ping(t0: 3)), .pong(Pong(t0: 1, t1: 2, t2: 3)),
