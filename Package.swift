@@ -77,7 +77,9 @@ let package = Package(
         .target(
             name: "Joining",
             dependencies: ["PuckBase", "PuckWire", "CLinux", "LinuxIO", "LinkTransport", "Credentials"]),
-        .executableTarget(name: "puckctl", dependencies: ["Joining", "LinuxIO", "PuckBase", "CLinux"]),
+        .executableTarget(
+            name: "puckctl",
+            dependencies: ["Joining", "LinuxIO", "PuckBase", "PuckCore", "Resampler", "WAVFile", "CLinux"]),
 
         // A developer's tools: ordinary Swift, Foundation allowed.
         .executableTarget(name: "puckdemo", dependencies: ["LinuxIO", "PuckBase", "WAVFile"]),
@@ -109,6 +111,7 @@ let package = Package(
                 "puckd", "puckhub", "puckctl", "PuckBase", "PuckAudio", "PuckWire", "LinuxIO", "OpusCodec", "WAVFile",
                 "CLinux", "CWebSockets",
             ]),
+        .testTarget(name: "PuckctlTests", dependencies: ["puckctl", "LinuxIO", "WAVFile"]),
         .testTarget(name: "JoiningTests", dependencies: ["Joining", "Credentials"]),
         .testTarget(name: "PuckDemoTests", dependencies: ["puckdemo"]),
         .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "pucksim"]),

@@ -91,7 +91,7 @@ struct JoinPlace {
     }
 }
 
-/// `puckctl code [new]`: this puck's own code, for `puckhub pair NAME --code CODE`.
+/// `puckctl code`: this puck's own code, for `puckhub pair NAME --code CODE`.
 public struct CodeCommand {
     private let socket: String
     private let stateFolder: String?

@@ -16,7 +16,7 @@ public enum SetupCode {
         let text = String(decoding: try readSmallFile(path, limit: 64), as: UTF8.self)
         guard let line = text.split(separator: "\n").first, let code = PairingSecret.typed(code: String(line)) else {
             throw SystemError(
-                "\(path) does not hold eight digits", code: 0, advice: "draw another one: sudo puckctl code new")
+                "\(path) does not hold eight digits", code: 0, advice: "draw another one: sudo puckctl code --new")
         }
         return code
     }

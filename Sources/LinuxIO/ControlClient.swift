@@ -10,6 +10,21 @@ public enum ControlClient {
     public static func ask(
         _ command: String, at path: String, timeout: Interval = patience
     ) throws(SystemError) -> String {
+        try ask(command, at: path, timeout: timeout, passing: nil)
+    }
+
+    /// Asks for something that takes longer: as `ask`, and one end of a session goes along. Which reply means that the daemon
+    /// has taken it is between the two.
+    public static func open(
+        _ command: String, at path: String, timeout: Interval = patience
+    ) throws(SystemError) -> (reply: String, session: ControlSession) {
+        let (ours, theirs) = try ControlSession.pair()
+        return (try ask(command, at: path, timeout: timeout, passing: theirs), ours)
+    }
+
+    private static func ask(
+        _ command: String, at path: String, timeout: Interval, passing session: ControlSession?
+    ) throws(SystemError) -> String {
         let bytes = Array(command.utf8)
         if bytes.count > ControlSocket.longestRequestBytes {
             throw SystemError(
@@ -23,7 +38,10 @@ public enum ControlClient {
         var code = UnixAddress.automatic.bind(descriptor)
         if code == 0 { code = server.connect(descriptor) }
         if code != 0 { throw unreachable(path, code) }
-        let sent = retryingInterrupted { send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
+        let sent = retryingInterrupted {
+            guard let session else { return send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
+            return puck_send_passing(descriptor, bytes, bytes.count, session.descriptor)
+        }
         if sent < 0 { throw unreachable(path, puck_errno()) }
         return try reply(descriptor, path, deadline: MonotonicClock.now() + timeout)
     }

@@ -37,6 +37,9 @@ public final class ControlSocket: Sendable {
     }
 
     private static func claim(_ address: UnixAddress, _ path: String, _ descriptor: Int32) throws(SystemError) {
+        // The kernel then says of each request whose it is.
+        var yes: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_PASSCRED, &yes, socklen_t(MemoryLayout<Int32>.size))
         // On the socket, before it has a name, so that the file never exists with wider permissions.
         fchmod(descriptor, 0o660)
         var code = address.bind(descriptor)
@@ -73,18 +76,27 @@ public final class ControlSocket: Sendable {
 
     /// Answers what waits, at most `requestsPerTurn` requests. `answer` gets the line without its end and returns the
     /// reply. A reply that cannot be delivered is dropped: who asked has gone.
-    public func serve(_ answer: (String) -> String) {
+    public func serve(_ answer: (String) -> String) { serve { request, _ in answer(request) } }
+
+    /// The same for who wants to know who asks, and takes what is passed along (see `ControlClient.open`).
+    public func serve(_ answer: (String, ControlCaller) -> String) {
         var buffer = [UInt8](repeating: 0, count: Self.longestRequestBytes + 1)
         for _ in 0..<Self.requestsPerTurn {
             var sender = sockaddr_un()
             var senderBytes = socklen_t(MemoryLayout<sockaddr_un>.size)
+            var passed: Int32 = -1
+            var user = UInt32.max
             let size = withSocketAddress(&sender) { address in
-                retryingInterrupted { recvfrom(descriptor, &buffer, buffer.count, 0, address, &senderBytes) }
+                retryingInterrupted {
+                    puck_receive_passed(
+                        descriptor, &buffer, buffer.count, address, &senderBytes, &passed, &user)
+                }
             }
+            let session = passed < 0 ? nil : ControlSession.adopt(passed)
             if size < 0 { return }
             // A sender without a name cannot be answered.
             if Int(senderBytes) <= MemoryLayout<sa_family_t>.size { continue }
-            let reply = Self.reply(to: buffer.prefix(size), answer)
+            let reply = Self.reply(to: buffer.prefix(size)) { answer($0, ControlCaller(user: user, session: session)) }
             _ = withSocketAddress(&sender) { address in
                 retryingInterrupted {
                     sendto(descriptor, reply, reply.count, Int32(MSG_NOSIGNAL), address, senderBytes)

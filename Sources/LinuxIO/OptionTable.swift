@@ -25,22 +25,46 @@ public struct OptionTable: Sendable {
         }
     }
 
+    /// One of the words that a program takes first, in a program that does several things.
+    public struct Command: Sendable {
+        public let name: String
+        /// What follows it, as the help shows it ("SECONDS FILE"); empty for nothing.
+        public let words: String
+        /// Of the table's options those that go with it alone.
+        public let options: [String]
+        public let help: String
+
+        /// - Parameter help: one or more sentences; wrapped by the table.
+        public init(_ name: String, words: String = "", options: [String] = [], help: String) {
+            self.name = name
+            self.words = words
+            self.options = options
+            self.help = help
+        }
+
+        /// How many words follow it.
+        public var wordCount: Int { words.split(separator: " ").count }
+    }
+
     public let command: String
     /// One line, as after the dash of a manual page's NAME.
     public let summary: String
     /// The positional words as the usage line shows them, such as "COMMAND [WORD...]"; empty: none are allowed.
     public let positional: String
+    public let commands: [Command]
     public let options: [Option]
     /// Paragraphs after the options.
     public let notes: [String]
 
     /// `--help` and `--version` are added to every table.
     public init(
-        command: String, summary: String, positional: String = "", options: [Option], notes: [String] = []
+        command: String, summary: String, positional: String = "", commands: [Command] = [], options: [Option],
+        notes: [String] = []
     ) {
         self.command = command
         self.summary = summary
         self.positional = positional
+        self.commands = commands
         self.options =
             options + [
                 Option("help", short: "h", help: "Print this page and exit."),

@@ -142,7 +142,7 @@ public struct Puck: Sendable {
     var networkIsNew = false
     /// As the hub wishes; 5 s before it has said so.
     var pingEvery = Puck.pingEvery
-    var roundTripMilliseconds: Double?
+    var roundTrips = RoundTrips()
     var controlRate = RateWindow(limit: Puck.controlsPerSecond)
 
     var turn = Turn.idle

@@ -163,7 +163,7 @@ extension Puck {
             effects.append(.send(.pong(Pong(t0: ping.t0, t1: t, t2: t))))
         case .pong(let pong):
             let roundTrip = Double(now.nanoseconds) / 1e6 - pong.t0 - (pong.t2 - pong.t1)
-            roundTripMilliseconds = max(0, roundTrip)
+            if roundTrip.isFinite { roundTrips.add(max(0, roundTrip), at: now) }
         case .unknown(let op):
             effects.append(.log(LogRecord(.debug, "link.unknown_operation", [.init("op", op)])))
         case .welcome, .phase, .downStart, .downStop, .downPause, .downResume, .earcon: break  // handled above
@@ -184,6 +184,7 @@ extension Puck {
                 WireError(.unexpected, "the hub replays from another place than was asked for"), now, &effects)
         }
         link = .up
+        roundTrips.removeAll()
         networkIsNew = false
         lostAt = nil
         everConnected = true

@@ -4,6 +4,7 @@ import LinkTransport
 import LinuxIO
 import PuckBase
 import PuckCore
+import PuckWire
 
 /// The puck's button and mute switch: edges of their lines in, events for the core out. Loop thread only.
 final class BoardInputs {
@@ -86,10 +87,9 @@ final class BoardInputs {
     var isDegraded: Bool { button.map { !$0.isOpen } ?? false }
 
     /// For `puckctl status`.
-    var summary: String {
-        (button.map { " button=" + ($0.isOpen ? "ok" : "failed") } ?? "")
-            + (mute == nil
-                ? "" : " mute_switch=" + (!muteState.isReadable ? "failed" : muteState.isMuted ? "on" : "off"))
+    func describe(_ json: inout JSONWriter) {
+        if let button { json.set("button", button.isOpen ? "ok" : "failed") }
+        if mute != nil { json.set("mute_switch", !muteState.isReadable ? "failed" : muteState.isMuted ? "on" : "off") }
     }
 
     private func stepButton(_ event: LineEvent, _ now: Instant) {

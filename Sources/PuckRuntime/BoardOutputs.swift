@@ -1,6 +1,7 @@
 import BoardIO
 import LinuxIO
 import PuckBase
+import PuckWire
 
 /// A line that is held and driven: BoardIO's, or a test's. It is given back with the last copy of this.
 struct DrivenLine {
@@ -100,9 +101,13 @@ final class BoardOutputs {
     var isDegraded: Bool { outputs.contains { $0.due != nil && $0.line == nil } }
 
     /// For `puckctl status`.
-    var summary: String {
-        outputs.reduce("") { text, output in
-            output.due == nil ? text : text + " " + output.name + "=" + (output.line == nil ? "failed" : "on")
+    func describe(_ json: inout JSONWriter) {
+        var last = ""
+        for output in outputs where output.due != nil && output.name != last {
+            last = output.name
+            // Of several power lines the worst counts.
+            let isBroken = outputs.contains { $0.name == last && $0.due != nil && $0.line == nil }
+            json.set(named: last, isBroken ? "failed" : "on")
         }
     }
 

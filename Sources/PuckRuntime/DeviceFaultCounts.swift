@@ -7,27 +7,39 @@ struct DeviceFaultCounts {
     /// It was given up, and has not worked since.
     private(set) var isDown = false
 
+    /// What was said when it was given up, with what to do; empty while it works.
+    private(set) var complaint = ""
+    /// Of a complaint, so that a status with two of them is one datagram.
+    private static let longestComplaintBytes = 600
+
     /// - Parameter kind: the raw value of a `DeviceError.Code`, as the audio threads post it.
     mutating func failed(_ kind: Int64) {
         counts[Int(kind)] += 1
         isDown = true
     }
 
+    mutating func complain(_ error: DeviceError) {
+        complaint = String(decoding: error.message.utf8.prefix(Self.longestComplaintBytes), as: UTF8.self)
+    }
+
     /// - Returns: whether it was down before.
     mutating func works() -> Bool {
-        defer { isDown = false }
+        defer {
+            isDown = false
+            complaint = ""
+        }
         return isDown
     }
 
-    /// `ok` or `down`, and the kinds that have occurred, such as `capture=down capture_faults=lost:1,zeros:3`.
-    func summary(_ name: String) -> String {
-        var text = " " + name + (isDown ? "=down " : "=ok ") + name + "_faults="
-        var isFirst = true
+    /// For the status.
+    var word: String { isDown ? "down" : "ok" }
+
+    /// The kinds that have occurred, such as `lost:1,zeros:3`; `none`.
+    var kinds: String {
+        var text = ""
         for code in DeviceError.Code.allCases where counts[code.rawValue] > 0 {
-            if !isFirst { text += "," }
-            isFirst = false
-            text += code.word.description + ":\(counts[code.rawValue])"
+            text += (text.isEmpty ? "" : ",") + code.word.description + ":\(counts[code.rawValue])"
         }
-        return isFirst ? text + "none" : text
+        return text.isEmpty ? "none" : text
     }
 }

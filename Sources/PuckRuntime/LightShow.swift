@@ -52,7 +52,7 @@ final class LightShow {
     }
 
     /// For `puckctl status`.
-    var summary: String { " lights=" + (output == nil ? "failed" : "ok") }
+    var isOpen: Bool { output != nil }
 
     /// Opens the output and begins.
     func start() {

@@ -2,6 +2,7 @@ import CLinux
 import LinuxIO
 import PuckBase
 import PuckCore
+import PuckWire
 
 /// Carries out what `NetworkLadder` wants: asks the gateway, runs the configured commands, one after the other.
 /// Loop thread.
@@ -146,19 +147,9 @@ final class NetworkCare {
     }
 
     /// For the status: the gateway, and the Wi-Fi where there is one.
-    var summary: String {
-        var text = " gateway=" + (Gateway.current()?.text ?? "none")
-        text += " gateway_answers=" + (hasAnswered.map { $0 ? "yes" : "no" } ?? "unknown")
-        text += " network=" + (ladder.isStuck ? "wedged" : "ok")
-        return text
-    }
-}
-
-extension NetworkSettings {
-    /// For `puckctl status`, whether or not the gateway is asked; nothing where there is no Wi-Fi.
-    var wirelessSummary: String {
-        guard let wifi = Wireless.read(interface) else { return "" }
-        return " wifi=\(wifi.interface) signal_dbm=\(wifi.signalDecibels) power_save="
-            + (wifi.isSavingPower.map { $0 ? "on" : "off" } ?? "unknown")
+    func describe(_ json: inout JSONWriter) {
+        json.set("gateway", Gateway.current()?.text ?? "none")
+        json.set("gateway_answers", hasAnswered.map { $0 ? "yes" : "no" } ?? "unknown")
+        json.set("network", ladder.isStuck ? "wedged" : "ok")
     }
 }

@@ -26,8 +26,11 @@ struct PuckCheck {
         let pause = settings.gpio.powerSettleMilliseconds
         if pause > 0 && !power.isEmpty { sleepMilliseconds(pause) }
         defer { switchOff(power) }
-        let microphone = checkMicrophone()
-        let speaker = checkSpeaker()
+        // A card that takes one program at a time says busy while a puckd has it.
+        var isRunning = false
+        let control = checkControlSocket(&isRunning)
+        let microphone = checkMicrophone(isRunning)
+        let speaker = checkSpeaker(isRunning)
         let button = checkLine("button", settings.gpio.button)
         let mute = checkLine("mute switch", settings.gpio.mute)
         if let amplifier = settings.gpio.amplifierRequest, !checkOutput("amplifier", amplifier) { driven = false }
@@ -36,7 +39,6 @@ struct PuckCheck {
         checkWireless()
         checkGateway()
         let hub = checkHub()
-        let control = checkControlSocket()
         return microphone && speaker && button && mute && driven && lights && hub && control ? 0 : 1
     }
 
@@ -58,6 +60,13 @@ struct PuckCheck {
     /// A line that a running puckd holds is no problem.
     private func reportRefusal(_ what: String, _ error: LineError) -> Bool {
         let isOurs = error.code == .busy && error.holder == GPIOSettings.consumer
+        report(what, isOurs ? .doubtful : .bad, isOurs ? "\(error.context): a puckd is running here" : error.message)
+        return isOurs
+    }
+
+    /// A card that takes one program at a time, and has puckd, is no problem either.
+    private func reportRefusal(_ what: String, _ error: DeviceError, _ isRunning: Bool) -> Bool {
+        let isOurs = error.code == .busy && isRunning
         report(what, isOurs ? .doubtful : .bad, isOurs ? "\(error.context): a puckd is running here" : error.message)
         return isOurs
     }
@@ -130,7 +139,7 @@ struct PuckCheck {
     }
 
     /// Makes the control socket and takes it away again. One that is in use belongs to a puckd that runs: fine.
-    private func checkControlSocket() -> Bool {
+    private func checkControlSocket(_ isRunning: inout Bool) -> Bool {
         let path = settings.controlSocketPath
         if path.isEmpty { return true }
         do throws(SystemError) {
@@ -139,6 +148,7 @@ struct PuckCheck {
             return true
         } catch {
             if error.code == EADDRINUSE {
+                isRunning = true
                 report("control", .doubtful, "\(path) is in use: a puckd is running here")
                 return true
             }
@@ -154,7 +164,7 @@ struct PuckCheck {
     }
 
     /// Opens the device and reads for half a second: a device that opens and stays silent is no microphone.
-    private func checkMicrophone() -> Bool {
+    private func checkMicrophone(_ isRunning: Bool) -> Bool {
         do throws(DeviceError) {
             let device = try CaptureDevice.open(settings.captureRequest)
             var frames = 0
@@ -184,19 +194,17 @@ struct PuckCheck {
             }
             return true
         } catch {
-            report("microphone", .bad, error.message)
-            return false
+            return reportRefusal("microphone", error, isRunning)
         }
     }
 
-    private func checkSpeaker() -> Bool {
+    private func checkSpeaker(_ isRunning: Bool) -> Bool {
         do throws(DeviceError) {
             let device = try PlaybackDevice.open(settings.playbackRequest)
             report("loudspeaker", .good, device.format.line)
             return true
         } catch {
-            report("loudspeaker", .bad, error.message)
-            return false
+            return reportRefusal("loudspeaker", error, isRunning)
         }
     }
 

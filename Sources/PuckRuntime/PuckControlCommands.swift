@@ -9,11 +9,16 @@ import Synchronization
 
 extension PuckDaemon {
     /// The control socket's commands, one line each.
-    func answer(_ request: String) -> String {
+    func answer(_ request: String, _ caller: ControlCaller) -> String {
         let words = request.split(separator: " ")
         switch words.first {
         case "wake": perform(.talkRequested(position: capture.ring.producer.position))
-        case "stop": perform(.stopRequested)
+        case "stop":
+            dismissVisitors("error: somebody has stopped it")
+            perform(.stopRequested)
+        case "record": return beginRecording(words, caller)
+        case "play": return beginPlaying(caller)
+        case "lights": return showLights(words)
         case "mute": perform(.muteRequested(true))
         case "unmute":
             if let refusal = inputs?.unmuteRefusal { return "error: " + refusal }
@@ -40,29 +45,8 @@ extension PuckDaemon {
         case "joining": return pairingSummary
         case "joined": rereadConfiguration()
         default:
-            return "error: unknown command \"\(request)\"; known are wake, stop, mute, unmute, volume N, "
-                + "night on|off|auto, pairing on|off, status"
+            return "error: unknown command \"\(request)\"; 'puckctl --help' lists those there are"
         }
         return "ok"
-    }
-
-    func status() -> String {
-        let words = capture.controls.words
-        return "phase=\(puck.phase.rawValue) connected=\(puck.isConnected ? "yes" : "no")"
-            + " muted=\(puck.isMuted ? "yes" : "no") pairing=\(puck.isPairing ? "yes" : "no") volume=\(puck.currentVolume)"
-            + " level_db=\(fixed(Double(words.pointee.level.load(ordering: .relaxed)) / 100, 1))"
-            + " noise_db=\(fixed(Double(words.pointee.noise.load(ordering: .relaxed)) / 100, 1))"
-            + " overruns=\(puck.overruns) missed_ms=\(puck.missedSamples / 16)"
-            + " periods=\(words.pointee.periods.load(ordering: .relaxed))"
-            + " underruns=\(playback.controls.words.pointee.underruns.load(ordering: .relaxed))"
-            + " broken_packets=\(speaker.brokenPackets) suspends=\(suspensions)"
-            + captureFaults.summary("capture") + playbackFaults.summary("playback")
-            + boardSummary
-    }
-
-    private var boardSummary: String {
-        var text = (inputs?.summary ?? "") + (outputs?.summary ?? "")
-        text += (lights?.summary ?? "") + (care?.summary ?? "") + settings.network.wirelessSummary
-        return text
     }
 }

@@ -34,6 +34,7 @@ final class PuckDaemon {
     var playbackFaults = DeviceFaultCounts()
     /// Times that the machine was suspended under the microphone.
     var suspensions = 0
+    var visitors = Visitors(now: MonotonicClock.now())
     let terminalLights: TerminalLights?
     let lights: LightShow?
     let mixer: SoundMixer
@@ -138,6 +139,7 @@ final class PuckDaemon {
             noteDegraded()
             kept.timePassed()
             lights?.timePassed()
+            visitorsTimePassed()
             perform(.timePassed)
         }
         inputs = BoardInputs(
@@ -165,7 +167,7 @@ final class PuckDaemon {
         }
         if let control {
             try loop.adopt(fileDescriptor: control.descriptor) { [unowned(unsafe) self] _ in
-                control.serve { [unowned(unsafe) self] request in answer(request) }
+                control.serve { [unowned(unsafe) self] request, caller in answer(request, caller) }
             }
         }
     }
@@ -233,13 +235,16 @@ final class PuckDaemon {
         kept.noteMute(puck.isMutedByPerson)
         reportToManager()
         care?.hub(isThere: puck.isConnected)
+        noteForVisitors()
         rearm()
     }
 
     func rearm() {
         var next = earliest(puck.nextDeadline, inputs?.nextDeadline)
         next = earliest(next, earliest(care?.nextDeadline, search?.lookAt))
-        for due in [lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline] { next = earliest(next, due) }
+        for due in [lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline, visitors.nextDeadline] {
+            next = earliest(next, due)
+        }
         loop.setDeadline(next?.nanoseconds)
     }
 
@@ -327,7 +332,10 @@ final class PuckDaemon {
             perform(.captureOverrun(missingSamples: event.count))
             if microphone.isRunning { perform(.captureGap(samples: event.count)) }
         case .deviceOpened:
-            if let format = capture.format.take() { log.notice("capture.open", [Field("format", format)]) }
+            if let format = capture.format.take() {
+                visitors.captureFormat = format
+                log.notice("capture.open", [Field("format", format)])
+            }
             soundCameBack()
         case .deviceWorks:
             if captureFaults.works() { log.notice("capture.recovered") }
@@ -335,6 +343,7 @@ final class PuckDaemon {
         case .deviceLost:
             captureFaults.failed(event.count)
             if let error = capture.errors.take() {
+                captureFaults.complain(error)
                 log.error(
                     "capture.failed", [Field("detail", error.context), Field("advice", error.advice)])
             }
@@ -351,13 +360,17 @@ final class PuckDaemon {
             if speaker.played(upTo: event.position) { perform(.playbackDrained) }
         case .xrun: log.warning("playback.underrun", [Field("position", event.position)])
         case .deviceOpened:
-            if let format = playback.format.take() { log.notice("playback.open", [Field("format", format)]) }
+            if let format = playback.format.take() {
+                visitors.playbackFormat = format
+                log.notice("playback.open", [Field("format", format)])
+            }
             if playbackFaults.works() { log.notice("playback.recovered") }
             soundCameBack()
             perform(.playbackRestored)
         case .deviceLost:
             playbackFaults.failed(event.count)
             if let error = playback.errors.take() {
+                playbackFaults.complain(error)
                 log.error(
                     "playback.failed", [Field("detail", error.context), Field("advice", error.advice)])
             }

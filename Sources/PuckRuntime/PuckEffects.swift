@@ -31,6 +31,7 @@ extension PuckDaemon {
             audioEvent.signal()  // encode in the next turn, not inside this step
         case .stopEncoding: microphone.stop()
         case .startPlayback(let codec, let delay):
+            endPlaying("error: the hub plays something")
             speaker.start(codec: codec, delayMilliseconds: delay)
             playback.wakeUp()
         case .setPlayoutDelay(let milliseconds): speaker.setDelay(milliseconds: milliseconds)
@@ -66,15 +67,14 @@ extension PuckDaemon {
         case .beginPairing: beginPairing()
         case .endPairing: search = nil
         case .showLights(let lights):
-            log.info("lights", [Field("state", lights.rawValue)])
-            terminalLights?.show(lights)
-            self.lights?.show(lights)
+            visitors.coreLights = lights
+            refreshLights()
         case .log(let record): log.write(record)
         }
     }
 
     /// How long a room goes on sounding, beyond what devices hold back.
-    private static let earconEchoMilliseconds = 150
+    static let earconEchoMilliseconds = 150
 
     /// Plays it, and tells those who listen: what is sent has it taken out, and it wakes nobody.
     private func playEarcon(_ earcon: Earcon) {

@@ -22,6 +22,11 @@ final class SpeakerFeed {
     private var delaySamples = 0
     private var earcon: [Int16] = []
     private var earconOffset = 0
+    /// What `puckctl play` has sent and is not in the ring yet, from `fileOffset` on.
+    private var file: [Int16] = []
+    private var fileOffset = 0
+    /// Where in the ring the last of it is.
+    private var fileEnd: Int64 = 0
     private let block: UnsafeMutableBufferPointer<Int16>
     private var hasStarved = false
 
@@ -99,6 +104,29 @@ final class SpeakerFeed {
         earconOffset = 0
     }
 
+    /// Samples of a file that wait for room in the ring.
+    var fileBacklog: Int { file.count - fileOffset }
+
+    /// Everything of the file that came has been heard.
+    var hasPlayedFile: Bool {
+        fileBacklog == 0 && controls.words.pointee.heard.load(ordering: .acquiring) >= fileEnd
+    }
+
+    /// - Parameter bytes: samples in the machine's byte order, at any address.
+    func append(file bytes: UnsafeRawBufferPointer) {
+        file.removeFirst(fileOffset)
+        fileOffset = 0
+        for i in 0..<bytes.count / 2 { file.append(bytes.loadUnaligned(fromByteOffset: 2 * i, as: Int16.self)) }
+    }
+
+    /// Silence, now, unless a play has begun to sound behind it.
+    func dropFile() {
+        let isOver = hasPlayedFile
+        file.removeAll()
+        fileOffset = 0
+        if !isOver, active.start == nil { skipWhatIsInTheRing() }
+    }
+
     /// Samples from now until an earcon that begins now has left the ring.
     var earconSamples: Int64 {
         let waiting = producer.position - controls.words.pointee.heard.load(ordering: .acquiring)
@@ -117,7 +145,7 @@ final class SpeakerFeed {
         return true
     }
 
-    var isBusy: Bool { active.isActive || earconOffset < earcon.count }
+    var isBusy: Bool { active.isActive || earconOffset < earcon.count || fileBacklog > 0 }
 
     /// True once for each time that the active play ran dry.
     func takeStarved() -> Bool {
@@ -147,9 +175,12 @@ final class SpeakerFeed {
         if active.isReady(delaySamples: delaySamples) {
             count = active.take(into: block, at: producer.position)
             mixEarcon(over: count)
-        } else if earconOffset < earcon.count, active.start == nil {
-            count = min(block.count, earcon.count - earconOffset)
-            for i in 0..<count { block[i] = 0 }
+        } else if earconOffset < earcon.count || fileBacklog > 0, active.start == nil {
+            let fromFile = min(block.count, fileBacklog)
+            count = max(fromFile, min(block.count, earcon.count - earconOffset))
+            for i in 0..<count { block[i] = i < fromFile ? file[fileOffset + i] : 0 }
+            fileOffset += fromFile
+            if fromFile > 0 { fileEnd = producer.position + Int64(fromFile) }
             mixEarcon(over: count)
         }
         if count == 0 { return false }

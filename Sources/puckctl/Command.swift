@@ -3,145 +3,146 @@ import Joining
 import LinuxIO
 import PuckBase
 
-/// The command `puckctl`: one command to the puck's daemon, one reply from it.
+/// The command `puckctl`: reads the command line and does what it says.
 @main
 struct Command {
     static func main() { exit(run()) }
 
-    static let defaultSocket = "/run/puckd/control"
-    static let refused: Int32 = 1
-    /// As sysexits.h has them: EX_UNAVAILABLE and EX_NOPERM.
-    static let unreachable: Int32 = 69
-    static let notPermitted: Int32 = 77
-
-    static let table = OptionTable(
-        command: "puckctl", summary: "asks the voice puck's daemon to do something",
-        positional: "wake | stop | mute | unmute | volume N | night on|off|auto | pairing on|off | status | "
-            + "join [CODE|LINE] | code [new]",
-        options: [
-            .init(
-                "socket", short: "s", value: "PATH",
-                help: "The daemon's control socket instead of \(defaultSocket): what [control] socket says in its "
-                    + "configuration."),
-            .init(
-                "hub", value: "HOST[:PORT]",
-                help: "With join: the hub, when none is found by itself, or several are."),
-            .init("force", help: "With join: take the puck away from the hub that it has."),
-            .init(
-                "state-dir", value: "DIR",
-                help:
-                    "With join and code: where puckd looks for what pairing gives ([puck] state_dir), when it does not run."
-            ),
-        ],
-        notes: [
-            "wake is the button: it starts listening when the puck is idle, and stops it when it is busy. stop ends "
-                + "whatever is going on.",
-            "mute closes the microphone: nothing leaves the puck until unmute. volume takes 0 to 100. night dims "
-                + "the lights, or leaves that to the clock. pairing on is the very long press: the puck shows that it "
-                + "waits for a hub that takes it in. status prints what the daemon is doing, as key=value.",
-            "join makes this puck one of a hub's: 'puckhub pair NAME' there prints a code and a line, either of which is "
-                + "good once. The code also proves that the hub is the right one; use it in the house only, the line "
-                + "anywhere. A puckd that runs goes to the new hub at once.",
-            "code prints this puck's own code. Type it on the hub (puckhub pair NAME --code CODE) and hold the puck's button "
-                + "for 5 s, or run join without a code: the puck finds the hub that knows its code, and takes no other. code "
-                + "new draws another one.",
-            "Exit status: 0 done; \(refused) the daemon, or the hub, refused; "
-                + "\(JoinCommand.severalHubs) several hubs answer, name one; \(ExitStatus.usage) wrong command line; "
-                + "\(unreachable) no daemon answers there; \(notPermitted) this user may not ask it.",
-        ])
-
     /// Runs the command and returns its exit status.
     static func run() -> Int32 {
         do throws(CommandLineError) {
-            let arguments = try table.parse(words())
-            if arguments.isSet("help") { return say(table.help, 1, 0) }
-            if arguments.isSet("version") { return say("puckctl \(PuckVersion.text)", 1, 0) }
-            if arguments.positional.first == "join" { return try join(arguments) }
-            if arguments.positional.first == "code" { return try code(arguments) }
-            return ask(try request(arguments.positional), at: arguments.value("socket") ?? defaultSocket)
+            let arguments = try Commands.table.parse(words())
+            return try run(arguments)
         } catch {
-            return say(error.message, 2, ExitStatus.usage)
+            return fail(error.message, ExitStatus.usage)
         }
     }
 
-    private static func code(_ arguments: CommandLineArguments) throws(CommandLineError) -> Int32 {
-        let more = Array(arguments.positional.dropFirst())
-        guard more.isEmpty || more == ["new"] else { throw misuse("code takes no word, or new") }
-        let result = CodeCommand(
-            socket: arguments.value("socket") ?? defaultSocket, stateFolder: arguments.value("state-dir"),
-            isNew: !more.isEmpty
-        ).run()
-        return result.status == 0 ? say(result.text, 1, 0) : say("puckctl: " + result.text, 2, result.status)
-    }
-
-    private static func join(_ arguments: CommandLineArguments) throws(CommandLineError) -> Int32 {
-        let result = try JoinCommand(
-            Array(arguments.positional.dropFirst()), hub: arguments.value("hub"),
-            socket: arguments.value("socket") ?? defaultSocket, stateFolder: arguments.value("state-dir"),
-            replaces: arguments.isSet("force")
-        ).run()
-        return result.status == 0 ? say(result.text, 1, 0) : say("puckctl: " + result.text, 2, result.status)
-    }
-
-    /// The line for the daemon. What is wrong is said here, whether or not a daemon runs.
-    static func request(_ words: [String]) throws(CommandLineError) -> String {
-        let known =
-            "wake, stop, mute, unmute, volume N, night on|off|auto, pairing on|off, status, join [CODE|LINE] and code [new]"
-        guard let name = words.first else { throw misuse("no command; there are \(known)") }
-        switch (name, words.count) {
-        case ("wake", 1), ("stop", 1), ("mute", 1), ("unmute", 1), ("status", 1): return name
-        case ("volume", 2):
-            guard let percent = Int(words[1]), (0...100).contains(percent) else {
-                throw misuse("\"\(words[1])\" is no volume: it is a whole number from 0 to 100")
+    private static func run(_ arguments: CommandLineArguments) throws(CommandLineError) -> Int32 {
+        let words = arguments.positional
+        let name = words.first ?? ""
+        if arguments.isSet("version") { return say("puckctl \(PuckVersion.text)") }
+        if arguments.isSet("help") { return say(Commands.table.help(of: name) ?? Commands.table.help, end: "") }
+        if name == "help" {
+            guard words.count > 1 else { return say(Commands.table.help, end: "") }
+            guard let page = Commands.table.help(of: words[1]) else {
+                throw Commands.misuse("unknown command \"\(words[1])\"")
             }
-            return "volume \(percent)"
-        case ("night", 2):
-            guard ["on", "off", "auto"].contains(words[1]) else {
-                throw misuse("\"\(words[1])\" is no night: it is on, off or auto")
-            }
-            return "night " + words[1]
-        case ("pairing", 2):
-            guard ["on", "off"].contains(words[1]) else {
-                throw misuse("\"\(words[1])\" is not how pairing can be: it is on or off")
-            }
-            return "pairing " + words[1]
-        case ("pairing", _): throw misuse("pairing takes one word: on or off")
-        case ("night", _): throw misuse("night takes one word: on, off or auto")
-        case ("volume", _): throw misuse("volume takes one number from 0 to 100")
-        case ("wake", _), ("stop", _), ("mute", _), ("unmute", _), ("status", _):
-            throw misuse("\(name) takes no more words")
+            return say(page, end: "")
+        }
+        // A code may be typed in two words.
+        let request = name == "join" ? "" : try Commands.request(words)
+        let allowed = Commands.named(name)?.options ?? []
+        for option in ["json", "plain", "config", "hub", "force", "state-dir", "new"]
+        where arguments.isSet(option) && !allowed.contains(option) {
+            throw Commands.misuse("--\(option) does not go with \(name)")
+        }
+        let socket = arguments.value("socket") ?? Commands.defaultSocket
+        switch name {
+        case "join": return try join(arguments, socket)
+        case "code": return code(arguments, socket)
+        case "status":
+            let form: StatusForm = arguments.isSet("json") ? .json : arguments.isSet("plain") ? .plain : .screen
+            return status(form, at: socket)
+        case "watch": return Watch(socket: socket).run()
+        case "play": return PlayCommand(file: words[1], socket: socket).run()
+        case "record": return RecordCommand(request: request, file: words[2], socket: socket).run()
+        case "doctor":
+            return Doctor(socket: socket, configuration: arguments.value("config")).run(asJSON: arguments.isSet("json"))
         default:
-            let near = nearest(
-                to: name,
-                in: ["wake", "stop", "mute", "unmute", "volume", "night", "pairing", "status", "join", "code"])
-            let hint = near.map { "; did you mean \($0)?" } ?? "; there are \(known)"
-            throw misuse("unknown command \"\(name)\"" + hint)
+            return asking { () throws(SystemError) in
+                try ControlClient.ask(request, at: socket)
+            } then: { _ in
+                0
+            }
         }
     }
 
-    private static func ask(_ request: String, at path: String) -> Int32 {
+    private static func join(_ arguments: CommandLineArguments, _ socket: String) throws(CommandLineError) -> Int32 {
+        let result = try JoinCommand(
+            Array(arguments.positional.dropFirst()), hub: arguments.value("hub"), socket: socket,
+            stateFolder: arguments.value("state-dir"), replaces: arguments.isSet("force")
+        ).run()
+        return result.status == 0 ? say(result.text) : fail("puckctl: " + result.text, result.status)
+    }
+
+    private static func code(_ arguments: CommandLineArguments, _ socket: String) -> Int32 {
+        let result = CodeCommand(
+            socket: socket, stateFolder: arguments.value("state-dir"), isNew: arguments.isSet("new")
+        ).run()
+        return result.status == 0 ? say(result.text) : fail("puckctl: " + result.text, result.status)
+    }
+
+    private enum StatusForm { case screen, json, plain }
+
+    private static func status(_ form: StatusForm, at socket: String) -> Int32 {
+        asking { () throws(SystemError) in
+            try ControlClient.ask("status", at: socket)
+        } then: { reply in
+            guard let status = StatusReply(reply) else { return fail(StatusReply.unreadable, ExitCode.unreachable) }
+            switch form {
+            case .json: return say(status.json)
+            case .plain: return say(status.plain)
+            case .screen: return say(StatusScreen.text(status), end: "")
+            }
+        }
+    }
+
+    /// Has a request answered, and what went wrong with it said.
+    static func asking(_ ask: () throws(SystemError) -> String, then: (String) -> Int32) -> Int32 {
         do throws(SystemError) {
-            let reply = try ControlClient.ask(request, at: path)
-            if reply.utf8.starts(with: "error: ".utf8) { return say("puckctl: " + reply.dropFirst(7), 2, refused) }
-            return request == "status" ? say(reply, 1, 0) : 0
-        } catch {
-            let isForbidden = error.code == EACCES || error.code == EPERM
-            return say("puckctl: \(error.description)", 2, isForbidden ? notPermitted : unreachable)
-        }
+            let reply = try ask()
+            if let refusal = refusal(in: reply) { return fail("puckctl: " + refusal, ExitCode.refused) }
+            return then(reply)
+        } catch { return fail("puckctl: \(error.description)", ExitCode.of(error)) }
     }
 
-    private static func misuse(_ text: String) -> CommandLineError {
-        CommandLineError(message: "puckctl: \(text)\nTry 'puckctl --help'.")
+    /// What the daemon did not want to do; nil when it did.
+    static func refusal(in reply: String) -> String? {
+        reply.utf8.starts(with: "error: ".utf8) ? String(reply.dropFirst(7)) : nil
     }
 
     private static func words() -> [String] {
         do throws(SystemError) { return Array(try commandLineWords().dropFirst()) } catch { return [] }
     }
 
-    private static func say(_ text: String, _ descriptor: Int32, _ status: Int32) -> Int32 {
-        var line = text + "\n"
-        // Nobody to tell when the terminal is gone.
-        line.withUTF8 { bytes in _ = write(descriptor, bytes.baseAddress, bytes.count) }
+    static func say(_ text: String, end: String = "\n") -> Int32 { put(text + end, 1) ? 0 : ExitCode.nobodyListens }
+
+    static func fail(_ text: String, _ status: Int32) -> Int32 {
+        _ = put(text + "\n", 2)
         return status
+    }
+
+    /// False when nobody reads it any more.
+    static func put(_ text: String, _ descriptor: Int32) -> Bool {
+        var text = text
+        return text.withUTF8 { bytes in
+            var offset = 0
+            while offset < bytes.count {
+                let count = write(descriptor, bytes.baseAddress! + offset, bytes.count - offset)
+                if count < 0, puck_errno() != EINTR { return false }
+                offset += max(0, count)
+            }
+            return true
+        }
+    }
+}
+
+/// As sysexits.h has them.
+enum ExitCode {
+    static let refused: Int32 = 1
+    /// EX_NOINPUT
+    static let noInput: Int32 = 66
+    /// EX_UNAVAILABLE
+    static let unreachable: Int32 = 69
+    /// EX_CANTCREAT
+    static let cannotCreate: Int32 = 73
+    /// EX_IOERR
+    static let nobodyListens: Int32 = 74
+    /// EX_NOPERM
+    static let notPermitted: Int32 = 77
+
+    static func of(_ error: SystemError) -> Int32 {
+        error.code == EACCES || error.code == EPERM ? notPermitted : unreachable
     }
 }

@@ -58,7 +58,7 @@ struct ButtonPairingTests {
             let puck = try unpaired(house, board)
             try await puck.line("gpio.open", ["line": "button"])
             let typed = try await house.control("code").output.trimmingCharacters(in: .whitespacesAndNewlines)
-            #expect(try await house.control("code", "new").output.trimmingCharacters(in: .newlines) != typed)
+            #expect(try await house.control("code", "--new").output.trimmingCharacters(in: .newlines) != typed)
             _ = try await house.hubCommand("pair", "kitchen", "--code", typed)
             try board.write(Self.veryLongPress, to: "17")
             try await hub.line("pairing.refused", ["reason": "wrong"])

@@ -86,7 +86,8 @@ struct NetworkCareTests {
         while ContinuousClock.now < limit {
             // The reply goes to a name in the network's own abstract namespace.
             let asked = try house.start(
-                "puckctl", ["--socket", house.file("kitchen.control").path, "status"], name: "ask", network: network)
+                "puckctl", ["--socket", house.file("kitchen.control").path, "status", "--plain"], name: "ask",
+                network: network)
             _ = try await asked.exitStatus()
             status = asked.output
             if status.contains(wanted) { return }

@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -72,6 +73,12 @@ char *const *puck_environment(void);
 // Whether a Wi-Fi interface saves power: 1, 0, or -1 where the driver does not say (SIOCGIWPOWER; ioctl is variadic and
 // <linux/wireless.h> is a header of unions and macros).
 int puck_wifi_power_saving(const char *interface);
+// One datagram with an open descriptor beside it. The CMSG_* macros are pointer arithmetic over a union.
+ssize_t puck_send_passing(int fd, const void *bytes, size_t count, int passed);
+// As recvfrom; `passed` is a descriptor that came along (-1: none), `user` the sender's id where the socket has SO_PASSCRED
+// (UINT32_MAX: unknown; struct ucred is declared under _GNU_SOURCE only).
+ssize_t puck_receive_passed(int fd, void *bytes, size_t count, struct sockaddr *from, socklen_t *from_length,
+                            int *passed, uint32_t *user);
 // Ends the process with this status after so many milliseconds (0: not any more), whatever its threads are doing (SIGALRM and an interval
 // timer, whose handler is a function that Swift could not promise to be async-signal-safe).
 void puck_exit_after(unsigned milliseconds, int status);

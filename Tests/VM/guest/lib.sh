@@ -257,7 +257,7 @@ said_ever() { until_true "${3-$patience}" grep -Eq -- "$2" "$1"; }
 # True once `puckctl status` matches.
 status() { until_true $patience status_is "$1"; }
 status_is() {
-    said=$(puckctl --socket /run/puck/control status)
+    said=$(puckctl --socket /run/puck/control status --plain)
     [[ $said =~ $1 ]]
 }
 
