@@ -247,11 +247,6 @@ final class PuckDaemon {
         loop.setDeadline(next?.nanoseconds)
     }
 
-    /// A card that came back has forgotten its mixer.
-    private func soundCameBack() {
-        if let percent = mixer.soundCameBack() { playback.setVolume(percent: percent) }
-    }
-
     func received(_ message: UnsafeRawBufferPointer) {
         do throws(WireError) {
             let header = try MessageHeader.parse(message)
@@ -311,77 +306,6 @@ final class PuckDaemon {
         if speaker.isBusy {
             perform(.playbackAdvanced(samples: speaker.heardSamples))
             feedSpeaker()
-        }
-    }
-
-    private func captureSaid(_ event: AudioEvent) {
-        switch event.kind {
-        case .wake:
-            let finding = WakeFinding(
-                onset: event.position, levelDecibels: event.levelDecibels, noiseDecibels: event.noiseDecibels,
-                confidence: event.confidence)
-            let onset = capture.clock.time(of: event.position).map { Instant(nanoseconds: $0) }
-            perform(.wakeHeard(finding, onset: onset ?? MonotonicClock.now()))
-        case .xrun, .suspended:
-            let isSuspension = event.kind == .suspended
-            if isSuspension { suspensions += 1 }
-            log.warning(
-                isSuspension ? "capture.suspended" : "capture.overrun",
-                [Field("missing_samples", event.count), Field("position", event.position)])
-            perform(.captureOverrun(missingSamples: event.count))
-            if microphone.isRunning { perform(.captureGap(samples: event.count)) }
-        case .deviceOpened:
-            if let format = capture.format.take() {
-                visitors.captureFormat = format
-                log.notice("capture.open", [Field("format", format)])
-            }
-            soundCameBack()
-        case .deviceWorks:
-            if captureFaults.works() { log.notice("capture.recovered") }
-            perform(.captureRestored)
-        case .deviceLost:
-            captureFaults.failed(event.count)
-            if let error = capture.errors.take() {
-                captureFaults.complain(error)
-                log.error(
-                    "capture.failed", [Field("detail", error.context), Field("advice", error.advice)])
-            }
-            mixer.soundLost()
-            perform(.captureLost)
-        case .played, .skipped, .dry: break
-        }
-    }
-
-    private func playbackSaid(_ event: AudioEvent) {
-        switch event.kind {
-        case .played:
-            perform(.playbackAdvanced(samples: speaker.heardSamples))
-            if speaker.played(upTo: event.position) { perform(.playbackDrained) }
-        case .xrun: log.warning("playback.underrun", [Field("position", event.position)])
-        case .deviceOpened:
-            if let format = playback.format.take() {
-                visitors.playbackFormat = format
-                log.notice("playback.open", [Field("format", format)])
-            }
-            if playbackFaults.works() { log.notice("playback.recovered") }
-            soundCameBack()
-            perform(.playbackRestored)
-        case .deviceLost:
-            playbackFaults.failed(event.count)
-            if let error = playback.errors.take() {
-                playbackFaults.complain(error)
-                log.error(
-                    "playback.failed", [Field("detail", error.context), Field("advice", error.advice)])
-            }
-            mixer.soundLost()
-            perform(.playbackLost)
-        case .skipped:
-            speaker.stopped(at: event.position, skippedTo: event.count)
-            feedSpeaker()
-        case .dry:
-            if speaker.ranDry() { playback.wakeUp() }
-            if speaker.takeStarved() { perform(.playbackStarved) }
-        case .wake, .suspended, .deviceWorks: break
         }
     }
 
