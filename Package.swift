@@ -44,7 +44,7 @@ let package = Package(
         .target(name: "AudioRing"),
         .target(name: "PuckAudio", dependencies: ["PuckBase", "AudioRing", "CMath"]),
         .target(name: "PuckCore", dependencies: ["PuckBase", "PuckWire", "PuckAudio"], swiftSettings: mutations),
-        .target(name: "HubCore", dependencies: ["PuckBase", "PuckWire"], swiftSettings: mutations),
+        .target(name: "HubCore", dependencies: ["PuckBase", "PuckWire", "CMath"], swiftSettings: mutations),
 
         // File formats: bytes in, values out.
         .target(name: "WAVFile"),

@@ -28,7 +28,7 @@ def _detect(arbiter: Path, seed: int, number: int) -> str:
         for heard in wake.heard
     )
     said = subprocess.run([arbiter, "detect"], input=recordings, check=True, capture_output=True).stdout.decode()
-    findings = {line.split()[0]: [float(word) for word in line.split()[1:]] for line in said.splitlines()}
+    findings = {line.split()[0]: line.split()[1:] for line in said.splitlines()}
     lines = [f"house {number}"]
     lines += [f"puck {puck.clock_error_ms:.3f} {puck.round_trip_ms:.3f}" for puck in house.pucks]
     for wake in wakes:
@@ -37,12 +37,12 @@ def _detect(arbiter: Path, seed: int, number: int) -> str:
         for heard in wake.heard:
             found = findings[f"{wake.number}/{heard.puck}"]
             # Who was woken by noise, before the mouth opened, has no candidate.
-            if not found or found[1] <= heard.mouth:
+            if not found or int(found[1]) <= heard.mouth:
                 continue
-            onset, after, level, noise, confidence = found[:5]
+            onset, after, level, noise, confidence = map(float, found[:5])
             lines.append(
                 f"heard {heard.puck} {(onset - heard.mouth) / 16:.2f} {(after - heard.mouth) / 16:.2f} "
-                f"{heard.delay_ms:.2f} {heard.hard_delay_ms:.2f} {level:.2f} {noise:.2f} {confidence:.3f}"
+                f"{heard.delay_ms:.2f} {heard.hard_delay_ms:.2f} {level:.2f} {noise:.2f} {confidence:.3f} {found[5]}"
             )
     return "\n".join(lines) + "\n"
 

@@ -14,6 +14,14 @@ public struct Candidate: Equatable, Sendable {
         public var isCorrected: Bool
     }
 
+    /// What `nearest` reads from the envelope of a puck that sends one.
+    public struct Cues: Equatable, Sendable {
+        /// The level just when the first puck began to hear, dB relative to full scale.
+        public var earlyDecibels: Double
+        /// How much the level varies from one 5 ms to the next, dB.
+        public var roughnessDecibels: Double
+    }
+
     public var connection: ConnectionID
     public var puckID: String
     public var wake: WakeCandidate
@@ -31,6 +39,8 @@ public struct Candidate: Equatable, Sendable {
     public var wonLast: Bool
     /// What `nearest` goes by, dB; set when the wake is decided, since it depends on the others.
     public internal(set) var score = 0.0
+    /// Set together with the score; nil when somebody's clock is unknown, or somebody sent no envelope.
+    public internal(set) var cues: Cues?
 
     public init(
         connection: ConnectionID, puckID: String, wake: WakeCandidate, arrived: Instant, onset: Onset,
@@ -75,7 +85,7 @@ public struct Candidate: Equatable, Sendable {
 
 /// By what a wake is decided.
 public enum ArbitrationPolicy: String, CaseIterable, Sendable {
-    /// How loud and how early together: docs/ARBITRATION.md.
+    /// How loud, how early and with how little reverberation together: docs/ARBITRATION.md.
     case nearest
     /// The earliest onset, then the clearest.
     case onset

@@ -6,21 +6,16 @@ import PuckWire
 struct Ranking: Sendable {
     /// `onset`: onsets this close are the same: sound needs 3 ms a metre, and a detector's onset is a frame of 10 ms.
     static let tieBandMilliseconds = 20.0
-    /// `nearest`: what a millisecond of delay is worth. Fitted to simulated houses (docs/ARBITRATION.md): the best lies
-    /// between 0.4 and 0.7 for clocks that are right to 5 ms.
-    static let decibelsPerMillisecond = 0.5
-    /// A clock that may be so wrong makes an onset worth half as much; the best weight at ±20 ms is 0.2.
-    static let halvingErrorMilliseconds = 20.0
-    /// What an arrival may be off as a measure of the onset: a capture period of 20 ms, and the network.
-    static let arrivalErrorMilliseconds = 20.0
     /// Scores this close are the same, and preference and stickiness decide.
     static let tieBandDecibels = 1.0
+    /// With envelopes the score is steeper: half a decibel of it says as much.
+    static let tieBandDecibelsOfCues = 0.5
 
     let candidates: [Candidate]
     let rule: ArbitrationDecision.Rule
 
     init(_ candidates: [Candidate], by policy: ArbitrationPolicy) {
-        var rest = Self.scored(candidates.sorted { $0.puckID < $1.puckID })
+        var rest = NearestScore.scored(candidates.sorted { $0.puckID < $1.puckID })
         var ranked: [Candidate] = []
         while !rest.isEmpty { ranked.append(rest.remove(at: Self.best(of: rest, policy))) }
         #if MUTATIONS
@@ -28,37 +23,6 @@ struct Ranking: Sendable {
         #endif
         self.candidates = ranked
         rule = ranked.count < 2 ? .onlyCandidate : Self.rule(ranked[0], over: ranked[1], among: ranked, policy)
-    }
-
-    /// Level, less what the onset is later than the others'. An uncertain onset is drawn towards the mean of the certain
-    /// ones, so that a bad clock neither wins nor loses a wake. When any clock is unknown, all are compared by arrival:
-    /// an onset and an arrival, 100 ms apart by nature, cannot be.
-    private static func scored(_ candidates: [Candidate]) -> [Candidate] {
-        let byArrival = candidates.contains { !$0.onset.isCorrected }
-        let times = candidates.map { byArrival ? Double($0.arrived.nanoseconds) / 1e6 : $0.onset.milliseconds }
-        let trust = candidates.map {
-            let error = (byArrival ? arrivalErrorMilliseconds : $0.onset.errorMilliseconds) / halvingErrorMilliseconds
-            return 1 / (1 + error * error)
-        }
-        // Relative to the first: monotonic clocks are large numbers, and differences are what counts.
-        let origin = times.first ?? 0
-        var mean = 0.0
-        var total = 0.0
-        for (time, trust) in zip(times, trust) {
-            mean += trust * (time - origin)
-            total += trust
-        }
-        mean /= max(total, .leastNormalMagnitude)
-        var scored = candidates
-        for i in scored.indices {
-            let late = trust[i] * (times[i] - origin - mean)
-            let c = scored[i]
-            let level = c.wake.levelDecibels - c.gainDecibels(by: .nearest) + c.handicapDecibels
-            let score = level - decibelsPerMillisecond * late
-            // A number that is none counts as the worst.
-            scored[i].score = score.isFinite ? score : -1_000_000
-        }
-        return scored
     }
 
     private static func best(of candidates: [Candidate], _ policy: ArbitrationPolicy) -> Int {
@@ -79,7 +43,8 @@ struct Ranking: Sendable {
         switch policy {
         case .nearest:
             let highest = candidates.map { $0.score }.max() ?? 0
-            return candidates.filter { highest - $0.score <= tieBandDecibels }
+            let band = candidates.contains { $0.cues == nil } ? tieBandDecibels : tieBandDecibelsOfCues
+            return candidates.filter { highest - $0.score <= band }
         case .onset: return earliest(candidates)
         case .energy, .snr, .first: return candidates
         }

@@ -56,6 +56,9 @@ struct Explanation {
             + right(c.wake.levelDecibels, 6) + " dB " + right(c.gainDecibels(by: decision.policy), 6) + " dB "
             + right(c.score, 6) + " dB  "
             + fixed(c.wake.confidence, 2)
+        if let cues = c.cues {
+            line += "  (early \(fixed(cues.earlyDecibels, 1)) dB, roughness \(fixed(cues.roughnessDecibels, 1)) dB)"
+        }
         if c.handicapDecibels != 0 { line += "  (was playing: +\(fixed(c.handicapDecibels, 0)) dB)" }
         if !c.onset.isCorrected { line += "  (* its clock was unknown: time of arrival)" }
         var now = c
@@ -90,7 +93,9 @@ struct Explanation {
             switch decision.rule {
             case .onlyCandidate: decision.late.isEmpty ? "nobody else heard it" : "nobody else had reported it in time"
             case .button: "its button was pressed"
-            case .nearest: "level and onset together put it \(margin(decision)) dB ahead of \(second)"
+            case .nearest:
+                (decision.candidates[0].cues == nil ? "level and onset" : "level, onset and reverberation")
+                    + " together put it \(margin(decision)) dB ahead of \(second)"
             case .earliestOnset: "it heard the phrase first, by more than the tie band and both clocks' errors"
             case .loudest: "it heard it louder than \(second), gains taken out"
             case .highestSNR:
@@ -171,6 +176,10 @@ struct Explanation {
         member.set("corrected_db", Self.rounded(earshot.correction(of: c.puckID)))
         member.set("score_db", Self.rounded(c.score))
         member.set("handicap_db", c.handicapDecibels)
+        if let cues = c.cues {
+            member.set("early_db", Self.rounded(cues.earlyDecibels))
+            member.set("roughness_db", Self.rounded(cues.roughnessDecibels))
+        }
         member.set("confidence", Self.rounded(c.wake.confidence))
         return member
     }

@@ -250,7 +250,7 @@ public struct Puck: Sendable {
             dropLink("hub-error", now, &effects)
         case .sendQueueOverflowed: dropLink("send-queue-full", now, &effects)
         case .networkChanged: networkChanged(now, &effects)
-        case .wakeHeard(let finding, let onset): wakeHeard(finding, onset, now, &effects)
+        case .wakeHeard(let finding, let onset, let envelope): wakeHeard(finding, onset, envelope, now, &effects)
         case .packetEncoded(let level): packetEncoded(level, now, &effects)
         case .captureGap(let samples): captureGap(samples, now, &effects)
         case .captureLost: setCapture(ok: false, now, &effects)

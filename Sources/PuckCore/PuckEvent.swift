@@ -26,7 +26,7 @@ public enum PuckEvent: Equatable, Sendable {
     case networkChanged
 
     // The microphone.
-    case wakeHeard(WakeFinding, onset: Instant)
+    case wakeHeard(WakeFinding, onset: Instant, envelope: [Int8] = [])
     /// The next 20 ms were encoded into the runtime's slot for the window's next sequence number.
     case packetEncoded(levelDecibels: Float)
     /// Samples of the running utterance were lost before they could be encoded.

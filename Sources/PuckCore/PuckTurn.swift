@@ -6,7 +6,7 @@ import PuckWire
 
 extension Puck {
     mutating func wakeHeard(
-        _ finding: WakeFinding, _ onset: Instant, _ now: Instant, _ effects: inout [PuckEffect]
+        _ finding: WakeFinding, _ onset: Instant, _ envelope: [Int8], _ now: Instant, _ effects: inout [PuckEffect]
     ) {
         if muted || !captureOK { return }
         // The person whose turn it is goes on speaking; the log has no use for a line about each pause for breath.
@@ -16,7 +16,7 @@ extension Puck {
         // An earcon is as loud as a voice.
         guard now >= earconUntil else { return logIgnored("earcon", &effects) }
         guard link == .up else { return logIgnored("no-hub", &effects) }
-        becomeCandidate(finding, onset, preroll: true, now, &effects)
+        becomeCandidate(finding, onset, envelope, preroll: true, now, &effects)
     }
 
     /// The button: ends pairing; else wakes an idle puck, stops a busy one.
@@ -42,7 +42,8 @@ extension Puck {
     }
 
     private mutating func becomeCandidate(
-        _ finding: WakeFinding, _ onset: Instant, preroll: Bool, _ now: Instant, _ effects: inout [PuckEffect]
+        _ finding: WakeFinding, _ onset: Instant, _ envelope: [Int8] = [], preroll: Bool, _ now: Instant,
+        _ effects: inout [PuckEffect]
     ) {
         lastFinding = finding
         lastWakeID &+= 1
@@ -59,7 +60,7 @@ extension Puck {
             wakeID: lastWakeID, phrase: identity.phrase, onsetMilliseconds: Double(onset.nanoseconds) / 1e6,
             snrDecibels: Double(finding.levelDecibels - finding.noiseDecibels),
             levelDecibels: Double(finding.levelDecibels), noiseDecibels: Double(finding.noiseDecibels),
-            confidence: Double(finding.confidence))
+            confidence: Double(finding.confidence), envelope: envelope)
         effects.append(
             .log(
                 LogRecord(

@@ -15,7 +15,8 @@ extension PuckDaemon {
                 onset: event.position, levelDecibels: event.levelDecibels, noiseDecibels: event.noiseDecibels,
                 confidence: event.confidence)
             let onset = capture.clock.time(of: event.position).map { Instant(nanoseconds: $0) }
-            perform(.wakeHeard(finding, onset: onset ?? MonotonicClock.now()))
+            let envelope = OnsetEnvelope.decibels(around: event.position, in: capture.ring)
+            perform(.wakeHeard(finding, onset: onset ?? MonotonicClock.now(), envelope: envelope))
         case .xrun, .suspended:
             let isSuspension = event.kind == .suspended
             if isSuspension { suspensions += 1 }

@@ -106,6 +106,23 @@ struct JSONObject: ~Copyable {
         return result
     }
 
+    /// Levels relative to full scale, from -120 to 0 dB.
+    /// - Parameter limit: the most elements.
+    func levels(_ key: StaticString, limit: Int) throws(WireError) -> [Int8] {
+        let array = try required(key)
+        guard array.pointee.type == JSON_ARRAY, json_array_size(array) <= limit else {
+            throw wrong(key, "a list of at most \(limit) levels")
+        }
+        var result: [Int8] = []
+        for i in 0..<json_array_size(array) {
+            guard let value = json_array_get(array, i), value.pointee.type == JSON_INTEGER,
+                let level = Int8(exactly: json_integer_value(value)), (-120...0).contains(level)
+            else { throw wrong(key, "a list of whole decibels from -120 to 0") }
+            result.append(level)
+        }
+        return result
+    }
+
     func object(_ key: StaticString) throws(WireError) -> JSONObject {
         let value = try required(key)
         guard value.pointee.type == JSON_OBJECT else { throw wrong(key, "an object") }

@@ -44,6 +44,17 @@ public struct JSONWriter {
         append(number: value.isFinite ? value : 0)
     }
 
+    mutating func set(_ key: StaticString, _ value: [Int8]) {
+        begin(key)
+        bytes.append(UInt8(ascii: "["))
+        for (i, element) in value.enumerated() {
+            if i > 0 { bytes.append(UInt8(ascii: ",")) }
+            if element < 0 { bytes.append(UInt8(ascii: "-")) }
+            append(decimal: UInt64(element.magnitude))
+        }
+        bytes.append(UInt8(ascii: "]"))
+    }
+
     mutating func set(_ key: StaticString, _ value: [String]) {
         begin(key)
         bytes.append(UInt8(ascii: "["))

@@ -27,10 +27,17 @@ public struct WakeCandidate: Equatable, Sendable {
     public var noiseDecibels: Double
     /// 0…1.
     public var confidence: Double
+    /// The course of the level in steps of `envelopeStepMilliseconds`, dB relative to full scale; the first step begins
+    /// `envelopeLeadMilliseconds` before the onset. Empty from a puck that does not measure it.
+    public var envelope: [Int8]
+
+    public static let envelopeStepMilliseconds = 5
+    public static let envelopeLeadMilliseconds = 60
+    public static let mostEnvelopeSteps = 32
 
     public init(
         wakeID: UInt32, phrase: String, onsetMilliseconds: Double, snrDecibels: Double, levelDecibels: Double,
-        noiseDecibels: Double, confidence: Double
+        noiseDecibels: Double, confidence: Double, envelope: [Int8] = []
     ) {
         self.wakeID = wakeID
         self.phrase = phrase
@@ -39,6 +46,7 @@ public struct WakeCandidate: Equatable, Sendable {
         self.levelDecibels = levelDecibels
         self.noiseDecibels = noiseDecibels
         self.confidence = confidence
+        self.envelope = envelope
     }
 
     /// A button was pressed: no voice outranks it, and nothing is learned from it about who hears whom.
@@ -210,6 +218,7 @@ extension WakeCandidate {
         json.set("level_db", levelDecibels)
         json.set("noise_db", noiseDecibels)
         json.set("confidence", confidence)
+        if !envelope.isEmpty { json.set("envelope_db", envelope) }
     }
 
     init(_ json: borrowing JSONObject) throws(WireError) {
@@ -223,6 +232,7 @@ extension WakeCandidate {
         guard (0...1).contains(confidence) else {
             throw WireError(.badControl, "member \"confidence\" must be from 0 to 1")
         }
+        envelope = json.has("envelope_db") ? try json.levels("envelope_db", limit: Self.mostEnvelopeSteps) : []
     }
 }
 

@@ -59,7 +59,11 @@ extension SimulatedPuck {
         let finding = WakeFinding(
             onset: Self.position(of: local), levelDecibels: Self.noiseDecibels + Float(snrDecibels),
             noiseDecibels: Self.noiseDecibels, confidence: 0.9)
-        perform(.wakeHeard(finding, onset: local))
+        // Every fourth is of a make that sends no envelope.
+        let quiet = Int8(Self.noiseDecibels)
+        let loud = Int8(max(-120, min(0, finding.levelDecibels)))
+        let envelope = index % 4 == 3 ? [] : (0..<28).map { $0 < 12 ? quiet : loud }
+        perform(.wakeHeard(finding, onset: local, envelope: envelope))
     }
 
     func buttonPressed() {

@@ -17,6 +17,8 @@ enum Detection {
         /// Samples that the detector had heard when it said so.
         var after: Int64
         var finding: WakeFinding
+        /// As `puckd` reads it from its ring when it is told of the finding.
+        var envelope: [Int8]
     }
 
     static func read() -> Recording? {
@@ -52,7 +54,10 @@ enum Detection {
                 let end = min(start + periodSamples, all.count)
                 let period = UnsafeBufferPointer(rebasing: all[start..<end])
                 if let finding = detector.process(period, at: Int64(start)) {
-                    found.append(Found(onset: finding.onset, after: Int64(end), finding: finding))
+                    let from = max(0, Int(finding.onset) - OnsetEnvelope.leadSamples)
+                    let envelope = OnsetEnvelope.decibels(UnsafeBufferPointer(rebasing: all[from..<end]))
+                    found.append(
+                        Found(onset: finding.onset, after: Int64(end), finding: finding, envelope: envelope))
                 }
                 start = end
             }
@@ -61,15 +66,16 @@ enum Detection {
     }
 
     /// Answers each recording with a line: its name, then for each finding onset, time of the finding (samples), level,
-    /// noise (dB) and confidence.
+    /// noise (dB), confidence and envelope.
     static func run() {
         while let recording = read() {
             var line = recording.name
             for found in findings(in: recording.samples) {
                 let f = found.finding
                 line += String(
-                    format: " %d %d %.2f %.2f %.3f", Int(found.onset), Int(found.after), f.levelDecibels,
+                    format: " %d %d %.2f %.2f %.3f ", Int(found.onset), Int(found.after), f.levelDecibels,
                     f.noiseDecibels, f.confidence)
+                line += CaseFile.text(found.envelope)
             }
             print(line)
         }

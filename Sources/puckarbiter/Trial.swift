@@ -48,7 +48,8 @@ struct Trial {
                 wakeID: UInt32(wake.number), phrase: "puck",
                 onsetMilliseconds: mouth.milliseconds + heard.onsetMilliseconds + Self.clock(heard.puck),
                 snrDecibels: heard.levelDecibels - heard.noiseDecibels, levelDecibels: heard.levelDecibels,
-                noiseDecibels: heard.noiseDecibels, confidence: heard.confidence)
+                noiseDecibels: heard.noiseDecibels, confidence: heard.confidence,
+                envelope: heard.envelope)
             due.append(
                 (mouth.later(heard.arrival(network)), .received(Self.connection(heard.puck), .wakeCandidate(candidate)))
             )

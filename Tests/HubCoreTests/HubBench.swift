@@ -119,12 +119,12 @@ struct HubBench {
 
     static func candidate(
         _ wakeID: UInt32, snr: Double, phrase: String = "puck", onset: Double = 0, level: Double = -30,
-        confidence: Double = 0.9
+        confidence: Double = 0.9, noise: Double = -50, envelope: [Int8] = []
     ) -> PuckControl {
         .wakeCandidate(
             WakeCandidate(
                 wakeID: wakeID, phrase: phrase, onsetMilliseconds: onset, snrDecibels: snr, levelDecibels: level,
-                noiseDecibels: -50, confidence: confidence))
+                noiseDecibels: noise, confidence: confidence, envelope: envelope))
     }
 
     /// Milliseconds of the hub's clock.

@@ -12,6 +12,12 @@ struct NearestTests {
         var onset: Double
         var snr = 20.0
         var arrival = 0
+        var envelope: [Int8] = []
+    }
+
+    /// Silence for 60 ms, then 80 ms at `level` that go up and down by `roughness` from step to step.
+    private func envelope(_ level: Int8, roughness: Int8 = 2) -> [Int8] {
+        [Int8](repeating: -60, count: 12) + (0..<16).map { $0 % 2 == 0 ? level + roughness : level - roughness }
     }
 
     /// Brings the candidates in order of arrival to a hub whose clocks are known to half of `roundTrip`.
@@ -31,7 +37,8 @@ struct NearestTests {
             bench.step(
                 .received(
                     ids[one.puck]!,
-                    HubBench.candidate(1, snr: one.snr, onset: mouth + one.onset, level: one.level)))
+                    HubBench.candidate(
+                        1, snr: one.snr, onset: mouth + one.onset, level: one.level, envelope: one.envelope)))
         }
         bench.advance(.milliseconds(100))
         #expect(bench.all.grants.count == 1)
@@ -48,6 +55,47 @@ struct NearestTests {
             #expect(decision.rule == .nearest)
             let margin = decision.candidates[0].score - decision.candidates[1].score
             #expect(abs(margin - abs(louder - later / 2)) < 0.01)
+        }
+    }
+
+    @Test("with envelopes it counts who is loud when the first one hears, and who hears the voice's pulses")
+    func envelopes() {
+        let (smooth, rough) = (envelope(-30), envelope(-30, roughness: 5))
+        var decision = decide([
+            Heard(puck: "attic", level: -30, onset: 0, envelope: smooth),
+            Heard(puck: "den", level: -30, onset: 0, envelope: rough),
+        ])
+        #expect(decision.winner?.puckID == "den" && decision.rule == .nearest)
+        #expect(decision.candidates[0].cues!.roughnessDecibels > decision.candidates[1].cues!.roughnessDecibels + 2)
+        // Louder, but not yet when the first one heard it.
+        decision = decide([
+            Heard(puck: "attic", level: -30, onset: 0, envelope: smooth),
+            Heard(puck: "den", level: -20, onset: 25, envelope: envelope(-20)),
+        ])
+        #expect(decision.winner?.puckID == "attic")
+        #expect(decision.candidates[1].cues!.earlyDecibels < -50)
+        decision = decide([
+            Heard(puck: "attic", level: -30, onset: 0, envelope: smooth),
+            Heard(puck: "den", level: -24, onset: 0, envelope: envelope(-24)),
+        ])
+        #expect(decision.winner?.puckID == "den")
+        #expect(abs(decision.candidates[0].score - decision.candidates[1].score - 6) < 0.1)
+    }
+
+    @Test("one puck without a useful envelope, or with an unknown clock, and all are compared without")
+    func withoutEnvelope() {
+        let (smooth, rough) = (envelope(-30), envelope(-32, roughness: 5))
+        for other in [[], Array(rough.prefix(19)), rough] {
+            for unknown in [[], ["den"]] as [Set<String>] {
+                let decision = decide(
+                    [
+                        Heard(puck: "attic", level: -30, onset: 0, envelope: smooth),
+                        Heard(puck: "den", level: -32, onset: 0, envelope: other),
+                    ], unknown: unknown)
+                let isComplete = other.count == 28 && unknown.isEmpty
+                #expect(decision.winner?.puckID == (isComplete ? "den" : "attic"))
+                #expect(decision.candidates.allSatisfy { ($0.cues != nil) == isComplete })
+            }
         }
     }
 
@@ -116,6 +164,12 @@ struct NearestTests {
                 snr: (20 + 3 * generator.nextSigned()).rounded())
         }
         if seed % 4 == 0 { heard[1].level = .nan }
+        if seed % 2 == 0 {
+            for i in heard.indices {
+                let steps = 20 + Int(generator.next() % 13)
+                heard[i].envelope = (0..<steps).map { Int8($0 < 12 ? -60 : -30 + generator.nextSigned() * 10) }
+            }
+        }
         let first = decide(heard, roundTrip: Double(seed % 5))
         for _ in 0..<8 {
             heard.shuffle(using: &generator)

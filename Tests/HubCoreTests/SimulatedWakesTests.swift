@@ -10,21 +10,27 @@ struct SimulatedWakesTests {
         var truth: Int
         var ratio: Double
         /// As in `simulatedWakes`.
-        var heard: [[Double]] = []
+        var heard: [(numbers: [Double], envelope: [Int8])] = []
     }
 
     private func wakes() -> [Wake] {
         var wakes: [Wake] = []
         for line in simulatedWakes.split(separator: "\n") {
             let words = line.split(separator: " ")
-            let numbers = words.dropFirst().map { Double($0)! }
             if words[0] == "wake" {
-                wakes.append(Wake(truth: Int(numbers[0]), ratio: numbers[1]))
+                wakes.append(Wake(truth: Int(words[1])!, ratio: Double(words[2])!))
             } else {
-                wakes[wakes.count - 1].heard.append(numbers)
+                let numbers = words[1..<10].map { Double($0)! }
+                wakes[wakes.count - 1].heard.append((numbers, envelope(words[10])))
             }
         }
         return wakes
+    }
+
+    /// Two hexadecimal digits for each level: decibels below full scale.
+    private func envelope(_ text: Substring) -> [Int8] {
+        let digits = Array(text)
+        return stride(from: 0, to: digits.count, by: 2).map { -Int8(String(digits[$0...$0 + 1]), radix: 16)! }
     }
 
     /// Who is granted, as puck number.
@@ -33,7 +39,7 @@ struct SimulatedWakesTests {
         settings.arbitrationPolicy = policy
         var bench = HubBench(policy: settings)
         var ids: [Int: ConnectionID] = [:]
-        for heard in wake.heard {
+        for (heard, _) in wake.heard {
             let puck = Int(heard[0])
             ids[puck] = bench.connect("puck-\(puck)")
             bench.synchronize(ids[puck]!, offset: heard[1], roundTrip: heard[2])
@@ -41,15 +47,15 @@ struct SimulatedWakesTests {
         bench.advance(.seconds(1))
         bench.all = []
         let mouth = bench.now
-        let arrivals = wake.heard.map { (at: $0[4] + $0[5], heard: $0) }.sorted { $0.at < $1.at }
-        for (at, heard) in arrivals {
+        let arrivals = wake.heard.map { (at: $0.numbers[4] + $0.numbers[5], heard: $0) }.sorted { $0.at < $1.at }
+        for (at, (heard, envelope)) in arrivals {
             bench.advance(mouth + Interval(nanoseconds: Int64(at * 1e6)) - bench.now)
             bench.step(
                 .received(
                     ids[Int(heard[0])]!,
                     HubBench.candidate(
                         1, snr: heard[6] - heard[7], onset: Double(mouth.nanoseconds) / 1e6 + heard[3],
-                        level: heard[6], confidence: heard[8])))
+                        level: heard[6], confidence: heard[8], noise: heard[7], envelope: envelope)))
         }
         bench.advance(.milliseconds(100))
         #expect(bench.all.grants.count == 1)

@@ -25,6 +25,27 @@ struct TurnTests {
         #expect(bench.on(.packetEncoded(levelDecibels: -30)).packets == [5])
     }
 
+    private func envelopes(_ sent: [PuckControl]) -> [[Int8]] {
+        sent.compactMap { if case .wakeCandidate(let wake) = $0 { wake.envelope } else { nil } }
+    }
+
+    @Test("the envelope of a wake goes to the hub as it was measured; behind a button there is none")
+    func envelope() {
+        var bench = Bench()
+        bench.connect()
+        let levels: [Int8] = [-60, -60, -31]
+        let finding = WakeFinding(onset: 16_000, levelDecibels: -30, noiseDecibels: -60, confidence: 0.9)
+        let sent = bench.on(.wakeHeard(finding, onset: bench.now, envelope: levels)).sent
+        #expect(envelopes(sent) == [levels])
+        var pressed = Bench()
+        pressed.connect()
+        let button = pressed.on(.talkRequested(position: 0)).sent
+        #expect(envelopes(button) == [[]])
+        #expect(WakeCandidate.envelopeStepMilliseconds * 16 == OnsetEnvelope.stepSamples)
+        #expect(WakeCandidate.envelopeLeadMilliseconds * 16 == OnsetEnvelope.leadSamples)
+        #expect(WakeCandidate.mostEnvelopeSteps == OnsetEnvelope.mostSteps)
+    }
+
     @Test("a cancelled candidate stays silent: no earcon, nothing sent")
     func cancel() {
         var bench = Bench()

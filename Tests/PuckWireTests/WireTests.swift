@@ -58,6 +58,11 @@ struct ControlTests {
             WakeCandidate(
                 wakeID: .max, phrase: "puck", onsetMilliseconds: 12345.625, snrDecibels: 21.5, levelDecibels: -30,
                 noiseDecibels: -51.5, confidence: 0.75)),
+        .wakeCandidate(
+            WakeCandidate(
+                wakeID: 8, phrase: "puck", onsetMilliseconds: 12345.625, snrDecibels: 21.5, levelDecibels: -30,
+                noiseDecibels: -51.5, confidence: 0.75, envelope: [-120, -30, -9, 0] + Array(repeating: -55, count: 28))
+        ),
         .uplinkEnd(UplinkEnd(conversationID: "c1", lastSequence: SerialNumber(99), reason: .endpoint)),
         .played(
             Played(sequence: SerialNumber(3), playID: 9, positionMilliseconds: 60, bufferedMilliseconds: 1000)),
@@ -176,6 +181,10 @@ struct ControlTests {
                 #"{"op":"wake_candidate","wake_id":1,"phrase":"p","start_ts":0,"snr_db":9,"level_db":1e300,"#
                     + #""noise_db":-50,"confidence":1}"#, "level_db"
             ),
+            (candidate(envelope: "-30"), "envelope_db"), (candidate(envelope: "[-30,1]"), "-120 to 0"),
+            (candidate(envelope: "[-121]"), "-120 to 0"), (candidate(envelope: "[-30.5]"), "-120 to 0"),
+            (candidate(envelope: "[\"-30\"]"), "-120 to 0"),
+            (candidate(envelope: "[-30" + String(repeating: ",-30", count: 32) + "]"), "at most 32"),
             ("{\"op\":\"\u{0}\"}", "JSON"), (#"{"op":"\ud800"}"#, "JSON"),
         ])
     func malformed(_ json: String, _ hint: String) {
@@ -226,4 +235,10 @@ struct WireErrorTests {
         let shifted = WireError(.internal, "x" + String(repeating: "ü", count: 400))
         #expect(!shifted.payload().withUnsafeBytes { WireError.parse(payload: $0) }.detail.contains("\u{FFFD}"))
     }
+}
+
+/// A wake candidate with this JSON for an envelope.
+private func candidate(envelope: String) -> String {
+    #"{"op":"wake_candidate","wake_id":1,"phrase":"p","start_ts":0,"snr_db":9,"level_db":-30,"#
+        + #""noise_db":-50,"confidence":1,"envelope_db":"# + envelope + "}"
 }
