@@ -127,7 +127,8 @@ enum Commands {
     private static func check(_ word: String, among allowed: [String], _ what: String) throws(CommandLineError) {
         if allowed.contains(word) { return }
         let near = allowed.count > 3 ? nearest(to: word, in: allowed).map { "did you mean \($0)? " } ?? "" : ""
-        throw misuse("\(near)\"\(word)\" is no \(what) " + allowed.joined(separator: ", "))
+        let list = allowed.dropLast().joined(separator: ", ") + " or " + (allowed.last ?? "")
+        throw misuse("\(near)\"\(word)\" is no \(what) " + list)
     }
 
     static func misuse(_ text: String) -> CommandLineError {
