@@ -136,8 +136,8 @@ enum Commands {
     private static func check(_ word: String, among allowed: [String], _ what: String) throws(CommandLineError) {
         if allowed.contains(word) { return }
         let near = allowed.count > 3 ? nearest(to: word, in: allowed).map { "did you mean \($0)? " } ?? "" : ""
-        let others = allowed.dropLast().joined(separator: ", ")
-        throw misuse("\(near)\"\(word)\" is no \(what) \(others) or \(allowed[allowed.count - 1])")
+        let list = allowed.dropLast().joined(separator: ", ") + " or " + (allowed.last ?? "")
+        throw misuse("\(near)\"\(word)\" is no \(what) " + list)
     }
 
     static func misuse(_ text: String) -> CommandLineError {

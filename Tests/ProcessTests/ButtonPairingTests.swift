@@ -69,6 +69,7 @@ struct ButtonPairingTests {
             let wrong = try await house.hubCommand("pair", "kitchen", "--code", "123")
             #expect(wrong.status == 64 && wrong.output.contains("puckctl code"), "\(wrong)")
             let hall = try await house.puck("hall", token: House.anyToken)
+            try await hall.line("capture.open")
             #expect(try await house.control("pairing", "on", puck: "hall").status == 0)
             try await hall.line("pairing.failed", ["command": "puckctl join"])
             try await hall.line("pairing.ended", ["reason": "failed"])

@@ -19,8 +19,9 @@ struct CommandsTests {
         arguments: [
             ([], "no command; there are status"), (["wkae"], "did you mean wake?"), (["zzzzzzzz"], "there are status"),
             (["wake", "now"], "wake takes no more words"), (["volume"], "volume takes N"),
-            (["volume", "101"], "from 0 to 100"), (["night", "maybe"], "on, off, auto"),
-            (["pairing", "1"], "on, off"), (["record", "5"], "SECONDS FILE"), (["record", "0", "f"], "from 1 to 3600"),
+            (["volume", "101"], "from 0 to 100"), (["night", "maybe"], "on, off or auto"),
+            (["pairing", "1"], "on or off"), (["record", "5"], "SECONDS FILE"),
+            (["record", "0", "f"], "from 1 to 3600"),
             (["lights", "speakign"], "did you mean speaking?"), (["lights", "x"], "listening, thinking, speaking"),
         ] as [([String], String)])
     func misuse(_ words: [String], _ complaint: String) {
