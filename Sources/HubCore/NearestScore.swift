@@ -1,4 +1,5 @@
 import CMath
+import PuckBase
 import PuckWire
 
 /// The score that `nearest` goes by: docs/ARBITRATION.md, "The order". Numbers were fitted to simulated houses.
