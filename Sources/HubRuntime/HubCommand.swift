@@ -61,7 +61,7 @@ public enum HubCommand {
     public static func run() -> Int32 {
         let arguments: CommandLineArguments
         do throws(CommandLineError) {
-            arguments = try table.parse(words())
+            arguments = try table.parse(commandLineWords())
         } catch {
             return fail(error.message, ExitStatus.usage)
         }
@@ -94,10 +94,6 @@ public enum HubCommand {
         var path = arguments.value("config")
         if path == nil, access(defaultConfiguration, F_OK) == 0 { path = defaultConfiguration }
         return HubDaemon.ConfigurationSource(path: path, overrides: arguments.values("set"), hostName: hostName())
-    }
-
-    private static func words() -> [String] {
-        do throws(SystemError) { return Array(try commandLineWords().dropFirst()) } catch { return [] }
     }
 
     private static func serve(_ settings: HubSettings, _ source: HubDaemon.ConfigurationSource) -> Int32 {

@@ -123,11 +123,16 @@ public func environmentValue(_ name: String) -> String? {
     return String(cString: value)
 }
 
-/// The words of the command line, the command's own name first. From /proc, since Embedded Swift has no `CommandLine`.
-public func commandLineWords() throws(SystemError) -> [String] {
-    let bytes = try readSmallFile("/proc/self/cmdline", limit: 1024 * 1024)
+/// The words of the command line behind the command's own name. From /proc, since Embedded Swift has no `CommandLine`.
+/// Without it a daemon must not start as if nothing had been said.
+public func commandLineWords() throws(CommandLineError) -> [String] {
+    let bytes: [UInt8]
+    do throws(SystemError) { bytes = try readSmallFile("/proc/self/cmdline", limit: 1024 * 1024) } catch {
+        throw CommandLineError(message: "cannot read the command line: \(error.description); is /proc mounted?")
+    }
     // Each word ends with a zero, the last one too.
-    return bytes.dropLast().split(separator: 0, omittingEmptySubsequences: false).map {
+    let words = bytes.dropLast().split(separator: 0, omittingEmptySubsequences: false).map {
         String(decoding: $0, as: UTF8.self)
     }
+    return Array(words.dropFirst())
 }

@@ -63,7 +63,7 @@ public enum PuckCommand {
     public static func run() -> Int32 {
         let arguments: CommandLineArguments
         do throws(CommandLineError) {
-            arguments = try table.parse(words())
+            arguments = try table.parse(commandLineWords())
         } catch {
             return fail(error.message, ExitStatus.usage)
         }
@@ -97,10 +97,6 @@ public enum PuckCommand {
         } catch {
             return fail(error.description, ExitStatus.configuration)
         }
-    }
-
-    private static func words() -> [String] {
-        do throws(SystemError) { return Array(try commandLineWords().dropFirst()) } catch { return [] }
     }
 
     private static func load(_ arguments: CommandLineArguments) throws(SettingsErrors) -> PuckSettings {

@@ -11,7 +11,7 @@ struct Command {
     /// Runs the command and returns its exit status.
     static func run() -> Int32 {
         do throws(CommandLineError) {
-            let arguments = try Commands.table.parse(words())
+            let arguments = try Commands.table.parse(commandLineWords())
             return try run(arguments)
         } catch {
             return fail(error.message, ExitStatus.usage)
@@ -100,10 +100,6 @@ struct Command {
     /// What the daemon did not want to do; nil when it did.
     static func refusal(in reply: String) -> String? {
         reply.utf8.starts(with: "error: ".utf8) ? String(reply.dropFirst(7)) : nil
-    }
-
-    private static func words() -> [String] {
-        do throws(SystemError) { return Array(try commandLineWords().dropFirst()) } catch { return [] }
     }
 
     static func say(_ text: String, end: String = "\n") -> Int32 { put(text + end, 1) ? 0 : ExitCode.nobodyListens }

@@ -10,7 +10,7 @@ struct Command {
 
     /// 0: all were clean; 1: one was not; 64: not understood (sysexits.h).
     private static func run() -> Int32 {
-        let words = Array(((try? commandLineWords()) ?? []).dropFirst())
+        let words = (try? commandLineWords()) ?? []
         guard words.count == 3, let first = UInt64(words[0]), let last = UInt64(words[1]), first <= last,
             let seconds = Int(words[2]), (Plan.leastSeconds...86_400).contains(seconds)
         else {
