@@ -3,18 +3,13 @@
 //
 // usage: encode FILE   FILE holds 16 kHz mono S16 in the machine's byte order, without a header
 //   prints: nanoseconds of processor time, nanoseconds of sound, bytes of all packets
+#include "encoding.h"
+
 #include <opus.h>
 #include <stdio.h>
 #include <time.h>
 
-enum {
-    RATE = 16000,
-    PERIOD = RATE / 50,
-    LONGEST_PACKET = 1275,
-    BITS_PER_SECOND = 24000,
-    COMPLEXITY = 5,
-    LONGEST_SOUND = 60 * RATE,
-};
+enum { LONGEST_SOUND = 60 * RATE };
 
 static opus_int16 sound[LONGEST_SOUND];
 

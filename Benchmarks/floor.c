@@ -2,20 +2,14 @@
 // No ring, no TLS, no wake word, no conversation. Everything else is measured against it.
 //
 // usage: floor DEVICE PORT [BUFFER_MS]      ends with SIGTERM
+#include "encoding.h"
+
 #include <alsa/asoundlib.h>
 #include <arpa/inet.h>
 #include <opus.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-
-enum {
-    RATE = 16000,
-    PERIOD = RATE / 50,
-    LONGEST_PACKET = 1275,
-    BITS_PER_SECOND = 24000,
-    COMPLEXITY = 5,
-};
 
 static void check(int result, const char *what)
 {

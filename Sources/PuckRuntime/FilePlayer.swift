@@ -4,7 +4,6 @@ import PuckBase
 /// `puckctl play`: takes what a client sends and gives it to the loudspeaker, about a second ahead of what is heard. What
 /// does not fit waits in the socket, and then in the client. Loop thread.
 final class FilePlayer {
-    static let every = Interval.milliseconds(100)
     /// Samples that wait here at most, before the last message.
     static let ahead = 8000
 

@@ -4,13 +4,15 @@ import PuckBase
 import PuckCore
 
 /// The search for a hub that takes this puck in, which a held button begins: `puckctl join`, as a child, with the puck's
-/// own code. It tells this daemon itself when it has found one. Ended when this goes. Loop thread.
+/// own code. It tells this daemon itself when it has found one. Loop thread.
 final class PairingSearch {
     /// How often it is looked at.
     static let lookEvery = Interval.milliseconds(500)
 
     private var command: ChildCommand
     private let log: Log
+    private var isOver = false
+    /// Until its end has been seen, so that the kernel can forget it.
     private(set) var lookAt: Instant?
 
     /// Nil when it cannot be begun, which it says.
@@ -33,6 +35,12 @@ final class PairingSearch {
 
     deinit { command.kill() }
 
+    /// Ends it: nobody wants to know any more what comes of it.
+    func end() {
+        isOver = true
+        command.kill()
+    }
+
     /// - Returns: `failed` when it has ended by itself; what it had to say is in the log, from its own mouth.
     func timePassed() -> PairingEnd? {
         let now = MonotonicClock.now()
@@ -42,7 +50,7 @@ final class PairingSearch {
             return nil
         }
         lookAt = nil
-        if status == 0 { return nil }
+        if status == 0 || isOver { return nil }
         log.error("pairing.failed", [Field("command", "puckctl join"), Field("status", status)])
         return .failed
     }

@@ -65,7 +65,7 @@ extension PuckDaemon {
             if !on { words.pointee.unmutedAt.store(MonotonicClock.now().nanoseconds, ordering: .relaxed) }
             words.pointee.muted.store(on, ordering: .releasing)
         case .beginPairing: beginPairing()
-        case .endPairing: search = nil
+        case .endPairing: search?.end()
         case .showLights(let lights):
             visitors.coreLights = lights
             refreshLights()
