@@ -120,6 +120,8 @@ public enum PuckCommand {
     private static func serve(_ settings: PuckSettings, _ arguments: CommandLineArguments) -> Int32 {
         let log = Log.standardError(level: settings.logLevel)
         SignalDescriptor.ignoreBrokenPipes()
+        // Only the loop allocates while it runs; an arena for each other thread that ever did would be pages for nothing.
+        _ = mallopt(M_ARENA_MAX, 1)
         let signals: SignalDescriptor
         do throws(SystemError) {
             signals = try SignalDescriptor([.terminate, .interrupt, .hangUp, .user1])
