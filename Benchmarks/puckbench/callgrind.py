@@ -20,10 +20,13 @@ def _control(pid: int, *options: str) -> None:
     deadline.run(["callgrind_control", *options, pid], "callgrind_control", 30)
 
 
-def count(pid: int, output: Path, seconds: float) -> tuple[int, dict[str, int]]:
-    """Counts for `seconds` of wall clock. Returns the packets encoded and the instructions by shared object."""
+def count(pid: int, output: Path, seconds: float, mark=lambda: None) -> tuple[int, dict[str, int]]:
+    """Counts for `seconds` of wall clock. Returns the packets encoded and the instructions by shared object. `mark` is
+    called at the begin and at the end of what is counted."""
     _control(pid, "-i", "on")
+    mark()
     time.sleep(seconds)
+    mark()
     _control(pid, "-i", "off")
     _control(pid, "--dump")
     dump = Path(f"{output}.1")
