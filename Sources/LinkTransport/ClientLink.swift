@@ -168,8 +168,8 @@ public final class ClientLink {
         }
     }
 
-    /// What is queued goes out, then the close frame; the other end has a second for all of it. Never by -1 from a
-    /// callback that receives: libwebsockets 4.1 then turns for ever when TLS has more that is decrypted.
+    /// Sends what is queued, then the close frame, within a second. Never by -1 from a callback that receives:
+    /// libwebsockets 4.1 then turns for ever when TLS has more that is decrypted.
     private func beginClose(_ code: UInt16, _ reason: String) {
         state = .closing
         closeFrame = (code, reason)
@@ -290,7 +290,6 @@ public final class ClientLink {
     }
 
     private func received(_ wsi: OpaquePointer, _ input: UnsafeMutableRawPointer?, _ length: Int) {
-        // What comes after a close was begun is of no interest.
         guard state == .open else { return }
         switch assembler.add(wsi, input, length) {
         case .incomplete: break
@@ -306,8 +305,7 @@ public final class ClientLink {
         }
     }
 
-    /// Ends an open link for what the hub did. What was queued for such a hub is dropped, and what came with the message
-    /// stays unread until the close frame is out.
+    /// Ends an open link for what the hub did. What was queued is dropped, and nothing more is read.
     func refuse(_ failure: LinkFailure, _ code: UInt16, _ reason: String) {
         ring.removeAll()
         pendingFailure = failure
