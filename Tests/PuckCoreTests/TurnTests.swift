@@ -55,7 +55,7 @@ struct TurnTests {
         #expect(!bench.puck.takesWakes)
         let finding = WakeFinding(onset: 32_000, levelDecibels: -30, noiseDecibels: -60, confidence: 0.9)
         #expect(bench.on(.wakeHeard(finding, onset: bench.now)).isEmpty)
-        bench.control(.cancel(wakeID: 1, reason: .busy))
+        _ = bench.control(.cancel(wakeID: 1, reason: .busy))
         #expect(bench.puck.takesWakes)
     }
 
