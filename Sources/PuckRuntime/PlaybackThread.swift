@@ -71,6 +71,7 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
     private var reader: RingReader
     private var failures = 0
     private var timesOpened: Int64 = 0
+    private var hasSaidDelay = false
 
     init(
         settings: PuckSettings, ring: AudioRing, mailbox: Mailbox, controls: PlaybackControls,
@@ -134,7 +135,8 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
         }
         defer { resampler.destroy() }
         var loop = PlaybackLoop(
-            stream: device.stream, resampler: resampler, format: device.format, reader: reader, mailbox: mailbox,
+            stream: device.stream, resampler: resampler, format: device.format,
+            leadInMilliseconds: settings.playback.leadInMilliseconds, reader: reader, mailbox: mailbox,
             controls: controls, wake: wake)
         defer { loop.destroy() }
         format.put(device.format.line)
@@ -146,6 +148,11 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
             workEvent.drain()
             var errno = loop.playAll()
             reader = loop.reader
+            if device.stream.delayErrno != 0 && !hasSaidDelay {
+                hasSaidDelay = mailbox.post(
+                    AudioEvent(.delayUnknown, position: reader.position, count: Int64(device.stream.delayErrno)))
+                wake.signal()
+            }
             if errno == 0 {
                 if controls.words.pointee.stop.load(ordering: .acquiring) { return }
                 controls.pulse.rest()
@@ -174,13 +181,17 @@ private struct PlaybackLoop {
     let converted: UnsafeMutableBufferPointer<Int16>
     /// Something was written since the last rest.
     private var isSounding = false
+    /// Silence before the first sample after a rest, in device frames, and what is left of it now.
+    let leadInFrames: Int
+    private var leadInLeft = 0
     /// The loop knows that the ring is empty.
     private var saidDry = false
     private var bridged = BridgedSilence()
 
     init(
-        stream: PlaybackStream, resampler: Resampler, format: NegotiatedFormat, reader: RingReader, mailbox: Mailbox,
-        controls: PlaybackControls, wake: EventSignaller
+        stream: PlaybackStream, resampler: Resampler, format: NegotiatedFormat, leadInMilliseconds: Int,
+        reader: RingReader,
+        mailbox: Mailbox, controls: PlaybackControls, wake: EventSignaller
     ) {
         self.stream = stream
         self.resampler = resampler
@@ -190,6 +201,7 @@ private struct PlaybackLoop {
         self.wake = wake
         rate = Int64(format.rate)
         periodFrames = format.periodFrames
+        leadInFrames = leadInMilliseconds * format.rate / 1000
         samples = .allocate(capacity: Self.block)
         samples.initialize(repeating: 0)
         converted = .allocate(capacity: resampler.outputBound(for: Self.block))
@@ -212,6 +224,17 @@ private struct PlaybackLoop {
             if discard != .min {
                 let errno = silence(upTo: discard)
                 if errno != 0 { return errno }
+                continue
+            }
+            if !isSounding && leadInFrames > 0 && reader.fill > 0 {
+                leadInLeft = leadInFrames
+                isSounding = true
+            }
+            if leadInLeft > 0 {
+                let errno = writeSilence(min(leadInLeft, Self.block))
+                if errno != 0 { return errno }
+                leadInLeft &-= min(leadInLeft, Self.block)
+                publishHeard()
                 continue
             }
             let read = reader.read(into: samples)
@@ -241,6 +264,7 @@ private struct PlaybackLoop {
         let heard = max(0, reader.position &- queued)
         if position > reader.position { reader.seek(to: position) }
         isSounding = false
+        leadInLeft = 0
         resampler.reset()
         let recovery = stream.discard()
         if reader.releaseConsumed() { wake.signal() }
@@ -307,14 +331,20 @@ private struct PlaybackLoop {
             sleepMilliseconds(5)
             return 0
         }
+        return writeSilence(Self.block)
+    }
+
+    /// Writes silence that is no part of any play, `frames` up to a block. Past the resampler: silence is silence at any
+    /// rate, and its filter keeps the end of the sound for what follows.
+    @_noLocks @_noAllocation
+    private mutating func writeSilence(_ frames: Int) -> Int32 {
         guard let base = samples.baseAddress else { return 0 }
         var i = 0
-        while i < Self.block {
+        while i < frames {
             base[i] = 0
             i &+= 1
         }
-        // Past the resampler: silence is silence at any rate, and its filter keeps the end of the sound for what follows.
-        return write(UnsafeBufferPointer(start: base, count: Self.block), isSilence: true)
+        return write(UnsafeBufferPointer(start: base, count: frames), isSilence: true)
     }
 
     /// Writes what the resampler still holds of the sound, and lets it forget.
@@ -335,17 +365,14 @@ private struct PlaybackLoop {
     /// The last sample is written: waits until it has been heard, says so, rests.
     @_noLocks @_noAllocation
     private mutating func playOut() -> Int32 {
-        let errno = pushOutFilter()
+        var errno = pushOutFilter()
         if errno != 0 { return errno }
         stream.startNow()
-        var turns = 0
-        var queued = Int.max
+        var end = stream.playoutEnd()
         while true {
-            let now = stream.queuedFrames()
-            if now == 0 { break }
-            turns = now < queued ? 0 : turns &+ 1
-            queued = now
-            if turns == 400 { return 62 }  // ETIME: two seconds without playing a frame
+            let verdict = stream.look(at: &end)
+            if case .ended = verdict { break }
+            if case .stalled = verdict { return 62 }  // ETIME
             controls.pulse.beat()
             if reader.fill > 0 || controls.words.pointee.stop.load(ordering: .relaxed) { return 0 }
             if controls.wantedDiscard != .min { return 0 }
@@ -353,10 +380,13 @@ private struct PlaybackLoop {
             publishHeard()
         }
         isSounding = false
+        errno = stream.discard().errno
+        // A device that has gone has not played the end.
+        if errno != 0 { return errno }
         publish(heard: reader.position)
         _ = mailbox.post(AudioEvent(.played, position: reader.position))
         wake.signal()
-        return stream.discard().errno
+        return 0
     }
 
     @_noLocks @_noAllocation

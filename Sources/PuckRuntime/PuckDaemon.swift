@@ -138,6 +138,7 @@ final class PuckDaemon {
             outputs?.timePassed()
             noteDegraded()
             kept.timePassed()
+            mixer.timePassed()
             lights?.timePassed()
             visitorsTimePassed()
             perform(.timePassed)
@@ -149,6 +150,10 @@ final class PuckDaemon {
                 rearm()
             }
         ) { [unowned(unsafe) self] event in perform(event) }
+        mixer.attach(to: loop, onDeadlineMoved: { [unowned(unsafe) self] in rearm() }) {
+            [unowned(unsafe) self] percent in
+            perform(.volumeRequested(percent))
+        }
         if settings.network.isProbing {
             care = NetworkCare(settings.network, log: log, hasManager: manager != nil) { [unowned(unsafe) self] in
                 exitStatus = 75
@@ -242,7 +247,9 @@ final class PuckDaemon {
     func rearm() {
         var next = earliest(puck.nextDeadline, inputs?.nextDeadline)
         next = earliest(next, earliest(care?.nextDeadline, search?.lookAt))
-        for due in [lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline, visitors.nextDeadline] {
+        for due in [
+            lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline, visitors.nextDeadline, mixer.nextDeadline,
+        ] {
             next = earliest(next, due)
         }
         loop.setDeadline(next?.nanoseconds)
