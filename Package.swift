@@ -127,7 +127,11 @@ let package = Package(
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "PuckBase", "CLinux"]),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["PuckRuntime", "HubRuntime", "Settings", "LinuxIO", "ALSADevice"]),
+            dependencies: [
+                "PuckRuntime", "HubRuntime", "Settings", "LinuxIO", "ALSADevice", "LinkTransport", "PuckCore",
+                "HubCore",
+                "PuckWire", "PuckBase",
+            ]),
     ]
 )
 

@@ -19,6 +19,7 @@ struct StreamState {
     var playout: PlayoutClock
     /// Playback: the errno with which the device refused to say its delay; 0: it says it.
     var delayErrno: Int32 = 0
+    var offsetFilter: OffsetFilter
     var xruns: Int64
     var suspensions: Int64
 
@@ -50,7 +51,8 @@ struct StreamState {
                 clock: SegmentClock(rate: Int64(open.format.rate)),
                 playout: PlayoutClock(
                     rate: open.format.rate, capacity: open.format.bufferFrames,
-                    threshold: open.format.startThreshold), xruns: 0, suspensions: 0))
+                    threshold: open.format.startThreshold),
+                offsetFilter: OffsetFilter(rate: open.format.rate), xruns: 0, suspensions: 0))
         return state
     }
 

@@ -34,6 +34,14 @@ extension PuckDaemon {
         case .deviceWorks:
             if captureFaults.works() { log.notice("capture.recovered") }
             perform(.captureRestored)
+        case .microphoneJudged:
+            let report = MicrophoneReport(capture.controls)
+            log.notice(
+                "capture.judged",
+                [
+                    Field("microphone", report.names), Field("offset_db", report.offsetDecibels),
+                    Field("advice", report.advice),
+                ])
         case .deviceLost:
             captureFaults.failed(event.count)
             if let error = capture.errors.take() {
@@ -80,7 +88,7 @@ extension PuckDaemon {
         case .delayUnknown:
             let (detail, advice) = DeviceError.delayUnknown(settings.playbackRequest.device, errno: Int32(event.count))
             log.warning("playback.delay_unknown", [Field("detail", detail), Field("advice", advice)])
-        case .wake, .suspended, .deviceWorks: break
+        case .wake, .suspended, .deviceWorks, .microphoneJudged: break
         }
     }
 

@@ -179,6 +179,7 @@ static int run_fault(struct device *device, const struct fault *fault)
     case FAULT_FREE:
     case FAULT_DELAY_ERROR:  // …and these the delay
     case FAULT_DELAY_FLOOR:
+    case FAULT_ROTATE:
         break;
     }
     return 0;

@@ -23,7 +23,7 @@ struct script {
     struct fault pending[MAXIMUM_PENDING];
     int count;
     bool lost, busy, zeros;
-    int64_t drift, refusal, delay_error, delay_floor;
+    int64_t drift, rotation, refusal, delay_error, delay_floor;
 };
 
 static const struct {
@@ -35,6 +35,7 @@ static const struct {
     {"busy", FAULT_BUSY},      {"free", FAULT_FREE},     {"zeros", FAULT_ZEROS}, {"sound", FAULT_SOUND},
     {"drift", FAULT_DRIFT},    {"badfd", FAULT_BADFD},   {"hang", FAULT_HANG},
     {"refuse", FAULT_REFUSE},  {"delay_error", FAULT_DELAY_ERROR}, {"delay_floor", FAULT_DELAY_FLOOR},
+    {"rotate", FAULT_ROTATE},
 };
 
 struct script *script_find(const char *path)
@@ -141,6 +142,7 @@ static bool note(struct script *script, const struct fault *fault)
     case FAULT_ZEROS: script->zeros = true; return false;
     case FAULT_SOUND: script->zeros = false; return false;
     case FAULT_DRIFT: script->drift = fault->parameter; return false;
+    case FAULT_ROTATE: script->rotation = fault->parameter; return true;
     case FAULT_BUSY: script->busy = true; return true;
     case FAULT_REFUSE: script->refusal = fault->parameter; return true;
     case FAULT_DELAY_ERROR: script->delay_error = fault->parameter; return true;
@@ -172,6 +174,8 @@ bool script_take(struct script *script, int64_t position, struct fault *fault)
 }
 
 int64_t script_drift(const struct script *script) { return script ? script->drift : 0; }
+
+int64_t script_rotation(const struct script *script) { return script ? script->rotation : 0; }
 
 int64_t script_delay_error(const struct script *script) { return script ? script->delay_error : 0; }
 

@@ -23,6 +23,7 @@ enum fault_kind {
     FAULT_REFUSE,    // parameter: the errno that every open fails with; 0: none
     FAULT_DELAY_ERROR,  // parameter: the errno that every question for the delay is answered with; 0: none
     FAULT_DELAY_FLOOR,  // parameter: frames below which the delay never gets; 0: none
+    FAULT_ROTATE,    // parameter: places by which the channels of the next opens are moved up
 };
 
 struct fault {
@@ -45,6 +46,8 @@ int64_t script_next(const struct script *script);
 bool script_take(struct script *script, int64_t position, struct fault *fault);
 // Thousandths by which the device's clock is fast, whoever has it open.
 int64_t script_drift(const struct script *script);
+// Places by which the channels are moved up.
+int64_t script_rotation(const struct script *script);
 // Whether it delivers zeros instead of what it hears.
 bool script_zeros(const struct script *script);
 // What the delay is answered with: a positive errno, 0 for none, and the least number of frames.
