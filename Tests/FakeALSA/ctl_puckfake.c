@@ -18,7 +18,9 @@ struct control {
     int type;
     unsigned channels;
     long least, greatest, value[CHANNELS];
-    long told[CHANNELS];  // what the last event, or the opening, said
+    // Lines of the log about it, and those that an event, or the opening, has told of: a value that is changed and
+    // changed back is two events, as a driver's are.
+    long lines, told;
     // Hundredths of a decibel of the least value and of a step; step 0: no scale.
     long decibels, step;
     bool mutes;  // the least value is silence
@@ -111,6 +113,8 @@ static void replay(struct card *card)
 {
     char line[LINE_BYTES];
     FILE *log = fopen(card->log, "re");
+    for (unsigned i = 0; i < card->count; i++)
+        card->controls[i].lines = 0;
     while (log && fgets(line, sizeof line, log)) {
         char *values = strstr(line, " = ");
         if (!values || !strchr(line, '\n'))
@@ -120,8 +124,10 @@ static void replay(struct card *card)
             struct control *control = card->controls + i;
             long value[CHANNELS] = {0, 0};
             if (strcmp(control->name, line) == 0 &&
-                sscanf(values + 3, "%ld %ld", value, value + 1) >= (int)control->channels)
+                sscanf(values + 3, "%ld %ld", value, value + 1) >= (int)control->channels) {
                 memcpy(control->value, value, sizeof value);
+                control->lines++;
+            }
         }
     }
     if (log)
@@ -179,9 +185,9 @@ static int read_event(snd_ctl_ext_t *ext, snd_ctl_elem_id_t *id, unsigned *mask)
     replay(card);
     for (unsigned i = 0; i < card->count; i++) {
         struct control *control = card->controls + i;
-        if (memcmp(control->told, control->value, sizeof control->told) == 0)
+        if (control->told == control->lines)
             continue;
-        memcpy(control->told, control->value, sizeof control->told);
+        control->told = control->lines;
         elem_list(ext, i, id);
         *mask = SND_CTL_EVENT_MASK_VALUE;
         return 1;
@@ -284,7 +290,7 @@ static int read_settings(struct card *card, snd_config_t *conf)
         return -errno;
     replay(card);
     for (unsigned i = 0; i < card->count; i++)
-        memcpy(card->controls[i].told, card->controls[i].value, sizeof card->controls[i].told);
+        card->controls[i].told = card->controls[i].lines;
     return 0;
 }
 
