@@ -12,7 +12,7 @@ extension ClientLink {
             let isSilent = code == EAI_AGAIN || code == EAI_SYSTEM
             finish(
                 isSilent
-                    ? .nameServiceSilent(host: configuration.host) : .nameNotFound(host: configuration.host))
+                    ? .nameServiceSilent(host: destination.host) : .nameNotFound(host: destination.host))
             return
         }
         addresses = found

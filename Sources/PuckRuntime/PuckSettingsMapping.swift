@@ -13,7 +13,14 @@ extension PuckSettings {
     var coreIdentity: Puck.Identity {
         Puck.Identity(
             puckID: identity.id, room: identity.room, group: identity.group, phrase: wake.phrase,
-            software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil)
+            software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil,
+            hubSearch: hubSearch)
+    }
+
+    /// A hub that moved is known by the one certificate that is trusted.
+    private var hubSearch: Puck.HubSearchMode {
+        if hub.isInsecure || hub.authorityFile.isEmpty { return .off }
+        return pairingFile != nil && !hub.isFixed ? .replacesConfigured : .besideConfigured
     }
 
     var coreParameters: Puck.Parameters {
