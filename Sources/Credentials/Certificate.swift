@@ -40,8 +40,12 @@ public struct Certificate: Equatable, Sendable {
         guard X509_sign(certificate, key, EVP_sha256()) > 0 else { throw openSSLError("signing the certificate") }
         let keyText = try pem { PEM_write_bio_PKCS8PrivateKey($0, key, nil, nil, 0, nil, nil) }
         let certificateText = try pem { PEM_write_bio_X509($0, certificate) }
-        try replaceFile(keyFile, with: keyText, mode: 0o600)
-        try replaceFile(certificateFile, with: certificateText, mode: 0o644)
+        try withFolderLocked(of: keyFile) { () throws(CredentialError) in
+            try replaceFile(keyFile, with: keyText, mode: 0o600)
+        }
+        try withFolderLocked(of: certificateFile) { () throws(CredentialError) in
+            try replaceFile(certificateFile, with: certificateText, mode: 0o644)
+        }
     }
 
     /// Reads the first certificate of a PEM file.

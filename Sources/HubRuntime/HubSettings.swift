@@ -64,6 +64,29 @@ public struct HubSettings: Sendable {
     }
 }
 
+extension HubSettings {
+    /// The keys of `fresh` that differ and are read at the start only, with commas between them; empty for none.
+    func keysForRestart(_ fresh: HubSettings) -> String {
+        let changes: [(key: String, isChanged: Bool)] = [
+            ("[hub] name", service.name != fresh.service.name),
+            ("[hub] listen", service.listenAddress != fresh.service.listenAddress),
+            ("[hub] port", service.port != fresh.service.port),
+            ("[hub] connections", service.mostConnections != fresh.service.mostConnections),
+            ("[hub] state_dir", service.stateFolder != fresh.service.stateFolder),
+            ("[hub] announce", service.isAnnounced != fresh.service.isAnnounced),
+            ("[tls] certificate", certificate.certificateFile != fresh.certificate.certificateFile),
+            ("[tls] key", certificate.keyFile != fresh.certificate.keyFile),
+            ("[tls] names", certificate.extraNames != fresh.certificate.extraNames),
+            ("[tls] insecure", certificate.isInsecure != fresh.certificate.isInsecure),
+            ("[tokens] file", tokenFile != fresh.tokenFile),
+            ("[control] socket", controlSocket != fresh.controlSocket),
+        ]
+        var text = ""
+        for change in changes where change.isChanged { text += (text.isEmpty ? "" : ", ") + change.key }
+        return text
+    }
+}
+
 /// `[hub]`: where the hub listens and keeps its state.
 public struct ServiceSettings: Equatable, Sendable {
     public var name: String

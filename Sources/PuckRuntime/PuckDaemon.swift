@@ -93,6 +93,7 @@ final class PuckDaemon {
         }
         mixer = SoundMixer(settings: settings, log: log)
         mixer.apply()
+        if !settings.identity.stateFolder.isEmpty { removeUnfinished(in: settings.identity.stateFolder) }
         kept = KeptState(folder: settings.identity.stateFolder, log: log)
         // The microphone first: it needs 20 ms for its first period, and TLS can be set up meanwhile.
         do throws(SystemError) { threads = try AudioThreads(settings: settings, manager: manager, log: log) } catch {

@@ -21,7 +21,7 @@ extension LinkTransportTests {
             try bench.listen(tls: tls)
             let reason = failure(of: try bench.client(tls: tls) { $0.token = "wrong" }, bench)
             #expect(reason == .unauthorized)
-            #expect(reason?.advice.contains("puckhub token add") == true)
+            #expect(reason?.advice.contains("puckhub pair NAME") == true)
             #expect(bench.opened.isEmpty)
             #expect(bench.log.contains { $0.contains("401") && $0.contains("127.0.0.1") })
         }

@@ -53,11 +53,12 @@ final class House {
         return (try await child.exitStatus(), child.output)
     }
 
-    /// Starts a program that goes on running, in a network of its own when one is given.
+    /// Starts a program that goes on running, in a network and with file systems of its own when they are given.
     func start(
-        _ program: String, _ arguments: [String], name: String, devices: Bool = false, network: Network? = nil
+        _ program: String, _ arguments: [String], name: String, devices: Bool = false, network: Network? = nil,
+        mounts: Mounts? = nil
     ) throws -> Child {
-        let command = try (network?.prefix ?? []) + [Build.program(program)] + arguments
+        let command = try (network?.prefix ?? []) + (mounts?.prefix ?? []) + [Build.program(program)] + arguments
         let child = try Child(
             command[0], Array(command.dropFirst()), name: name, in: folder, devices ? deviceEnvironment : environment)
         children.append(child)
@@ -105,10 +106,10 @@ final class House {
     /// Starts a hub and waits until it listens; on the same port when it is started again.
     func hub(
         _ name: String = "hub", tls: Bool = false, address: String = "127.0.0.1", extra: String = "",
-        network: Network? = nil
+        network: Network? = nil, mounts: Mounts? = nil
     ) async throws -> Child {
         let path = try configureHub(name, tls: tls, address: address, port: ports[name] ?? 0, extra: extra)
-        let hub = try start("puckhub", ["--config", path], name: name, network: network)
+        let hub = try start("puckhub", ["--config", path], name: name, network: network, mounts: mounts)
         ports[name] = Int(try await hub.line("hub.listening")["port"] ?? "")
         return hub
     }
