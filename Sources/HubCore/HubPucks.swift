@@ -62,7 +62,7 @@ extension Hub {
             // Somebody speaks to another puck, since before this one was known: what it is to play waits.
             if !isKnown, welcome.floor != nil { puck.playout.hold(stream: &puck.stream, now: now, into: &effects) }
             if case .replayed = welcome.resume {
-                puck.stream.replay(missing, into: &effects)
+                puck.stream.replay(missing, now: now, into: &effects)
                 puck.playout.puckReturned(&puck.stream, ahead: ahead, now: now, into: &effects)
             } else {
                 puck.playout.restart(&puck.stream, ahead: ahead, now: now, into: &effects)
@@ -138,6 +138,7 @@ extension Hub {
         }
         withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
             puck.stream.prune(now: now, into: &effects)
+            puck.stream.flush(now: now, into: &effects)
             if let deadline = puck.playout.deadline, deadline <= now {
                 puck.playout.giveUp(&puck.stream, ahead: ahead, now: now, into: &effects)
             }

@@ -131,12 +131,21 @@ struct Playout: Sendable {
             paused = current
             return
         }
-        stream.send(.downStop(playID: current.id, reason: .cancelled), now: now, into: &effects)
+        silence(current, .cancelled, &stream, now, &effects)
         if !replaces, Self.isResumable(current.category) {
             enqueue(current, first: true)
         } else {
             end(current, .cancelled)
         }
+    }
+
+    /// Tells the puck that the active play is over, if it can know of it.
+    private func silence(
+        _ play: Play, _ reason: HubControl.StopReason, _ stream: inout DownlinkStream, _ now: Instant,
+        _ effects: inout [HubEffect]
+    ) {
+        if stream.recall(play.id) { return }
+        stream.send(.downStop(playID: play.id, reason: reason), now: now, into: &effects)
     }
 
     /// By rank, then in order of arrival; `first` goes before its equals: it has been heard in part.
@@ -240,7 +249,7 @@ struct Playout: Sendable {
         if let play = active, play.id == playID {
             active = nil
             end(play, outcome)
-            stream.send(.downStop(playID: playID, reason: reason), now: now, into: &effects)
+            silence(play, reason, &stream, now, &effects)
             next(&stream, ahead, now, &effects)
         } else if let play = paused, play.id == playID {
             paused = nil

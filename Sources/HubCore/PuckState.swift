@@ -39,7 +39,9 @@ struct PuckState: Sendable {
     var connection: ConnectionID? { stream.connection }
 
     /// The earliest of what is waited for here.
-    var deadline: Instant? { earliest(forgetAt, earliest(playout.deadline, stream.expiry)) }
+    var deadline: Instant? {
+        earliest(earliest(forgetAt, playout.deadline), earliest(stream.expiry, stream.paceDeadline))
+    }
 
     /// Says something outside the stream; a puck that is away does not learn it.
     func tell(_ control: HubControl, into effects: inout [HubEffect]) {

@@ -95,8 +95,10 @@ public struct Puck: Sendable {
     /// The audio of an utterance may come so much later than it was spoken; without any, it is over.
     static let listeningReserve = Interval.seconds(5)
     static let answerTimeout = Interval.seconds(30)
-    /// As the hub allows a puck; a hub in good order sends about 10 a second.
+    /// As the hub allows a puck; a hub in good order sends about 10 a second outside the stream.
     static let controlsPerSecond = 200
+    /// Control messages of the stream: as many as the hub's replay log may hold (PROTOCOL.md §11).
+    static let streamControlsPerSecond = 4_096
     static let playedEvery = Interval.milliseconds(200)
     static let statusEvery = Interval.seconds(60)
     /// A play for which nothing is heard and nothing comes for this long is over.
@@ -144,6 +146,7 @@ public struct Puck: Sendable {
     var pingEvery = Puck.pingEvery
     var roundTrips = RoundTrips()
     var controlRate = RateWindow(limit: Puck.controlsPerSecond)
+    var streamRate = RateWindow(limit: Puck.streamControlsPerSecond)
 
     var turn = Turn.idle
     var lastWakeID: UInt32 = 0

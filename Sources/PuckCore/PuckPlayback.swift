@@ -74,7 +74,8 @@ extension Puck {
         case .downPause(let playID): playbackPauses(playID, now, &effects)
         case .downResume(let playID): playbackResumes(playID, now, &effects)
         case .earcon(let name): earconReceived(name, &effects)
-        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .ping, .pong, .unknown: break
+        case .unknown(let op, _): logUnknown(op, &effects)
+        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .ping, .pong: break
         }
     }
 

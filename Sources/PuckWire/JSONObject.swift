@@ -43,7 +43,7 @@ struct JSONObject: ~Copyable {
     func has(_ key: StaticString) -> Bool { member(key) != nil }
 
     /// - Parameter limit: longest text in bytes.
-    func string(_ key: StaticString, limit: Int = 64) throws(WireError) -> String {
+    func string(_ key: StaticString, limit: Int = textBytes) throws(WireError) -> String {
         let value = try required(key)
         guard let text = json_string_value(value) else { throw wrong(key, "text") }
         guard json_string_length(value) <= limit else { throw wrong(key, "at most \(limit) bytes long") }
@@ -92,15 +92,23 @@ struct JSONObject: ~Copyable {
         return value.pointee.type == JSON_TRUE
     }
 
-    /// - Parameter limit: the most elements.
-    func strings(_ key: StaticString, limit: Int = 16) throws(WireError) -> [String] {
+    /// Of one text, and of a list, unless a member has its own limit.
+    static let textBytes = 64
+    static let listElements = 16
+
+    /// - Parameter limit: the most elements, each a text of at most `textBytes`.
+    func strings(_ key: StaticString, limit: Int = listElements) throws(WireError) -> [String] {
         let array = try required(key)
         guard array.pointee.type == JSON_ARRAY, json_array_size(array) <= limit else {
             throw wrong(key, "a list of at most \(limit) texts")
         }
         var result: [String] = []
         for i in 0..<json_array_size(array) {
-            guard let text = json_string_value(json_array_get(array, i)) else { throw wrong(key, "a list of texts") }
+            let value = json_array_get(array, i)
+            guard let text = json_string_value(value) else { throw wrong(key, "a list of texts") }
+            guard json_string_length(value) <= Self.textBytes else {
+                throw wrong(key, "a list of texts of at most \(Self.textBytes) bytes")
+            }
             result.append(String(cString: text))
         }
         return result
