@@ -343,7 +343,11 @@ extension HubDaemon {
                 "certificate.copy",
                 [Field("advice", "copy \(identity.certificateFile) to every puck and name it there as [hub] ca_file")])
         }
-        if certificate.daysUntilExpiry < 30 {
+        if certificate.daysUntilExpiry <= 0 {
+            log.warning(
+                "certificate.expired",
+                [Field("file", identity.certificateFile), Field("advice", HubIdentity.expiredAdvice)])
+        } else if certificate.daysUntilExpiry < 30 {
             log.warning(
                 "certificate.expires",
                 [Field("days_left", certificate.daysUntilExpiry), Field("file", identity.certificateFile)])
@@ -383,6 +387,9 @@ extension HubDaemon {
 
     private func announce() {
         for warning in settings.warnings { log.warning("config.warning", [Field("text", warning)]) }
+        if let complaint = HubIdentity.clockComplaint(unixSeconds()) {
+            log.warning("clock.not_set", [Field("detail", complaint)])
+        }
         warnOfStrangers()
         if tokens.devices.isEmpty {
             log.warning(

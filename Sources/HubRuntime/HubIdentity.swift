@@ -41,21 +41,30 @@ struct HubIdentity {
         } catch {
             throw HubStartError(error.message)
         }
-        guard certificate.daysUntilExpiry > 0 else {
-            throw HubStartError(
-                "\(files.certificateFile) has expired: remove it and \(files.keyFile), start puckhub again, and copy the "
-                    + "new certificate to every puck")
-        }
     }
 
-    /// What pucks may call this hub by: numbers and colons are addresses, everything else is a name.
+    /// What to do about a certificate that has expired.
+    static let expiredAdvice =
+        "It is shown all the same: a puck that was paired, or has this very certificate as ca_file, believes it whatever "
+        + "its dates; one that verifies by an authority does not. For a new one remove the file and its key, restart "
+        + "puckhub, and pair the pucks again."
+
+    /// What pucks may call this hub by: numbers and colons are addresses, everything else is a name. What cannot be in a
+    /// certificate is left out; `HubSettings.warnings` say so.
     static func names(_ settings: HubSettings) -> (names: [String], addresses: [String]) {
-        var names = [settings.service.name]
+        var names = [settings.service.name].filter(Certificate.isName)
         var addresses: [String] = []
         for word in settings.certificate.extraNames where !names.contains(word) && !addresses.contains(word) {
-            if isAddress(word) { addresses.append(word) } else { names.append(word) }
+            if isAddress(word) { addresses.append(word) } else if Certificate.isName(word) { names.append(word) }
         }
         return (names, addresses)
+    }
+
+    /// A clock that stands before this program was written is not set.
+    static func clockComplaint(_ now: Int64) -> String? {
+        if now >= Certificate.earliestUnixSeconds { return nil }
+        return "this machine's clock says \(TokenCommand.date(now)): let it get the time ('timedatectl set-ntp true'); until "
+            + "then the dates of tokens and the log are wrong"
     }
 
     static func isAddress(_ word: String) -> Bool {

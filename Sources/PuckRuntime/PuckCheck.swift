@@ -17,6 +17,7 @@ struct PuckCheck {
     func run() -> Int32 {
         report("configuration", .good, "puck '\(settings.identity.id)' in '\(settings.identity.room)'")
         for warning in settings.warnings { report("configuration", .doubtful, warning) }
+        checkState()
         // As puckd does it: what hangs on these lines is not there before.
         var power: [DrivenLine] = []
         var driven = true
@@ -40,6 +41,11 @@ struct PuckCheck {
         checkGateway()
         let hub = checkHub()
         return microphone && speaker && button && mute && driven && lights && hub && control ? 0 : 1
+    }
+
+    /// Fails nothing: the puck works.
+    private func checkState() {
+        if let problem = settings.stateProblem { report("state_dir", .doubtful, problem + ". " + PuckSettings.stateAdvice) }
     }
 
     /// Takes the line and gives it back. One that a running puckd holds is fine.

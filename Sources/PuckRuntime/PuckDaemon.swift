@@ -182,6 +182,9 @@ final class PuckDaemon {
                 Field("hub", "\(settings.hub.host):\(settings.hub.port)"), Field("board", settings.identity.board),
             ])
         for warning in settings.warnings { log.warning("config.warning", [Field("detail", warning)]) }
+        if let problem = settings.stateProblem {
+            log.warning("state.not_lasting", [Field("detail", problem), Field("advice", PuckSettings.stateAdvice)])
+        }
         lights?.start()
         if !settings.hub.isComplete { sayUnpaired() }
         perform(settings.hub.isComplete ? .started : .startedUnpaired)

@@ -97,6 +97,28 @@ struct CertificateTests {
         #expect(try !Certificate.matches(certificateFile: folder.file("hub.pem"), keyFile: folder.file("hub.key")))
     }
 
+    @Test("a clock that is not set makes a certificate with the dates of a clock that is")
+    func clockNotSet() throws {
+        let folder = Folder()
+        try Certificate.create(
+            names: [], addresses: [], certificateFile: folder.file("hub.pem"), keyFile: folder.file("hub.key"),
+            nowUnixSeconds: 12)
+        let read = try Certificate(
+            readFrom: folder.file("hub.pem"), nowUnixSeconds: Certificate.earliestUnixSeconds)
+        #expect(read.daysUntilExpiry == Certificate.defaultDays)
+    }
+
+    @Test(
+        "what can be a name in the network",
+        arguments: [
+            ("hub", true), ("hub.local", true), ("a-1", true), ("under_score", false), ("küche", false), ("a b", false),
+            ("", false), ("a..b", false), (String(repeating: "x", count: 63), true),
+            (String(repeating: "x", count: 64), false),
+        ])
+    func isName(_ name: String, _ expected: Bool) {
+        #expect(Certificate.isName(name) == expected)
+    }
+
     @Test("names that are none are refused with what to write, and nothing is made")
     func badNames() {
         let folder = Folder()

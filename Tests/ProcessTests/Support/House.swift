@@ -15,7 +15,10 @@ final class House {
     var environment: [String: String] = [:]
 
     private init() throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: "puck-\(UUID().uuidString.prefix(8))")
+        // /tmp may lie in memory, where a puck would not have its token replaced.
+        let usual = FileManager.default.temporaryDirectory
+        let place = LastingFolder.problem(usual.path) == nil ? usual : URL(filePath: "/var/tmp")
+        folder = place.appending(path: "puck-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
     }
 
