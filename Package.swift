@@ -108,7 +108,8 @@ let package = Package(
         .testTarget(
             name: "ProcessTests",
             dependencies: [
-                "puckd", "puckhub", "puckctl", "PuckBase", "PuckAudio", "PuckWire", "LinuxIO", "Credentials", "OpusCodec", "WAVFile",
+                "puckd", "puckhub", "puckctl", "PuckBase", "PuckAudio", "PuckWire", "LinuxIO", "Credentials",
+                "OpusCodec", "WAVFile",
                 "CLinux", "CWebSockets",
             ]),
         .testTarget(name: "PuckctlTests", dependencies: ["puckctl", "LinuxIO", "WAVFile"]),

@@ -126,7 +126,8 @@ extension HubDaemon {
         do throws(CredentialError) {
             let certificate = try PeerCertificate(readFrom: settings.certificate.certificateFile)
             let announcement = Announcement(
-                name: Self.instanceName(settings.service.name), port: port, fingerprint: certificate.shortFingerprint, log: log)
+                name: Self.instanceName(settings.service.name), port: port, fingerprint: certificate.shortFingerprint,
+                log: log)
             announcement.start()
             self.announcement = announcement
             arm()

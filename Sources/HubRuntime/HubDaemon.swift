@@ -328,33 +328,6 @@ extension HubDaemon {
         }
     }
 
-    private static func security(_ settings: HubSettings, _ log: Log) throws(HubStartError) -> ServerLink.Security {
-        if settings.certificate.isInsecure { return .insecure }
-        let identity = try HubIdentity(settings, nowUnixSeconds: unixSeconds())
-        let certificate = identity.certificate
-        log.record(
-            identity.isNew ? .notice : .info, identity.isNew ? "certificate.made" : "certificate.read",
-            [
-                Field("file", identity.certificateFile), Field("sha256", certificate.fingerprint),
-                Field("days_left", certificate.daysUntilExpiry),
-            ])
-        if identity.isNew {
-            log.notice(
-                "certificate.copy",
-                [Field("advice", "copy \(identity.certificateFile) to every puck and name it there as [hub] ca_file")])
-        }
-        if certificate.daysUntilExpiry <= 0 {
-            log.warning(
-                "certificate.expired",
-                [Field("file", identity.certificateFile), Field("advice", HubIdentity.expiredAdvice)])
-        } else if certificate.daysUntilExpiry < 30 {
-            log.warning(
-                "certificate.expires",
-                [Field("days_left", certificate.daysUntilExpiry), Field("file", identity.certificateFile)])
-        }
-        return .tls(certificateFile: settings.certificate.certificateFile, keyFile: settings.certificate.keyFile)
-    }
-
     static func policy(_ settings: HubSettings) -> HubPolicy {
         var policy = HubPolicy()
         policy.arbitrationWindow = .milliseconds(settings.arbitration.windowMilliseconds)

@@ -1,6 +1,8 @@
 import CLinux
 import Credentials
+import LinkTransport
 import LinuxIO
+import PuckBase
 
 /// What the hub shows its pucks: its certificate, made at the first start.
 struct HubIdentity {
@@ -63,7 +65,8 @@ struct HubIdentity {
     /// A clock that stands before this program was written is not set.
     static func clockComplaint(_ now: Int64) -> String? {
         if now >= Certificate.earliestUnixSeconds { return nil }
-        return "this machine's clock says \(TokenCommand.date(now)): let it get the time ('timedatectl set-ntp true'); until "
+        return
+            "this machine's clock says \(TokenCommand.date(now)): let it get the time ('timedatectl set-ntp true'); until "
             + "then the dates of tokens and the log are wrong"
     }
 
@@ -73,6 +76,36 @@ struct HubIdentity {
     }
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+}
+
+extension HubDaemon {
+    /// Reads or makes the certificate, and logs what is to be known of it.
+    static func security(_ settings: HubSettings, _ log: Log) throws(HubStartError) -> ServerLink.Security {
+        if settings.certificate.isInsecure { return .insecure }
+        let identity = try HubIdentity(settings, nowUnixSeconds: unixSeconds())
+        let certificate = identity.certificate
+        log.record(
+            identity.isNew ? .notice : .info, identity.isNew ? "certificate.made" : "certificate.read",
+            [
+                Field("file", identity.certificateFile), Field("sha256", certificate.fingerprint),
+                Field("days_left", certificate.daysUntilExpiry),
+            ])
+        if identity.isNew {
+            log.notice(
+                "certificate.copy",
+                [Field("advice", "copy \(identity.certificateFile) to every puck and name it there as [hub] ca_file")])
+        }
+        if certificate.daysUntilExpiry <= 0 {
+            log.warning(
+                "certificate.expired",
+                [Field("file", identity.certificateFile), Field("advice", HubIdentity.expiredAdvice)])
+        } else if certificate.daysUntilExpiry < 30 {
+            log.warning(
+                "certificate.expires",
+                [Field("days_left", certificate.daysUntilExpiry), Field("file", identity.certificateFile)])
+        }
+        return .tls(certificateFile: settings.certificate.certificateFile, keyFile: settings.certificate.keyFile)
+    }
 }
 
 /// Seconds of Unix time: for certificates and token files only, never for deadlines.

@@ -91,10 +91,13 @@ public struct JoinCommand {
     private static func warnings(_ joined: Joined, _ place: JoinPlace) -> String {
         var text = ""
         if let problem = LastingFolder.problem(place.folder) {
-            text += "\nNote: \(problem): this pairing is lost with the next boot. Name a folder that outlasts it as [puck] "
+            text +=
+                "\nNote: \(problem): this pairing is lost with the next boot. Name a folder that outlasts it as [puck] "
                 + "state_dir, and join again."
         }
-        if let hub = joined.pairing.unixSeconds, let difference = clockComplaint(hub: hub, here: WallClock.unixSeconds()) {
+        if let hub = joined.pairing.unixSeconds,
+            let difference = clockComplaint(hub: hub, here: WallClock.unixSeconds())
+        {
             text += "\nNote: " + difference
         }
         return text
@@ -106,7 +109,8 @@ public struct JoinCommand {
         let apart = here - hub
         guard abs(apart) > clockTolerance else { return nil }
         let minutes = abs(apart) / 60
-        let much = minutes < 120 ? "\(minutes) minutes" : minutes < 2880 ? "\(minutes / 60) hours" : "\(minutes / 1440) days"
+        let much =
+            minutes < 120 ? "\(minutes) minutes" : minutes < 2880 ? "\(minutes / 60) hours" : "\(minutes / 1440) days"
         return "this puck's clock is \(much) \(apart < 0 ? "behind" : "ahead of") the hub's: let both get the time "
             + "('timedatectl set-ntp true'). The link works all the same; the times in the log and the night's hours do not."
     }

@@ -64,7 +64,9 @@ final class ServerTrust {
         let known = X509_STORE_get1_all_certs(store)
         defer { OPENSSL_sk_pop_free(known, { X509_free(OpaquePointer($0)) }) }
         for index in 0..<max(0, OPENSSL_sk_num(known)) {
-            guard let entry = OPENSSL_sk_value(known, index), X509_cmp(OpaquePointer(entry), shown) == 0 else { continue }
+            guard let entry = OPENSSL_sk_value(known, index), X509_cmp(OpaquePointer(entry), shown) == 0 else {
+                continue
+            }
             X509_STORE_CTX_set_flags(verification, UInt(X509_V_FLAG_NO_CHECK_TIME))
             break
         }

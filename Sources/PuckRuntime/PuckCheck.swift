@@ -45,7 +45,9 @@ struct PuckCheck {
 
     /// Fails nothing: the puck works.
     private func checkState() {
-        if let problem = settings.stateProblem { report("state_dir", .doubtful, problem + ". " + PuckSettings.stateAdvice) }
+        if let problem = settings.stateProblem {
+            report("state_dir", .doubtful, problem + ". " + PuckSettings.stateAdvice)
+        }
     }
 
     /// Takes the line and gives it back. One that a running puckd holds is fine.

@@ -86,7 +86,8 @@ extension PuckDaemon {
             return log.warning("token.not_kept", [Field("detail", "this puck's token is in its configuration")])
         }
         if let problem = settings.stateProblem {
-            return log.warning("token.not_kept", [Field("detail", problem), Field("advice", "The old one stays good.")])
+            return log.warning(
+                "token.not_kept", [Field("detail", problem), Field("advice", "The old one stays good.")])
         }
         do throws(SystemError) {
             try PairingFile.replaceToken(at: path, with: token)

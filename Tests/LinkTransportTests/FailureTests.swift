@@ -88,7 +88,9 @@ extension LinkTransportTests {
                     certificate: bench.certificate, key: bench.key, authority: authority, days: from...to)
                 try bench.listen(tls: true)
                 #expect(
-                    failure(of: try bench.client(tls: true, trust: .certificateFile(authority)), bench) == expected)
+                    failure(
+                        of: try bench.client(tls: true, trust: .certificateFile(authority), name: "localhost"), bench)
+                        == expected)
             }
         }
 

@@ -30,7 +30,8 @@ struct LastingFolderTests {
     func bound() {
         let bind = "40 30 179:2 /srv/puckd /run/puckd rw - ext4 /dev/mmcblk0p2 rw\n"
         #expect(lasts("/run/puckd", Self.disk + Self.tmpfs + bind))
-        let underOverlay = Self.overlay("/media/root-rw/o") + "41 22 179:3 /puckd /var/lib/puckd rw - ext4 /dev/sda rw\n"
+        let underOverlay =
+            Self.overlay("/media/root-rw/o") + "41 22 179:3 /puckd /var/lib/puckd rw - ext4 /dev/sda rw\n"
         #expect(lasts("/var/lib/puckd", underOverlay, "boot=overlay"))
     }
 

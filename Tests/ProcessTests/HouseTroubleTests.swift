@@ -94,7 +94,10 @@ struct HouseTroubleTests {
             try house.write(
                 text.replacingOccurrences(of: "name = localhost\nlisten = 127.0.0.1\n", with: "announce = no\n"),
                 to: "hub.conf")
-            let words = ["unshare", "--uts", "--", "sh", "-c", "hostname \"$1\"; shift; exec \"$@\"", "sh", name]
+            let words = [
+                "unshare", "--uts", "--", "sh", "-c", "printf %s \"$1\" >/proc/sys/kernel/hostname; shift; exec \"$@\"",
+                "sh", name,
+            ]
             let hub = try house.help(words + [Build.program("puckhub"), "--config", house.file("hub.conf").path])
             let port = try await hub.line("hub.listening")["port"] ?? ""
             #expect(hub.hasLogged("config.warning", ["text": "[hub] name"]), "\(hub.tail)")
