@@ -179,6 +179,12 @@ public struct DownlinkStream: Sendable {
         return behind >= 0 && behind <= log.count ? behind : nil
     }
 
+    /// How many messages of the stream lie before this number; nil when it was never sent.
+    func count(before sequence: SerialNumber) -> Int? {
+        let behind = sequence.distance(to: next)
+        return behind >= waiting && behind <= sent ? sent - behind : nil
+    }
+
     /// Sends the log's last `count` entries again, under their old numbers; the puck has what lies before them.
     mutating func replay(_ count: Int, now: Instant, into effects: inout [HubEffect]) {
         precondition(connection != nil, "a replay goes to a puck that is there")

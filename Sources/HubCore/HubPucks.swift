@@ -40,7 +40,12 @@ extension Hub {
         } else {
             let fresh = DownlinkStream(epoch: UInt32(truncatingIfNeeded: generator.next()), connection: nil)
             if isKnown {
-                pucks[puckID]!.stream = fresh
+                if let wanted = hello.resume, pucks[puckID]!.knows(epoch: wanted.epoch) {
+                    let stream = pucks[puckID]!.stream
+                    let received = wanted.epoch == stream.epoch ? stream.count(before: wanted.sequence) : nil
+                    pucks[puckID]!.playout.greeted(hello.plays, received: received)
+                }
+                pucks[puckID]!.begin(fresh)
             } else {
                 pucks[puckID] = PuckState(puckID: puckID, group: hello.group, stream: fresh)
                 residents[hello.group] = ((residents[hello.group] ?? []) + [puckID]).sorted()

@@ -59,7 +59,7 @@ public struct Puck: Sendable {
     enum Deadline: Int, CaseIterable, Sendable {
         case reconnect, connecting, greeting, ping, silence, stable, offline
         case verdict, standby, listening, answer, interrupted
-        case playedReport, statusReport, playbackStall, pausedPlay, lostPlay, volumeShown, pairing
+        case playedReport, statusReport, playbackStall, pausedPlay, lostPlay, volumeShown, pairing, doubt
     }
 
     /// The transport. `down` → connecting (deadline reconnect); connecting → greeting (socketOpened) or down;
@@ -163,6 +163,7 @@ public struct Puck: Sendable {
     var unwantedConversation: String?
     /// What the wake detector found, for a second candidate of the same speech.
     var lastFinding: WakeFinding?
+    var doubt = WakeDoubt()
 
     /// What sounds, and what is paused for it.
     var active: Play?
@@ -304,6 +305,7 @@ public struct Puck: Sendable {
         case .pausedPlay: pauseTimedOut(now, &effects)
         case .lostPlay: playbackGivenUp(now, &effects)
         case .pairing: endPairing(.timedOut, &effects)
+        case .doubt: doubtDecayed(now, &effects)
         case .volumeShown: break  // the lights are derived anew
         }
     }

@@ -52,7 +52,7 @@ extension Puck {
                         puckID: identity.puckID, room: identity.room, group: identity.group,
                         software: identity.software, phrases: [identity.phrase],
                         resume: downlink.epoch.map { Hello.Resume(epoch: $0, sequence: downlink.expected) },
-                        uplink: uplinkToResume, keepsToken: identity.keepsToken))))
+                        uplink: uplinkToResume, plays: playsToResume, keepsToken: identity.keepsToken))))
     }
 
     /// While an utterance can still be resumed, every tenth of a second counts.

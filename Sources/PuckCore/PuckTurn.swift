@@ -16,6 +16,7 @@ extension Puck {
         // An earcon is as loud as a voice.
         guard now >= earconUntil else { return logIgnored("earcon", &effects) }
         guard link == .up else { return logIgnored("no-hub", &effects) }
+        guard finding.confidence >= doubt.leastConfidence else { return logIgnored("doubt", &effects) }
         becomeCandidate(finding, onset, envelope, preroll: true, now, &effects)
     }
 
@@ -76,7 +77,7 @@ extension Puck {
     }
 
     /// Behind a button stands no measurement of the room.
-    private var isWokenByVoice: Bool { lastFinding.map { $0.noiseDecibels > Level.floorDecibels } ?? false }
+    var isWokenByVoice: Bool { lastFinding.map { $0.noiseDecibels > Level.floorDecibels } ?? false }
 
     private func logIgnored(_ reason: String, _ effects: inout [PuckEffect]) {
         effects.append(.log(LogRecord(.info, "wake.ignored", [.init("reason", reason)])))
@@ -181,6 +182,7 @@ extension Puck {
                         .init("conversation", conversationID), .init("reason", reason.rawValue),
                         .init("packets", Int(window.next.value)),
                     ])))
+        noteDoubt(reason, now, &effects)
         switch reason {
         case .endpoint, .timeout:
             effects.append(.stopEncoding)

@@ -34,6 +34,14 @@ extension PuckDaemon {
         case .deviceWorks:
             if captureFaults.works() { log.notice("capture.recovered") }
             perform(.captureRestored)
+        case .microphoneJudged:
+            let report = MicrophoneReport(capture.controls)
+            log.notice(
+                "capture.judged",
+                [
+                    Field("microphone", report.names), Field("offset_db", report.offsetDecibels),
+                    Field("advice", report.advice),
+                ])
         case .deviceLost:
             captureFaults.failed(event.count)
             if let error = capture.errors.take() {
@@ -76,7 +84,7 @@ extension PuckDaemon {
         case .dry:
             if speaker.ranDry() { playback.wakeUp() }
             if speaker.takeStarved() { perform(.playbackStarved) }
-        case .wake, .suspended, .deviceWorks: break
+        case .wake, .suspended, .deviceWorks, .microphoneJudged: break
         }
     }
 

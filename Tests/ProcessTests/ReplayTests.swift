@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import Testing
 
@@ -31,6 +32,35 @@ struct ReplayTests {
             #expect(puck.log.filter { $0.event == "link.up" }.count == 2)
             Sound.expectWhole(
                 Sound.read(house.speaker()), try Codec.roundTrip(sound[...], Codec.hub), puck.tail)
+        }
+    }
+
+    @Test("A puck that comes back says in its hello how far its play is, and what it stopped meanwhile")
+    func hello() async throws {
+        try await House.run { house in
+            let (listener, port) = loopbackListener(backlog: 8)
+            defer { close(listener) }
+            let puck = try await house.puck(token: House.anyToken, port: Int(port))
+            func cut() async throws {
+                let peer = try await RawPeer.hub(greetedAt: listener)
+                peer.send(PuckProtocolTests.welcome)
+                peer.send(PuckProtocolTests.start, type: 0xC2, 0)
+                for sequence in 1...50 { peer.send(0xB2, sequence, [0xF8, 0xFF, 0xFE]) }
+                while try await peer.control("played")["position_ms"] as? Int ?? 0 < 300 {}
+            }  // the socket closes with the peer
+            try await cut()
+            try await puck.line("link.disconnected")
+            func told() async throws -> [String: Any] {
+                let peer = try await RawPeer.hub(accepting: listener)
+                let plays = try await peer.control("hello")["plays"] as? [[String: Any]] ?? []
+                return plays.count == 1 ? plays[0] : [:]
+            }
+            let first = try await told()
+            #expect(first["play_id"] as? Int == 1 && first["ended"] == nil, "\(first)")
+            #expect(first["position_ms"] as? Int ?? 0 >= 300, "\(first)")
+            #expect(try await house.control("stop").status == 0)
+            let second = try await told()
+            #expect(second["play_id"] as? Int == 1 && second["ended"] as? Bool == true, "\(second)")
         }
     }
 }

@@ -54,6 +54,13 @@ struct ControlTests {
                 puckID: "k", room: "r", group: "g", software: "1", phrases: [],
                 resume: .init(epoch: .max, sequence: SerialNumber(65_535)))),
         .hello(Hello(puckID: "k", room: "r", group: "g", software: "1", phrases: [], isProbe: true)),
+        .hello(
+            Hello(
+                puckID: "k", room: "r", group: "g", software: "1", phrases: [],
+                plays: [
+                    .init(playID: .max, positionMilliseconds: 0, hasEnded: true),
+                    .init(playID: 1, positionMilliseconds: 7, hasEnded: false),
+                ])),
         .wakeCandidate(
             WakeCandidate(
                 wakeID: .max, phrase: "puck", onsetMilliseconds: 12345.625, snrDecibels: 21.5, levelDecibels: -30,

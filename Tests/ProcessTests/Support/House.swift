@@ -199,7 +199,14 @@ final class House {
             group = flat
             \(puckParts(name))
             """, to: "\(name).conf")
-        return ["--config", file("\(name).conf").path] + set.flatMap { ["--set", $0] }
+        var settings = set
+        switch microphone {
+        case .talking, .quiet, .quietAt: break
+        // What is known to the sample is compared to the sample.
+        case .saying, .hearing:
+            if !set.contains("capture.remove_offset=yes") { settings.append("capture.remove_offset=no") }
+        }
+        return ["--config", file("\(name).conf").path] + settings.flatMap { ["--set", $0] }
     }
 
     /// What the configurations of all pucks have in common; begins in the section [puck].
