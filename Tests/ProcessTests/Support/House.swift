@@ -57,11 +57,15 @@ final class House {
     }
 
     /// Starts a program that goes on running, in a network and with file systems of its own when they are given.
+    /// - Parameter errors: where its standard error goes instead of the child's output, as the shell writes it behind
+    ///   `2>`: a path, or `&-` for closed.
     func start(
         _ program: String, _ arguments: [String], name: String, devices: Bool = false, network: Network? = nil,
-        mounts: Mounts? = nil
+        mounts: Mounts? = nil, errors: String? = nil
     ) throws -> Child {
-        let command = try (network?.prefix ?? []) + (mounts?.prefix ?? []) + [Build.program(program)] + arguments
+        let redirection = errors.map { ["/bin/sh", "-c", "exec \"$0\" \"$@\" 2>\($0)"] } ?? []
+        let spaces = (network?.prefix ?? []) + (mounts?.prefix ?? [])
+        let command = try spaces + redirection + [Build.program(program)] + arguments
         let child = try Child(
             command[0], Array(command.dropFirst()), name: name, in: folder, devices ? deviceEnvironment : environment)
         children.append(child)
