@@ -120,6 +120,9 @@ public enum PuckCommand {
 
     private static func serve(_ settings: PuckSettings, _ arguments: CommandLineArguments) -> Int32 {
         SignalDescriptor.ignoreBrokenPipes()
+        // Before any other thread starts: only the loop allocates in the long run, and an arena for each other thread that
+        // ever did would be pages for nothing.
+        _ = mallopt(M_ARENA_MAX, 1)
         let log = Log.background(level: settings.logLevel)
         let signals: SignalDescriptor
         do throws(SystemError) {
