@@ -111,8 +111,8 @@ let package = Package(
         .testTarget(
             name: "ProcessTests",
             dependencies: [
-                "puckd", "puckhub", "puckctl", "PuckBase", "PuckAudio", "PuckWire", "LinuxIO", "OpusCodec", "WAVFile",
-                "RogueHub", "CLinux", "CWebSockets",
+                "puckd", "puckhub", "puckctl", "PuckBase", "PuckAudio", "PuckWire", "LinuxIO", "Credentials",
+                "OpusCodec", "WAVFile", "RogueHub", "CLinux", "CWebSockets",
             ]),
         .testTarget(name: "PuckctlTests", dependencies: ["puckctl", "LinuxIO", "WAVFile"]),
         .testTarget(name: "JoiningTests", dependencies: ["Joining", "Credentials"]),

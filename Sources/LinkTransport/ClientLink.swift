@@ -175,7 +175,7 @@ public final class ClientLink {
     }
 
     /// Sends what is queued, then the close frame, within a second. Never by -1 from a callback that receives:
-    /// libwebsockets 4.1 then turns for ever when TLS has more that is decrypted.
+    /// libwebsockets goes on to parse then, and writes past the end of its buffer, which it did not empty (4.1 and 4.3).
     private func beginClose(_ code: UInt16, _ reason: String) {
         state = .closing
         closeFrame = (code, reason)

@@ -18,6 +18,7 @@ struct PuckCheck {
     func run() -> Int32 {
         report("configuration", .good, "puck '\(settings.identity.id)' in '\(settings.identity.room)'")
         for warning in settings.warnings { report("configuration", .doubtful, warning) }
+        checkState()
         // As puckd does it: what hangs on these lines is not there before.
         var power: [DrivenLine] = []
         var driven = true
@@ -42,6 +43,13 @@ struct PuckCheck {
         let hub = checkHub()
         checkSearch()
         return microphone && speaker && button && mute && driven && lights && hub && control ? 0 : 1
+    }
+
+    /// Fails nothing: the puck works.
+    private func checkState() {
+        if let problem = settings.stateProblem {
+            report("state_dir", .doubtful, problem + ". " + PuckSettings.stateAdvice)
+        }
     }
 
     /// Takes the line and gives it back. One that a running puckd holds is fine.

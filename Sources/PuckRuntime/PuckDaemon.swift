@@ -98,6 +98,7 @@ final class PuckDaemon {
         }
         mixer = SoundMixer(settings: settings, log: log)
         mixer.apply()
+        if !settings.identity.stateFolder.isEmpty { removeUnfinished(in: settings.identity.stateFolder) }
         kept = KeptState(folder: settings.identity.stateFolder, log: log)
         // The microphone first: it needs 20 ms for its first period, and TLS can be set up meanwhile.
         do throws(SystemError) { threads = try AudioThreads(settings: settings, manager: manager, log: log) } catch {
@@ -187,6 +188,9 @@ final class PuckDaemon {
                 Field("hub", "\(settings.hub.host):\(settings.hub.port)"), Field("board", settings.identity.board),
             ])
         for warning in settings.warnings { log.warning("config.warning", [Field("detail", warning)]) }
+        if let problem = settings.stateProblem {
+            log.warning("state.not_lasting", [Field("detail", problem), Field("advice", PuckSettings.stateAdvice)])
+        }
         lights?.start()
         if !settings.hub.isComplete { sayUnpaired() }
         perform(settings.hub.isComplete ? .started : .startedUnpaired)

@@ -86,6 +86,10 @@ extension PuckDaemon {
         guard let path = settings.pairingFile else {
             return log.warning("token.not_kept", [Field("detail", "this puck's token is in its configuration")])
         }
+        if let problem = settings.stateProblem {
+            return log.warning(
+                "token.not_kept", [Field("detail", problem), Field("advice", "The old one stays good.")])
+        }
         do throws(SystemError) {
             try PairingFile.replaceToken(at: path, with: token)
             link.setToken(token)

@@ -13,7 +13,7 @@ extension PuckSettings {
     var coreIdentity: Puck.Identity {
         Puck.Identity(
             puckID: identity.id, room: identity.room, group: identity.group, phrase: wake.phrase,
-            software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil,
+            software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil && stateProblem == nil,
             hubSearch: hubSearch)
     }
 
@@ -22,6 +22,16 @@ extension PuckSettings {
         if hub.isInsecure || hub.authorityFile.isEmpty { return .off }
         return pairingFile != nil && !hub.isFixed ? .replacesConfigured : .besideConfigured
     }
+
+    /// Why what is written into `state_dir` does not outlast a reboot; nil when it does, or is not known not to.
+    var stateProblem: String? {
+        identity.stateFolder.isEmpty ? nil : LastingFolder.problem(identity.stateFolder, root: systemRoot)
+    }
+
+    /// What to do about it.
+    static let stateAdvice =
+        "Name a folder that outlasts a reboot as [puck] state_dir (one that is mounted from the disk, say). Until then "
+        + "the token that the puck was paired with stays, and what is changed here is lost with the next boot."
 
     var coreParameters: Puck.Parameters {
         Puck.Parameters(

@@ -19,6 +19,7 @@ extension PuckDaemon {
         json.set("puck", settings.identity.id)
         json.set("room", settings.identity.room)
         json.set("board", settings.identity.board)
+        json.set("state_lasts", settings.stateProblem == nil)
         json.set("uptime_s", (now - visitors.startedAt).wholeMilliseconds / 1000)
         json.set("phase", puck.phase.rawValue)
         json.set("connected", puck.isConnected)
