@@ -54,6 +54,8 @@ public final class ClientLink {
     var configuration: Configuration
     let trust: ServerTrust?
     var state = State.idle
+    /// What the current or last `open` connects to.
+    public private(set) var destination: (host: String, port: UInt16)
     /// The number of the socket that counts; a callback that carries another comes from one that was given up.
     var attempt: UInt32 = 0
     /// Counts `open` calls, so that a note of an earlier one is not taken for the current one's.
@@ -70,6 +72,10 @@ public final class ClientLink {
     var sentRequest = false
     /// Known before libwebsockets reports the end: a bad message, a close frame.
     var pendingFailure: LinkFailure?
+    /// What the hub may still cause on the current socket.
+    var budget = ReceiveBudget(now: 0)
+    /// Rounds of the loop until that is looked at again.
+    var roundsUntilLook = ClientLink.roundsPerLook
     /// Taken when libwebsockets has it: asked a second time, it would not wait for the answer to it.
     private var closeFrame: (code: UInt16, reason: String)?
     var probe: (descriptor: Int32, handle: AdoptedDescriptor)?
@@ -83,6 +89,7 @@ public final class ClientLink {
     public init(on loop: EventLoop, configuration: Configuration) throws(TransportError) {
         self.loop = loop
         self.configuration = configuration
+        destination = (configuration.host, configuration.port)
         if configuration.host.isEmpty { throw .configuration("the hub's host is empty: set [hub] host") }
         if configuration.port == 0 { throw .configuration("the hub's port is 0: set [hub] port, usually 7443") }
         guard configuration.token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }), configuration.token.utf8.count <= 512
@@ -111,6 +118,7 @@ public final class ClientLink {
         endpoint.onCallback { [unowned(unsafe) self] wsi, reason, user, input, length in
             handle(wsi, reason, user, input, length)
         }
+        endpoint.onTurn = { [unowned(unsafe) self] in lookAtBudget() }
         reference.link = self
     }
 
@@ -125,9 +133,12 @@ public final class ClientLink {
     }
 
     /// Starts to connect. Only after `onClosed` of the open before.
-    public func open() {
+    /// - Parameter place: where the hub may be instead of where the configuration says. Trust is not changed by it: the
+    ///   certificate must be the trusted one and carry the configured name.
+    public func open(to place: (host: String, port: UInt16)? = nil) {
         precondition(state == .idle, "open was called again before onClosed reported the end of the last one")
         state = .resolving
+        destination = place ?? (configuration.host, configuration.port)
         opening += 1
         addresses = []
         addressIndex = 0
@@ -136,17 +147,17 @@ public final class ClientLink {
         timer!.set(openDeadline)
         // A numeric address needs no thread.
         let numeric = lookUp(
-            configuration.host, port: configuration.port, numericOnly: true, limit: NameLookup.maximumAddresses)
+            destination.host, port: destination.port, numericOnly: true, limit: NameLookup.maximumAddresses)
         if numeric.code == 0 {
             addresses = numeric.addresses
             connectToNextAddress()
             return
         }
-        lookup = NameLookup(configuration.host, port: configuration.port, on: loop) {
+        lookup = NameLookup(destination.host, port: destination.port, on: loop) {
             [unowned(unsafe) self] found, code in
             lookedUp(found, code)
         }
-        if lookup == nil { finishLater(.nameServiceSilent(host: configuration.host)) }
+        if lookup == nil { finishLater(.nameServiceSilent(host: destination.host)) }
     }
 
     /// Sends what is queued and then a close with `code` and `reason` (at most 123 bytes of it), for at most a second;
@@ -159,11 +170,17 @@ public final class ClientLink {
             abandonSocket()
             finishLater(.closedHere)
         case .open:
-            state = .closing
-            closeFrame = (code, reason)
-            timer!.set(monotonicNanoseconds() + LinkProtocol.closeTimeoutNanoseconds)
-            lws_callback_on_writable(wsi)
+            beginClose(code, reason)
         }
+    }
+
+    /// Sends what is queued, then the close frame, within a second. Never by -1 from a callback that receives:
+    /// libwebsockets goes on to parse then, and writes past the end of its buffer, which it did not empty (4.1 and 4.3).
+    private func beginClose(_ code: UInt16, _ reason: String) {
+        state = .closing
+        closeFrame = (code, reason)
+        timer!.set(monotonicNanoseconds() + LinkProtocol.closeTimeoutNanoseconds)
+        lws_callback_on_writable(wsi)
     }
 
     /// Queues one binary message, `head` followed by `body`, both copied. False, and nothing changed, when the link is
@@ -247,7 +264,7 @@ public final class ClientLink {
             timer!.set(nil)
             onOpen()
         case LWS_CALLBACK_CLIENT_RECEIVE:
-            return received(wsi, input, length)
+            received(wsi, input, length)
         case LWS_CALLBACK_CLIENT_WRITEABLE:
             return writable(wsi)
         case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
@@ -278,29 +295,28 @@ public final class ClientLink {
         return 0
     }
 
-    private func received(_ wsi: OpaquePointer, _ input: UnsafeMutableRawPointer?, _ length: Int) -> Int32 {
-        guard state == .open else { return 0 }
+    private func received(_ wsi: OpaquePointer, _ input: UnsafeMutableRawPointer?, _ length: Int) {
+        guard state == .open else { return }
         switch assembler.add(wsi, input, length) {
-        case .incomplete:
-            return 0
+        case .incomplete: break
         case .message(let message):
+            if budget.received(message.count), !isWithinBudget {
+                return refuse(.flooded, CloseCode.policyViolation, Self.floodReason)
+            }
             onMessage(message)
-            return 0
         case .tooLarge:
-            endAfterClose(.messageTooLarge)
-            setCloseReason(wsi, CloseCode.messageTooLarge, "more than \(LinkProtocol.maximumMessageBytes) bytes")
-        case .text:
-            endAfterClose(.textMessage)
-            setCloseReason(wsi, CloseCode.unsupportedData, "text")
+            refuse(
+                .messageTooLarge, CloseCode.messageTooLarge, "more than \(LinkProtocol.maximumMessageBytes) bytes")
+        case .text: refuse(.textMessage, CloseCode.unsupportedData, "text")
         }
-        return -1
     }
 
-    /// The close frame goes out; the other end has a second to answer it.
-    private func endAfterClose(_ failure: LinkFailure) {
+    /// Ends an open link for what the hub did. What was queued is dropped, and nothing more is read.
+    func refuse(_ failure: LinkFailure, _ code: UInt16, _ reason: String) {
+        ring.removeAll()
         pendingFailure = failure
-        state = .closing
-        timer!.set(monotonicNanoseconds() + LinkProtocol.closeTimeoutNanoseconds)
+        lws_rx_flow_control(wsi, 0)
+        beginClose(code, reason)
     }
 
     private func writable(_ wsi: OpaquePointer) -> Int32 {
@@ -324,10 +340,11 @@ public final class ClientLink {
         isConnected = false
         sentRequest = false
         trust?.beginHandshake()
+        budget = ReceiveBudget(now: monotonicNanoseconds())
         var info = lws_client_connect_info()
         info.context = loop.contextPointer
         info.vhost = host
-        info.port = Int32(configuration.port)
+        info.port = Int32(destination.port)
         info.path = UnsafePointer(requestStrings.path)
         info.host = UnsafePointer(requestStrings.host)
         info.protocol = UnsafePointer(requestStrings.subprotocol)
@@ -351,33 +368,6 @@ public final class ClientLink {
         } else {
             connectionRefusedAtOnce()
         }
-    }
-}
-
-/// C strings that libwebsockets reads while it connects.
-private final class RequestStrings {
-    let path: UnsafeMutablePointer<CChar>
-    let host: UnsafeMutablePointer<CChar>
-    let subprotocol: UnsafeMutablePointer<CChar>
-    let localProtocol: UnsafeMutablePointer<CChar>
-    let alpn: UnsafeMutablePointer<CChar>
-
-    init(_ configuration: ClientLink.Configuration) {
-        path = strdup(configuration.path)
-        var name = configuration.host
-        if case .verified(_, let certificateName?) = configuration.security { name = certificateName }
-        host = strdup(name)
-        subprotocol = strdup(configuration.subprotocol)
-        localProtocol = strdup(LinkProtocol.subprotocol)
-        alpn = strdup("http/1.1")
-    }
-
-    deinit {
-        free(path)
-        free(host)
-        free(subprotocol)
-        free(localProtocol)
-        free(alpn)
     }
 }
 

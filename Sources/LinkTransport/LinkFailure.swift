@@ -28,6 +28,8 @@ public enum LinkFailure: Equatable, Sendable {
     case closedByPeer(code: UInt16, reason: String)
     case messageTooLarge
     case textMessage
+    /// More bytes, or messages, than a hub can have to say.
+    case flooded
     /// The connection broke without a WebSocket close: the hub or the network died.
     case reset
     // This side.
@@ -39,6 +41,16 @@ public enum LinkFailure: Equatable, Sendable {
         case nameLookup = "the name lookup"
         case connect = "the TCP connection"
         case handshake = "the TLS and WebSocket handshake"
+    }
+
+    /// The other end spoke HTTP, or more: over TLS, whoever it is has the trusted certificate.
+    public var isAfterHandshake: Bool {
+        switch self {
+        case .unauthorized, .wrongSubprotocol, .wrongPath, .hubFull, .needsTLS, .httpStatus, .notWebSocket,
+            .closedByPeer, .messageTooLarge, .textMessage:
+            true
+        default: false
+        }
     }
 
     /// One sentence: what is wrong and what to do.
@@ -69,6 +81,9 @@ public enum LinkFailure: Equatable, Sendable {
                 + "check that both ends run matching versions"
         case .textMessage:
             return "the other end sent a text message, which \(LinkProtocol.subprotocol) does not have: "
+                + "check that [hub] host and port name a puckhub"
+        case .flooded:
+            return "the hub sent far more than it can have to say (pings, empty fragments, headers without end): "
                 + "check that [hub] host and port name a puckhub"
         case .reset:
             return "the connection broke: the hub stopped, or the network dropped it"
@@ -102,8 +117,8 @@ public enum LinkFailure: Equatable, Sendable {
                 "the hub's certificate cannot be used (OpenSSL verification error \(code)): make a new one on the hub"
         case .unauthorized:
             return "the hub refused this puck's token: pair it again ('puckhub pair NAME' on the hub, "
-                + "'puckctl join --force CODE' here), or run 'puckhub token add NAME' on the hub and put the token "
-                + "where [hub] token_file (or token) says"
+                + "'sudo puckctl join --force CODE' here); or, where the configuration has the token, run "
+                + "'puckhub revoke NAME' and 'puckhub token add NAME' on the hub"
         case .wrongSubprotocol:
             return "the hub does not speak \(LinkProtocol.subprotocol): update the older of the two programs"
         case .wrongPath:

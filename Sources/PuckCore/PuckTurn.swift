@@ -10,7 +10,7 @@ extension Puck {
     ) {
         if muted || !captureOK { return }
         // The person whose turn it is goes on speaking; the log has no use for a line about each pause for breath.
-        guard isFree else { return }
+        guard takesWakes else { return }
         // While the loudspeaker talks, a detector without echo cancellation hears mostly itself.
         guard !isSounding else { return logIgnored("busy", &effects) }
         // An earcon is as loud as a voice.
@@ -23,7 +23,7 @@ extension Puck {
     /// The button: ends pairing; else wakes an idle puck, stops a busy one.
     mutating func talkRequested(_ position: Int64, _ now: Instant, _ effects: inout [PuckEffect]) {
         if isPairing { return endPairing(.cancelled, &effects) }
-        guard isFree, !isSounding else { return stopRequested(now, &effects) }
+        guard takesWakes, !isSounding else { return stopRequested(now, &effects) }
         if muted || !captureOK || link != .up {
             logIgnored(muted ? "muted" : captureOK ? "no-hub" : "no-microphone", &effects)
             return playEarcon(.failed, &effects)
@@ -34,8 +34,9 @@ extension Puck {
         becomeCandidate(finding, now, preroll: false, now, &effects)
     }
 
-    /// Whether a new turn may begin: standing by for another puck's is no turn.
-    private var isFree: Bool {
+    /// Whether a new turn may begin: standing by for another puck's is no turn. While it is false, `wakeHeard` does
+    /// nothing, and what it needs does not have to be made.
+    public var takesWakes: Bool {
         switch turn {
         case .idle, .standby: true
         case .candidate, .listening, .thinking, .interrupted: false

@@ -15,7 +15,8 @@ extension PuckDaemon {
                 onset: event.position, levelDecibels: event.levelDecibels, noiseDecibels: event.noiseDecibels,
                 confidence: event.confidence)
             let onset = capture.clock.time(of: event.position).map { Instant(nanoseconds: $0) }
-            let envelope = OnsetEnvelope.decibels(around: event.position, in: capture.ring)
+            // In a running turn each pause for breath ends in an event, and this thread allocates nothing then.
+            let envelope = puck.takesWakes ? OnsetEnvelope.decibels(around: event.position, in: capture.ring) : []
             perform(.wakeHeard(finding, onset: onset ?? MonotonicClock.now(), envelope: envelope))
         case .xrun, .suspended:
             let isSuspension = event.kind == .suspended

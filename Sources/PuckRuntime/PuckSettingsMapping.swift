@@ -13,8 +13,25 @@ extension PuckSettings {
     var coreIdentity: Puck.Identity {
         Puck.Identity(
             puckID: identity.id, room: identity.room, group: identity.group, phrase: wake.phrase,
-            software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil)
+            software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil && stateProblem == nil,
+            hubSearch: hubSearch)
     }
+
+    /// A hub that moved is known by the one certificate that is trusted.
+    private var hubSearch: Puck.HubSearchMode {
+        if hub.isInsecure || hub.authorityFile.isEmpty { return .off }
+        return pairingFile != nil && !hub.isFixed ? .replacesConfigured : .besideConfigured
+    }
+
+    /// Why what is written into `state_dir` does not outlast a reboot; nil when it does, or is not known not to.
+    var stateProblem: String? {
+        identity.stateFolder.isEmpty ? nil : LastingFolder.problem(identity.stateFolder, root: systemRoot)
+    }
+
+    /// What to do about it.
+    static let stateAdvice =
+        "Name a folder that outlasts a reboot as [puck] state_dir (one that is mounted from the disk, say). Until then "
+        + "the token that the puck was paired with stays, and what is changed here is lost with the next boot."
 
     var coreParameters: Puck.Parameters {
         Puck.Parameters(
@@ -184,6 +201,7 @@ extension LinkFailure {
         case .closedByPeer: "closed-by-hub"
         case .messageTooLarge: "message-too-large"
         case .textMessage: "text-message"
+        case .flooded: "flooded"
         case .reset: "reset"
         case .closedHere: "closed-here"
         case .outOfResources: "out-of-resources"
