@@ -1,7 +1,7 @@
 import PuckBase
 import Testing
 
-@Suite struct TextTests {
+@Suite struct TextSearchTests {
     @Test("a part is found wherever it stands, and nothing that is not there")
     func includes() {
         #expect("hw:CARD=Lite".includes("hw:"))
