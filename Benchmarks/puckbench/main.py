@@ -11,13 +11,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from . import arm, contestants, hub, measure, report, speech
+from . import arm, contestants, flood, hub, measure, report, speech
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="Benchmarks/run", description="Measures puckd and puckhub beside their peers.")
     parser.add_argument("--quick", action="store_true", help="shorter windows: rougher figures in two minutes")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="floor, gstreamer, puckd, puckhub, pucksim or arm")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="floor, gstreamer, puckd, puckhub, flood, pucksim or arm")
     parser.add_argument("--skip", action="append", default=[], metavar="PART",
                         help="instructions, streaming, idle, latency or starts; of puckhub "
                              "throughput, instructions, memory or storm")  # fmt: skip
@@ -99,7 +99,7 @@ def run(root: Path) -> int:
                 folder=options.keep or Path(folder), recording=build / "speech.wav",
             )  # fmt: skip
             found = [contestants.floor(), contestants.gstreamer(), contestants.Puckd()]
-            wanted = options.only or ["puckhub", "pucksim", "arm", *(c.name for c in found)]
+            wanted = options.only or ["puckhub", "flood", "pucksim", "arm", *(c.name for c in found)]
             programs = [build / "floor", build / "echo", place.embedded / "puckhub"]
             if any(c.name in wanted for c in found):
                 programs.append(place.embedded / "puckd")
@@ -110,6 +110,9 @@ def run(root: Path) -> int:
             if "puckhub" in wanted:
                 there = replace(place, folder=place.folder / "puckhub", children=[])
                 results["puckhub"] = hub.measure(there, options.skip, options.quick)
+            if "flood" in wanted:
+                there = replace(place, folder=place.folder / "flood", children=[])
+                results["flood"] = flood.measure(there, options.quick)
             if "pucksim" in wanted:
                 print("bench: pucksim", file=sys.stderr)
                 results["pucksim"] = hub.simulation(root)

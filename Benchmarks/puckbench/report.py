@@ -1,5 +1,7 @@
 """The table, and the comparison with the thresholds."""
 
+from . import flood
+
 ROWS = (
     ("instructions / audio s", "minstr_per_audio_second", "{:.2f} M"),
     ("  ratio to the floor", "ratio", "{:.3f}"),
@@ -106,9 +108,11 @@ def table(results: dict) -> None:
         arm_table(results["arm"])
     if "puckhub" in results:
         hub_table(results["puckhub"])
+    if "flood" in results:
+        flood.table(results["flood"])
     if "pucksim" in results:
         print(f"\n{'simulated hours / second of wall clock':66}{results['pucksim']['simulated_hours_per_second']:14.2f}")
-    results = {name: result for name, result in results.items() if name not in ("puckhub", "pucksim", "arm")}
+    results = {name: result for name, result in results.items() if name not in ("puckhub", "flood", "pucksim", "arm")}
     names = list(results)
     if not names:
         return

@@ -137,7 +137,7 @@ public final class HubDaemon {
         for handle in adopted { handle.remove() }
         loop.onDeadline = {}
         link.authorize = { _ in nil }
-        link.admitStranger = { _ in "This hub has ended." }
+        link.admitStranger = { "This hub has ended." }
         link.onStrangerMessage = { _, _, _ in }
         link.onStrangerClosed = { _ in }
         link.onOpen = { _, _, _ in }
@@ -170,7 +170,7 @@ public final class HubDaemon {
     /// unowned(unsafe) is sound: `deinit` takes the callbacks back. (Embedded Swift has no checked unowned.)
     private func connectEvents(_ signals: SignalDescriptor?) throws(HubStartError) {
         link.authorize = { [unowned(unsafe) self] token in authorize(token) }
-        link.admitStranger = { [unowned(unsafe) self] peer in admitStranger(peer) }
+        link.admitStranger = { [unowned(unsafe) self] in admitStranger() }
         link.onStrangerMessage = { [unowned(unsafe) self] id, peer, bytes in receivedStranger(id, peer, bytes) }
         link.onStrangerClosed = { [unowned(unsafe) self] id in strangerLeft(id) }
         link.onOpen = { [unowned(unsafe) self] id, name, peer in
