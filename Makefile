@@ -18,9 +18,11 @@ ASAN := ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions='$(CURDIR)/Tests/l
 
 # Which of Tests/VM/guest/scenarios; nothing for all.
 SCENARIOS ?=
+# Which Debians `make test-newcomer` tries: bookworm, trixie; nothing for both.
+SUITES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants test-vm test-cross test-package pucksim sim fuzz bench bench-arbitration format lint clean fake-alsa fake-gpio
+.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants test-vm test-cross test-package test-newcomer pucksim sim fuzz bench bench-arbitration format lint clean fake-alsa fake-gpio
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -101,6 +103,11 @@ test-cross: setup ## what is built for boards, in an emulator: conversations wit
 	done; for build in $$builds; do wait $$build || exit 1; done
 	@set -e; for target in $(CROSS); do SWIFTFLAGS='$(SWIFTFLAGS)' cross/test $${target%/*} $${target#*/}; done
 
+# As root, ten minutes or so for each Debian.
+test-newcomer: setup ## Debian 12 and 13 as new machines: make demo and make test there, from a clone of HEAD
+	@scripts/setup package
+	@scripts/newcomer $(SUITES)
+
 # As root. Debian itself is fetched the first time, which takes minutes.
 test-package: setup ## the packages for this machine: lintian, installed in a new Debian, upgraded, purged
 	@scripts/setup package
@@ -114,8 +121,8 @@ fuzz: setup ## look for inputs that break parsers and machines, T seconds in all
 
 bench: setup fake-alsa ## measure, and compare with the peers; PART="puckhub pucksim" measures these only
 	@scripts/setup bench $(if $(filter arm,$(or $(PART),arm)),cross vm)
+	Benchmarks/test
 	Benchmarks/run $(PART:%=--only %)
-	$(if $(PART),,Benchmarks/arbitrate speed)
 
 bench-arbitration: setup ## how often the right puck answers, in simulated rooms (BENCHFLAGS="--houses 40")
 	@scripts/setup arbitration

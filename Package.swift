@@ -93,8 +93,11 @@ let package = Package(
 
         .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
         .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux", "COpenSSL"]),
+        // For tests only: a hub that means harm.
+        .target(name: "RogueHub", dependencies: ["CWebSockets", "CLinux"], path: "Tests/RogueHub"),
         .testTarget(
-            name: "LinkTransportTests", dependencies: ["LinkTransport", "Credentials", "CWebSockets", "CLinux"]),
+            name: "LinkTransportTests",
+            dependencies: ["LinkTransport", "Credentials", "RogueHub", "CWebSockets", "CLinux"]),
         .testTarget(name: "PuckWireTests", dependencies: ["PuckWire"]),
         .testTarget(name: "PuckAudioTests", dependencies: ["PuckAudio"]),
         .testTarget(name: "PuckCoreTests", dependencies: ["PuckCore"]),
@@ -109,7 +112,7 @@ let package = Package(
             name: "ProcessTests",
             dependencies: [
                 "puckd", "puckhub", "puckctl", "PuckBase", "PuckAudio", "PuckWire", "LinuxIO", "OpusCodec", "WAVFile",
-                "CLinux", "CWebSockets",
+                "RogueHub", "CLinux", "CWebSockets",
             ]),
         .testTarget(name: "PuckctlTests", dependencies: ["puckctl", "LinuxIO", "WAVFile"]),
         .testTarget(name: "JoiningTests", dependencies: ["Joining", "Credentials"]),
@@ -127,7 +130,11 @@ let package = Package(
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "PuckBase", "CLinux"]),
         .testTarget(
             name: "ConfigurationTests",
-            dependencies: ["PuckRuntime", "HubRuntime", "Settings", "LinuxIO", "ALSADevice"]),
+            dependencies: [
+                "PuckRuntime", "HubRuntime", "Settings", "LinuxIO", "ALSADevice", "LinkTransport", "PuckCore",
+                "HubCore",
+                "PuckWire", "PuckBase",
+            ]),
     ]
 )
 

@@ -320,8 +320,9 @@ int main(int argc, char **argv) {
     downSince = now();
     for (int i = 0; i < count; i++) {
         pucks[i].socket = -1;
-        // The first start is spread: it is the return after a loss that is watched.
-        pucks[i].due = downSince + i * 2000000LL;
+        // The first start is spread: it is the return after a loss that is watched, and handshakes that pile up would
+        // leave the hub with a larger heap.
+        pucks[i].due = downSince + i * 4000000LL;
         if (fscanf(tokens, "%32s %64s", pucks[i].name, pucks[i].token) != 2) return 2;
     }
     fclose(tokens);

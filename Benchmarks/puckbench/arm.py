@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from . import speech
-from .contestants import Failure
+from .deadline import Failure
 
 # The guest's clock: nanoseconds of one instruction (-icount shift=1 in Tests/VM/run).
 NANOSECONDS_PER_INSTRUCTION = 2
@@ -17,16 +17,21 @@ SUITE = "bookworm"
 PROGRAMS = ("puckd", "puckhub", "puckctl")
 
 
-def build(root: Path, folder: Path) -> None:
-    """Builds and packages for each architecture, and for the guest what puckd is compared with."""
-    for architecture in ARCHITECTURES:
+def build(root: Path, folder: Path, is_built: bool) -> dict:
+    """Builds and packages for each architecture, and for the guest what puckd is compared with. Returns the sizes."""
+    for architecture in () if is_built else ARCHITECTURES:
         print(f"bench: building for {architecture}", file=sys.stderr)
         with (folder / f"cross-{architecture}.log").open("w") as log:
             for script in ("cross/build", "cross/package"):
                 if subprocess.run([root / script, architecture, SUITE], stdout=log, stderr=log).returncode:
                     print(f"bench: {script} {architecture} failed, see {log.name}", file=sys.stderr)
                     break
-    subprocess.run([root / "Tests/VM/build"], check=True)
+    if not is_built:
+        subprocess.run([root / "Tests/VM/build"], check=True)
+    found = sizes(root)
+    if ARCHITECTURES[0] not in found:
+        raise Failure(f"nothing is built for {ARCHITECTURES[0]}: run without --no-build, or see {folder}/cross-*.log")
+    return {"sizes": found, **{f"{ARCHITECTURES[0]}_{name}": value for name, value in found[ARCHITECTURES[0]].items()}}
 
 
 def sizes(root: Path) -> dict:
@@ -95,13 +100,4 @@ def guest(root: Path, folder: Path) -> dict:
         cost = int(processor) / NANOSECONDS_PER_INSTRUCTION / (int(passed) / 1e9) / 1e6
         result[f"{name}_minstr_per_audio_second"] = cost
         result[f"{name}_ratio_to_libopus"] = cost / result["encode_minstr_per_audio_second"]
-    return result
-
-
-def measure(root: Path, build_folder: Path, is_built: bool) -> dict:
-    if not is_built:
-        build(root, build_folder)
-    result = {"sizes": sizes(root), **guest(root, build_folder / "arm")}
-    for name, value in result["sizes"].get("arm64", {}).items():
-        result[f"arm64_{name}"] = value
     return result

@@ -1,8 +1,10 @@
 """Counts user-mode instructions with valgrind's callgrind."""
 
-import subprocess
 import time
 from pathlib import Path
+
+from . import deadline
+from .deadline import Failure
 
 ENCODERS = {"opus_encode", "opus_multistream_encode"}
 
@@ -15,21 +17,24 @@ def command(output: Path) -> list[str]:
 
 
 def _control(pid: int, *options: str) -> None:
-    subprocess.run(["callgrind_control", *options, str(pid)], check=True, capture_output=True)
+    deadline.run(["callgrind_control", *options, pid], "callgrind_control", 30)
 
 
-def count(pid: int, output: Path, seconds: float) -> tuple[int, dict[str, int]]:
-    """Counts for `seconds` of wall clock. Returns the packets encoded and the instructions by shared object."""
+def count(pid: int, output: Path, seconds: float, mark=lambda: None) -> tuple[int, dict[str, int]]:
+    """Counts for `seconds` of wall clock. Returns the packets encoded and the instructions by shared object. `mark` is
+    called at the begin and at the end of what is counted."""
     _control(pid, "-i", "on")
+    mark()
     time.sleep(seconds)
+    mark()
     _control(pid, "-i", "off")
     _control(pid, "--dump")
     dump = Path(f"{output}.1")
-    for _ in range(100):
-        if dump.exists() and "totals:" in dump.read_text()[-200:]:
-            break
-        time.sleep(0.1)
-    return parse(dump)
+    deadline.wait_for("callgrind's dump", 30, lambda: dump.exists() and "totals:" in dump.read_text()[-200:])
+    packets, by_object = parse(dump)
+    if not by_object:
+        raise Failure("callgrind counted nothing: the program did not run while it was counted")
+    return packets, by_object
 
 
 def parse(dump: Path) -> tuple[int, dict[str, int]]:

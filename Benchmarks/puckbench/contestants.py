@@ -5,18 +5,14 @@ import re
 import socket
 import subprocess
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import process
+from . import deadline, process
+from .deadline import Busy, Failure, wait_for
 
 # Sound that a contestant may leave in the device before it counts as an overrun: a busy machine must not end a run.
 BUFFER_MILLISECONDS = 1000
-
-
-class Failure(Exception):
-    """What went wrong, and what to do."""
 
 
 @dataclass
@@ -50,8 +46,20 @@ class Place:
         environment = {**environment, "LD_LIBRARY_PATH": str(self.build / "lib")}
         with (self.folder / f"{name}.log").open("w") as log:
             child = subprocess.Popen([*prefix, *map(str, words)], env=environment, stdout=log, stderr=log)
+        child.log_name = name
         self.children.append(child)
         return child
+
+    def wait_for(self, what: str, seconds: float, condition) -> None:
+        """Waits for a condition while all programs of this run live."""
+        wait_for(what, seconds, condition, self._ended)
+
+    def _ended(self) -> str:
+        for child in self.children:
+            if child.poll() is not None and hasattr(child, "log_name"):
+                last = self.log(child.log_name).strip().rpartition("\n")[2]
+                return f"{child.log_name} ended with status {child.returncode}: {last or 'it said nothing'}"
+        return ""
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
@@ -66,14 +74,6 @@ class Place:
                 child.kill()
                 child.wait()
         self.children.clear()
-
-
-def wait_for(what: str, seconds: float, condition) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise Failure(f"{what} did not happen within {seconds:.0f} s: look at the logs, or try a quieter machine")
-        time.sleep(0.01)
 
 
 class Ear(threading.Thread):
@@ -112,7 +112,7 @@ class UDPContestant:
         return place.start(self.name, self.words(place, self.ear.port), {**place.sound(), **environment}, prefix)
 
     def wait_until_streaming(self, place: Place, seconds: float) -> None:
-        wait_for(f"{self.name}'s first packets", seconds, lambda: self.ear.has_heard(25))
+        place.wait_for(f"{self.name}'s first packets", seconds, lambda: self.ear.has_heard(25))
 
     def first_packet_received(self, place: Place) -> int | None:
         return self.ear.first
@@ -159,15 +159,13 @@ class Puckd:
             "[responder]\nkind = none\n[conversation]\nlimit_ms = 600000\n"
         )
         program = [place.embedded / "puckhub", "--config", configuration]
-        said = subprocess.run(
-            [*map(str, program), "token", "add", "bench"], check=True, capture_output=True, text=True
-        ).stdout
+        said = deadline.run([*program, "token", "add", "bench"], "puckhub token add", 20)
         token = place.folder / "token"
         token.write_text(next(w for w in re.findall(r"[A-Za-z0-9_-]+", said) if len(w) == 43) + "\n")
         token.chmod(0o600)
         place.start("puckhub", program, {**os.environ, **environment}, [])
         port = re.compile(r"hub\.listening.*? port=(\d+)")
-        wait_for("puckhub listening", 20, lambda: port.search(place.log("puckhub")))
+        place.wait_for("puckhub listening", 20, lambda: port.search(place.log("puckhub")))
         return int(port.search(place.log("puckhub"))[1])
 
     def start(self, place: Place, prefix: list[str], environment: dict[str, str], talking: bool = True):
@@ -196,17 +194,17 @@ class Puckd:
         return place.start(self.name, words, {**place.sound(), **environment}, prefix)
 
     def wait_until_streaming(self, place: Place, seconds: float) -> None:
-        wait_for("puckd's grant", seconds, lambda: "wake.granted" in place.log("puckd"))
+        place.wait_for("puckd's grant", seconds, lambda: "wake.granted" in place.log("puckd"))
 
     def _with_symbols(self, place: Place) -> Path:
         """The same program with names but without DWARF, over which valgrind stumbles (3.19 on Swift's DWARF 4)."""
         whole = place.embedded / "puckd.debug"
         named = place.folder / "puckd"
-        subprocess.run(["strip", "--strip-debug", "-o", named, whole], check=True)
+        deadline.run(["strip", "--strip-debug", "-o", named, whole], "strip", 60)
         return named
 
     def wait_until_idle(self, place: Place, seconds: float) -> None:
-        wait_for("puckd's link", seconds, lambda: "link.up" in place.log("puckd"))
+        place.wait_for("puckd's link", seconds, lambda: "link.up" in place.log("puckd"))
 
     def first_packet_received(self, place: Place) -> int | None:
         return None  # the hub's tap knows
@@ -216,7 +214,7 @@ class Puckd:
         log = place.log("puckd")
         for sign in ("capture.overrun", "uplink.gap", "uplink.end", "link.disconnected", "level=error"):
             if sign in log:
-                raise Failure(f"puckd said {sign}: the machine was too busy, run again (or with a greater --slowness)")
+                raise Busy(f"puckd said {sign}: the machine was too busy, run again (or with a greater --slowness)")
 
     def binary(self, place: Place) -> Path | None:
         return place.embedded / "puckd"

@@ -113,7 +113,7 @@ def flood(port: int, kind: str) -> None:
 
 def _under(kind: str, hub, port: int, child, pucks: int) -> dict[str, float]:
     from . import process
-    from .contestants import Failure
+    from .deadline import Busy
 
     words = [sys.executable, Path(__file__).resolve(), port, kind]
     attacker = subprocess.Popen([*map(str, words)], stdout=subprocess.PIPE, text=True)
@@ -122,7 +122,7 @@ def _under(kind: str, hub, port: int, child, pucks: int) -> dict[str, float]:
         for _ in range(5):  # so that everything is full
             said = int(attacker.stdout.readline())
         if said < 4 * RATE:
-            raise Failure(f"the flood began {said} connections in 5 s instead of {5 * RATE}: run on a quieter machine")
+            raise Busy(f"the flood began {said} connections in 5 s instead of {5 * RATE}: run on a quieter machine")
         began, used = time.monotonic(), process.processor_seconds(child.pid)
         known, new = [], []
         for i in range(pucks):
@@ -143,26 +143,22 @@ def _under(kind: str, hub, port: int, child, pucks: int) -> dict[str, float]:
     }
 
 
-def measure(place, quick: bool) -> dict[str, float]:
+def measure(place, kind: str, quick: bool) -> dict[str, float]:
     from . import hub as hubs
-    from .contestants import Failure
+    from .deadline import Failure
 
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 16384), most))
     place.folder.mkdir(parents=True, exist_ok=True)
     hub = hubs.Hub(place)
-    result: dict[str, float] = {}
-    for kind in KINDS:
-        print(f"bench: flood: {kind}", file=sys.stderr)
-        try:
-            child, port = hub.start()
-            for i in range(3):  # the address has shown a token
-                if not attempt(port, "127.0.0.1", f"token-{500 + i:037d}"):
-                    raise Failure("the hub does not let a puck in although nobody floods it: see its log (--keep DIR)")
-            result |= _under(kind, hub, port, child, 20 if quick else 100)
-        finally:
-            place.end()
-    return result
+    try:
+        child, port = hub.start()
+        for i in range(3):  # the address has shown a token
+            if not attempt(port, "127.0.0.1", f"token-{500 + i:037d}"):
+                raise Failure("the hub lets no puck in although nobody floods it: see its log (--keep DIR)")
+        return _under(kind, hub, port, child, 20 if quick else 100)
+    finally:
+        place.end()
 
 
 def table(result: dict[str, float]) -> None:

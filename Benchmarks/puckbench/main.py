@@ -8,16 +8,23 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from . import arm, contestants, flood, hub, measure, report, speech
+from . import arm, contestants, deadline, document, flood, hub, machine, measure, report, speech
+from .deadline import Busy, Failure
+
+# A measurement that finds the machine too busy is tried so often in all.
+ATTEMPTS = 3
+CONTESTANTS = ("floor", "gstreamer", "puckd")
+EVERYTHING = (*CONTESTANTS, "puckhub", "flood", "pucksim", "arbiter", "arm")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="Benchmarks/run", description="Measures puckd and puckhub beside their peers.")
     parser.add_argument("--quick", action="store_true", help="shorter windows: rougher figures in two minutes")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="floor, gstreamer, puckd, puckhub, flood, pucksim or arm")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", choices=EVERYTHING, help=", ".join(EVERYTHING))
     parser.add_argument("--skip", action="append", default=[], metavar="PART",
                         help="instructions, streaming, idle, latency or starts; of puckhub "
                              "throughput, instructions, memory or storm")  # fmt: skip
@@ -26,20 +33,24 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--programs", type=Path, help="the folder of puckd and puckhub (default: the Embedded build)")
     parser.add_argument("--json", type=Path, help="default: .build-bench/results.json")
     parser.add_argument("--keep", type=Path, help="keep logs and traces in this folder")
+    parser.add_argument("--write-docs", action="store_true",
+                        help="measure nothing: write the tables of docs/BENCHMARKS.md from the results file")  # fmt: skip
     return parser.parse_args()
 
 
-def _build(root: Path, build: Path, options: argparse.Namespace) -> None:
+def _build(root: Path, build: Path, wanted: list[str]) -> None:
     # What runs in the guest is built by arm.py.
-    if not options.no_build and options.only != ["arm"]:
+    if set(wanted) - {"pucksim", "arbiter", "arm"}:
         subprocess.run([root / "scripts/embedded-build", "puckd", "puckhub"], check=True)
-        if not options.only or "pucksim" in options.only:
-            subprocess.run(["make", "-s", "pucksim"], cwd=root, check=True)
-    build.mkdir(exist_ok=True)
+    if "pucksim" in wanted:
+        subprocess.run(["make", "-s", "pucksim"], cwd=root, check=True)
+
+
+def _build_tools(root: Path, build: Path) -> None:
     here = root / "Benchmarks"
 
     def flags(*words: str) -> list[str]:
-        return subprocess.run(["pkg-config", *words], check=True, capture_output=True, text=True).stdout.split()
+        return deadline.run(["pkg-config", *words], "pkg-config", 20).split()
 
     compiler = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror"]
     libraries = ("alsa", "opus")
@@ -63,66 +74,114 @@ def _copy_libraries(programs: list[Path], into: Path) -> None:
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir()
     for program in programs:
-        said = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+        said = deadline.run(["ldd", program], "ldd", 20)
         for library in map(Path, re.findall(r"=> (/\S+)", said)):
             if not everybodys.match(library.name):
                 shutil.copy(library, into)
     os.sync()  # a page that is not yet on disk counts as dirty
 
 
-def _measure(contestant, place, options) -> dict:
-    quick = options.quick
-    parts = {
-        "instructions": lambda: measure.instructions(contestant, place, options.slowness, 10 if quick else 20),
-        "streaming": lambda: measure.streaming(contestant, place, 5 if quick else 10),
-        "idle": lambda: measure.idle(contestant, place, 5 if quick else 10),
-        "latency": lambda: measure.latency(contestant, place, 10 if quick else 20),
-        "starts": lambda: measure.starts(contestant, place, 3 if quick else 11),
-    }
-    result = {}
-    for name, part in parts.items():
-        if name not in options.skip and (name != "idle" or contestant.has_idle_state):
-            print(f"bench: {contestant.name}: {name}", file=sys.stderr)
-            result.update(part())
-    return result
+def _parts(place: contestants.Place, root: Path, options: argparse.Namespace, wanted: list[str]):
+    """Each measurement: whose, which, the most seconds that it may take, and what does it."""
+    quick, slowness = options.quick, options.slowness
+    for contestant in (contestants.floor(), contestants.gstreamer(), contestants.Puckd()):
+        if contestant.name not in wanted:
+            continue
+        run = lambda part, *rest, c=contestant: lambda: part(c, place, *rest)  # noqa: E731
+        yield contestant.name, "instructions", 300, run(measure.instructions, slowness, 10 if quick else 20)
+        yield contestant.name, "streaming", 120, run(measure.streaming, 5 if quick else 10)
+        if contestant.has_idle_state:
+            yield contestant.name, "idle", 60, run(measure.idle, 5 if quick else 10)
+        yield contestant.name, "latency", 120, run(measure.latency, 10 if quick else 20)
+        yield contestant.name, "starts", 180, run(measure.starts, 3 if quick else 11)
+    if "puckhub" in wanted:
+        there = replace(place, folder=place.folder / "puckhub", children=[])
+        for part, seconds, function in hub.parts(there, quick):
+            yield "puckhub", part, seconds, function
+    if "flood" in wanted:
+        there = replace(place, folder=place.folder / "flood", children=[])
+        for kind in flood.KINDS:
+            yield "flood", kind, 300, lambda kind=kind: flood.measure(there, kind, quick)
+    if "pucksim" in wanted:
+        yield "pucksim", "speed", 400, lambda: hub.simulation(root)
+    if "arbiter" in wanted:
+        yield "arbiter", "speed", 1200, lambda: hub.decisions(root)
+    if "arm" in wanted:
+        yield "arm", "build", 5400, lambda: arm.build(root, place.build, options.no_build)
+        yield "arm", "guest", 1200, lambda: arm.guest(root, place.build / "arm")
+
+
+def _measure(name: str, part: str, seconds: float, function: Callable[[], dict]) -> dict:
+    what = f"{name}: {part}"
+    print(f"bench: {what}", file=sys.stderr)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with deadline.within(seconds, what):
+                return function()
+        except Busy as failure:
+            if attempt == ATTEMPTS:
+                raise
+            print(f"bench: {what}: {failure}; trying again", file=sys.stderr)
+        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            raise Failure(f"{type(error).__name__}: {error}") from error
+    raise AssertionError
+
+
+def _prepare(place: contestants.Place, root: Path, options: argparse.Namespace, wanted: list[str]) -> None:
+    place.build.mkdir(exist_ok=True)
+    if not options.no_build:
+        _build(root, place.build, wanted)
+    if not set(wanted) - {"pucksim", "arbiter", "arm"}:
+        return
+    _build_tools(root, place.build)
+    programs = [place.build / "floor", place.build / "echo", place.embedded / "puckhub", place.embedded / "puckd"]
+    for program in programs[2:]:
+        if not program.exists():
+            raise Failure(f"{program} is missing: run without --no-build")
+    _copy_libraries(programs, place.build / "lib")
+    if set(wanted) & set(CONTESTANTS):
+        speech.make(place.recording)
+
+
+def _run(place: contestants.Place, root: Path, options: argparse.Namespace, wanted: list[str]) -> dict:
+    """All figures by program, and what could not be measured under `failures`."""
+    results = {"machine": machine.description(root, options.quick), "failures": {}}
+    for name, part, seconds, function in _parts(place, root, options, wanted):
+        if part in options.skip:
+            continue
+        try:
+            results.setdefault(name, {}).update(_measure(name, part, seconds, function))
+        except Failure as failure:
+            # The other measurements do not depend on this one.
+            results["failures"][f"{name}: {part}"] = str(failure)
+            print(f"bench: {name}: {part}: {failure}", file=sys.stderr)
+    results["machine"]["load_after"] = round(os.getloadavg()[0], 2)
+    return results
 
 
 def run(root: Path) -> int:
     options = _arguments()
     build = root / ".build-bench"
+    output = options.json or build / "results.json"
     try:
-        _build(root, build, options)
+        if options.write_docs:
+            return document.write(output, root / "docs/BENCHMARKS.md")
+        wanted = options.only or list(EVERYTHING)
         with tempfile.TemporaryDirectory(prefix="puckbench-") as folder:
             place = contestants.Place(
                 build=build, embedded=options.programs or root / ".build-embedded/release",
                 plugin=root / ".build-fake-alsa/libasound_module_pcm_puckfake.so",
                 folder=options.keep or Path(folder), recording=build / "speech.wav",
             )  # fmt: skip
-            found = [contestants.floor(), contestants.gstreamer(), contestants.Puckd()]
-            wanted = options.only or ["puckhub", "flood", "pucksim", "arm", *(c.name for c in found)]
-            programs = [build / "floor", build / "echo", place.embedded / "puckhub"]
-            if any(c.name in wanted for c in found):
-                programs.append(place.embedded / "puckd")
-                speech.make(place.recording)
-            if wanted != ["arm"]:
-                _copy_libraries(programs, build / "lib")
-            results = {c.name: _measure(c, place, options) for c in found if c.name in wanted}
-            if "puckhub" in wanted:
-                there = replace(place, folder=place.folder / "puckhub", children=[])
-                results["puckhub"] = hub.measure(there, options.skip, options.quick)
-            if "flood" in wanted:
-                there = replace(place, folder=place.folder / "flood", children=[])
-                results["flood"] = flood.measure(there, options.quick)
-            if "pucksim" in wanted:
-                print("bench: pucksim", file=sys.stderr)
-                results["pucksim"] = hub.simulation(root)
-            if "arm" in wanted:
-                print("bench: arm", file=sys.stderr)
-                results["arm"] = arm.measure(root, build, options.no_build)
-    except contestants.Failure as failure:
+            _prepare(place, root, options, wanted)
+            results = _run(place, root, options, wanted)
+    except (Failure, subprocess.CalledProcessError) as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 2
-    output = options.json or build / "results.json"
+    report.derive(results)
     output.write_text(json.dumps(results, indent=2) + "\n")
     report.table(results)
-    return report.compare(results, json.loads((root / "Benchmarks/thresholds.json").read_text()))
+    exceeded = report.compare(results, json.loads((root / "Benchmarks/thresholds.json").read_text()))
+    for what, why in results["failures"].items():
+        print(f"bench: not measured: {what}: {why}", file=sys.stderr)
+    return 2 if results["failures"] else exceeded

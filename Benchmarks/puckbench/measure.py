@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import callgrind, process, speech, tap
 from .contestants import Place
+from .deadline import Failure
 
 SETTLE_SECONDS = 2.0
 PACKETS_A_SECOND = 50
@@ -37,6 +38,8 @@ def instructions(contestant, base: Place, slowness: int, seconds: float) -> dict
     # The fake microphone stands for a kernel's driver, which user-mode instructions would not hold either.
     microphone = by_object.pop(place.plugin.name, 0)
     total = sum(by_object.values())
+    if not packets:
+        raise Failure(f"{contestant.name} encoded nothing while it was counted: look at its log (--keep DIR)")
     heard = packets * tap.PACKET / speech.RATE
     parts = sorted(by_object.items(), key=lambda part: -part[1])
     return {
@@ -108,12 +111,15 @@ def latency(contestant, base: Place, seconds: float) -> dict:
         time.sleep(seconds)
         allocated.update(_allocations(before, tap.allocations(tap_file), process.objects(child.pid)))
         allocated["allocation_window_packets"] = seconds * PACKETS_A_SECOND
+        if not allocated["audio_turns"]:
+            raise Failure(f"tap.so saw {contestant.name} move no sound: what it waits in is not tapped")
 
     _tapped(contestant, place, seconds, look)
     found = tap.records(place.folder / "tap")
     # The first second is the start: its packets wait for the grant.
-    values = tap.latencies(found, speech.samples(place.recording), speech.RATE)
-    values = sorted(values[PACKETS_A_SECOND:])
+    values = sorted(tap.latencies(found, speech.samples(place.recording), speech.RATE, PACKETS_A_SECOND))
+    if len(values) < seconds * PACKETS_A_SECOND / 2:
+        raise Failure(f"only {len(values)} packets of {contestant.name} were seen to leave in {seconds} s")
     return {
         "latency_median_ms": statistics.median(values),
         "latency_p99_ms": values[int(len(values) * 0.99)],
@@ -146,10 +152,15 @@ def starts(contestant, base: Place, times: int) -> dict:
         place = _fresh(base, f"{contestant.name}.start{turn}")
         _tapped(contestant, place, 0.3)
         began = int((place.folder / "exec").read_text())
-        periods.append((tap.first_period(tap.records(place.folder / "tap")) - began) / 1e6)
+        first = tap.first_period(tap.records(place.folder / "tap"))
+        if first is None:
+            raise Failure(f"{contestant.name} read no whole period: look at its log (--keep DIR)")
+        periods.append((first - began) / 1e6)
         received = contestant.first_packet_received(place)
         if received is None:
             received = tap.first(tap.records(place.folder / "tap.hub"), tap.DECODE)
+        if received is None:
+            raise Failure(f"no packet of {contestant.name} came to the other end: look at the logs (--keep DIR)")
         packets.append((received - began) / 1e6)
     return {
         "first_period_ms": statistics.median(periods),

@@ -2,6 +2,7 @@
 
 from . import flood
 
+CONTESTANTS = ("floor", "gstreamer", "puckd")
 ROWS = (
     ("instructions / audio s", "minstr_per_audio_second", "{:.2f} M"),
     ("  ratio to the floor", "ratio", "{:.3f}"),
@@ -28,7 +29,7 @@ FOREIGN = ("libwebsockets", "libssl", "libcrypto")
 def derive(results: dict) -> None:
     """Adds what follows from more than one figure."""
     floor = results.get("floor", {}).get("minstr_per_audio_second")
-    for result in results.values():
+    for result in (results[name] for name in CONTESTANTS if name in results):
         cost = result.get("minstr_per_audio_second")
         if floor and cost:
             result["ratio"] = cost / floor
@@ -49,19 +50,18 @@ HUB_ROWS = (
     ("  Opus", "opus_instructions", "{:,.0f}"),
 )
 HUB_FIGURES = (
-    ("PSS of one more idle puck", "idle_puck_kib", "{:.1f} KiB"),
-    ("  of an idle connection of the echo server", "echo_idle_kib", "{:.1f} KiB"),
-    ("  of one more that has spoken for 5 s", "speaking_puck_kib", "{:.0f} KiB"),
-    ("  of each further second of its speech", "speech_kib_per_second", "{:.1f} KiB"),
-    ("1,000 pucks, hub restarted at once: all served after", "storm_served_s", "{:.1f} s"),
-    ("  attempts of each puck", "storm_attempts_per_puck", "{:.3f}"),
-    ("  processor time", "storm_cpu_s", "{:.2f} s"),
-    ("  peak memory (RSS)", "storm_peak_mib", "{:.1f} MiB"),
-    ("1,000 pucks, hub away for 20 s: all served after", "late_storm_served_s", "{:.1f} s"),
-    ("  attempts of each puck", "late_storm_attempts_per_puck", "{:.3f}"),
-    ("  processor time", "late_storm_cpu_s", "{:.2f} s"),
-    ("  peak memory (RSS)", "late_storm_peak_mib", "{:.1f} MiB"),
+    ("one more idle puck", "idle_puck_kib", "{:.1f} KiB"),
+    ("  an idle connection of the echo server", "echo_idle_kib", "{:.1f} KiB"),
+    ("  one more that has spoken for 5 s", "speaking_puck_kib", "{:.0f} KiB"),
+    ("  each further second of its speech", "speech_kib_per_second", "{:.1f} KiB"),
 )
+STORM_FIGURES = (
+    ("all served after", "served_s", "{:.1f} s"),
+    ("attempts of each puck", "attempts_per_puck", "{:.3f}"),
+    ("processor time of the hub", "cpu_s", "{:.2f} s"),
+    ("peak memory (RSS)", "peak_mib", "{:.1f} MiB"),
+)
+STORMS = (("storm", "1,000 pucks, hub restarted at once"), ("late_storm", "1,000 pucks, hub away for 20 s"))
 
 
 def hub_table(result: dict) -> None:
@@ -75,6 +75,10 @@ def hub_table(result: dict) -> None:
     for title, key, shape in HUB_FIGURES:
         if key in result:
             print(f"{title:52}{'':14}{shape.format(result[key]):>14}")
+    for storm, title in STORMS:
+        for what, key, shape in STORM_FIGURES:
+            if f"{storm}_{key}" in result:
+                print(f"{f'{title}: {what}':66}{shape.format(result[f'{storm}_{key}']):>14}")
 
 
 ARM_SIZES = ("puckd_kib", "puckhub_kib", "puckctl_kib", "puckd_package_kib", "puckhub_package_kib")
@@ -92,7 +96,7 @@ ARM_FIGURES = (
 
 
 def arm_table(result: dict) -> None:
-    sizes = result["sizes"]
+    sizes = result.get("sizes", {})
     print(f"\n{'KiB':44}" + "".join(f"{name:>12}" for name in sizes))
     for key in ARM_SIZES:
         cells = (f"{found[key]:.0f}" if key in found else "–" for found in sizes.values())
@@ -103,7 +107,6 @@ def arm_table(result: dict) -> None:
 
 
 def table(results: dict) -> None:
-    derive(results)
     if "arm" in results:
         arm_table(results["arm"])
     if "puckhub" in results:
@@ -112,8 +115,9 @@ def table(results: dict) -> None:
         flood.table(results["flood"])
     if "pucksim" in results:
         print(f"\n{'simulated hours / second of wall clock':66}{results['pucksim']['simulated_hours_per_second']:14.2f}")
-    results = {name: result for name, result in results.items() if name not in ("puckhub", "flood", "pucksim", "arm")}
-    names = list(results)
+    for key, value in results.get("arbiter", {}).items():
+        print(f"{key.replace('_', ' '):66}{value:>14,}")
+    names = [name for name in CONTESTANTS if name in results]
     if not names:
         return
     print(f"{'':28}" + "".join(f"{name:>14}" for name in names))
@@ -130,7 +134,7 @@ def table(results: dict) -> None:
 
 def compare(results: dict, thresholds: dict) -> int:
     """Prints how puckd and puckhub stand to their thresholds, which are the most that a figure may be; in one whose
-    name says so, the least. Returns the exit status."""
+    name says so, the least. A figure that a program should have and does not is said, too. Returns the exit status."""
     exceeded = 0
     print()
     for name, limits in thresholds.items():
@@ -140,4 +144,6 @@ def compare(results: dict, thresholds: dict) -> int:
                 is_over = value < limit if "_least_" in key else value > limit
                 exceeded += is_over
                 print(f"{'over ' if is_over else 'ok   '}{name + ' ' + key:42}{value:10.3f}   threshold {limit}")
+            elif name in results:
+                print(f"none {name + ' ' + key:42}{'–':>10}   threshold {limit}")
     return 1 if exceeded else 0

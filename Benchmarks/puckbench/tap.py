@@ -4,10 +4,13 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-CALLERS, RECORDS = 1 << 12, 1 << 16
+from . import align
+from .deadline import Failure
+
+CALLERS, RECORDS, NOTED = 1 << 12, 1 << 14, 160
 HEADER = struct.Struct("<8Q")
 CALLER = struct.Struct("<3Q")
-RECORD = struct.Struct("<qiiq32sq")
+RECORD = struct.Struct(f"<qiiq{2 * NOTED}sq")
 STARTED, READ, ENCODE, SEND, DECODE = 1, 2, 3, 4, 5
 PACKET = 320
 
@@ -23,7 +26,9 @@ class Record:
 
 def records(path: Path) -> list[Record]:
     data = path.read_bytes()
-    count = min(HEADER.unpack_from(data)[0], RECORDS)
+    count = HEADER.unpack_from(data)[0]
+    if count > RECORDS:
+        raise Failure(f"tap.so had room for {RECORDS} of {count} records: measure for a shorter time")
     start = HEADER.size + CALLERS * CALLER.size
     fields = RECORD.iter_unpack(data[start : start + count * RECORD.size])
     return [Record(*row[:5]) for row in fields if row[0]]
@@ -52,32 +57,32 @@ def first_period(found: list[Record]) -> int | None:
     return None
 
 
-def latencies(found: list[Record], recording: bytes, rate: int) -> list[float]:
+def latencies(found: list[Record], recording: bytes, rate: int, first_packet: int) -> list[float]:
     """Milliseconds from when the device had the last sample of a packet to when that packet was given to the socket.
 
-    A packet is found in the recording by its first 16 samples. Packets that were sent in a burst (preroll) are left
-    out: only the last one before a send belongs to it.
+    Where the packets stand in the recording is found by `align`. Packets that were sent in a burst (preroll) are left
+    out: only the last one before a send belongs to it. So are those before `first_packet`.
     """
-    started = next(r.value for r in found if r.kind == STARTED)
-    result, place, pending = [], 0, None
-    for record in sorted(found, key=lambda r: r.nanoseconds):
+    started = next((r.value for r in found if r.kind == STARTED), None)
+    if started is None:
+        raise Failure("tap.so did not see the microphone start: is the program linked to libasound?")
+    ordered = sorted(found, key=lambda r: r.nanoseconds)
+    packets = [r for r in ordered if r.kind == ENCODE]
+
+    def heard(at: int) -> int:
+        """Frames that the device had captured at a time."""
+        return (at - started) * rate // 1_000_000_000
+
+    first = align.first_sample(
+        [align.Packet(r.samples, heard(r.nanoseconds)) for r in packets], recording, rate, PACKET, first_packet
+    )
+    result, number, pending = [], 0, None
+    for record in ordered:
         if record.kind == ENCODE:
-            place = _find(recording, record.samples, place)
-            pending = place
+            pending = number if number >= first_packet else None
+            number += 1
         elif record.kind == SEND and pending is not None:
-            captured = started + (pending // 2 + PACKET) * 1_000_000_000 // rate
+            captured = started + (first + (pending + 1) * PACKET) * 1_000_000_000 // rate
             result.append((record.nanoseconds - captured) / 1e6)
             pending = None
     return result
-
-
-def _find(recording: bytes, pattern: bytes, last: int) -> int:
-    expected = last + 2 * PACKET
-    if recording[expected : expected + len(pattern)] == pattern:
-        return expected
-    place = recording.find(pattern)
-    while place % 2:
-        place = recording.find(pattern, place + 1)
-    if place < 0:
-        raise ValueError("a packet's samples do not stand in the recording")
-    return place

@@ -81,6 +81,7 @@ public struct CaptureStream: BitwiseCopyable, @unchecked Sendable {
         } else {
             state.pointee.xruns &+= 1
         }
+        state.pointee.offsetFilter.restart()
         var result = state.pointee.prepareAgain()
         if result == 0 { result = startPCM(state.pointee.pcm) }
         if result < 0 { return Recovery(.lost, errno: 0 &- result) }
@@ -88,6 +89,32 @@ public struct CaptureStream: BitwiseCopyable, @unchecked Sendable {
         return Recovery(
             .running,
             missingFrames: state.pointee.clock.restart(stoppedAt: stoppedAt, unread: unread, at: startedAt))
+    }
+
+    /// The device's channels, 1…8.
+    public var channels: Int { @_noLocks @_noAllocation get { state.pointee.channels } }
+
+    /// The constant offset that `copySound` has found, of a sample at the top of 32 bits.
+    public var offset: Int32 { @_noLocks @_noAllocation get { state.pointee.offsetFilter.offset } }
+
+    /// As `copyMono`, less a constant offset, and so not bit-exact: see `OffsetFilter`. To be called for every period.
+    @_noLocks @_noAllocation
+    public func copySound(
+        frames: Int, channel: ChannelChoice, gain: Int32, into samples: UnsafeMutablePointer<Int16>
+    ) {
+        state.pointee.offsetFilter.monoSamples(
+            from: UnsafeRawPointer(state.pointee.buffer), format: state.pointee.sampleFormat,
+            channels: state.pointee.channels, frames: min(frames, state.pointee.periodFrames), choice: channel,
+            gain: gain, into: samples)
+    }
+
+    /// What one channel of the last read was like.
+    /// - Parameter channel: counted from 0; one that the device does not have means its last.
+    @_noLocks @_noAllocation
+    public func measure(frames: Int, channel: Int) -> ChannelMeasure {
+        measureChannel(
+            UnsafeRawPointer(state.pointee.buffer), format: state.pointee.sampleFormat,
+            channels: state.pointee.channels, frames: min(frames, state.pointee.periodFrames), channel: channel)
     }
 
     /// Turns the first `frames` frames of the last read into mono.

@@ -8,6 +8,9 @@ public struct ChannelChoice: BitwiseCopyable, Equatable, Sendable {
         ChannelChoice(index: Int32(truncatingIfNeeded: max(0, min(index, 7))))
     }
 
+    /// Counted from 0; −1 for the average of all.
+    public var number: Int { @_noLocks @_noAllocation get { Int(index) } }
+
     /// The average of all channels.
     public static var mix: ChannelChoice { @_noLocks @_noAllocation get { ChannelChoice(index: -1) } }
 }
@@ -93,7 +96,7 @@ func deviceFrames(
 
 /// A sample moved up to the top of 32 bits.
 @inline(__always) @_noLocks @_noAllocation
-private func loadSample(_ at: UnsafeRawPointer, _ format: SampleFormat) -> Int32 {
+func loadSample(_ at: UnsafeRawPointer, _ format: SampleFormat) -> Int32 {
     switch format {
     case .s16:
         return Int32(Int16(littleEndian: at.loadUnaligned(as: Int16.self))) &<< 16
@@ -128,7 +131,7 @@ private func storeSample(_ value: Int64, _ to: UnsafeMutableRawPointer, _ format
 
 /// 32 bits to 16: rounded to the nearest, halves up, and saturated.
 @inline(__always) @_noLocks @_noAllocation
-private func narrowed(_ value: Int64) -> Int16 {
+func narrowed(_ value: Int64) -> Int16 {
     Int16(truncatingIfNeeded: max(-32_768, min(32_767, (value &+ 32_768) &>> 16)))
 }
 

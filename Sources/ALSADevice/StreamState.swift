@@ -15,6 +15,7 @@ struct StreamState {
     let descriptors: UnsafeMutablePointer<pollfd>
     let descriptorCount: UInt32
     var clock: SegmentClock
+    var offsetFilter: OffsetFilter
     var xruns: Int64
     var suspensions: Int64
 
@@ -43,7 +44,8 @@ struct StreamState {
                 periodFrames: open.format.periodFrames, channels: open.format.channels,
                 sampleFormat: open.format.sampleFormat, waitMilliseconds: Int32(request.waitMilliseconds),
                 descriptors: descriptors, descriptorCount: UInt32(descriptorCount),
-                clock: SegmentClock(rate: Int64(open.format.rate)), xruns: 0, suspensions: 0))
+                clock: SegmentClock(rate: Int64(open.format.rate)),
+                offsetFilter: OffsetFilter(rate: open.format.rate), xruns: 0, suspensions: 0))
         return state
     }
 

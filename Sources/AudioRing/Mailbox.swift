@@ -16,6 +16,8 @@ public struct AudioEvent: BitwiseCopyable, Equatable, Sendable {
         case deviceWorks
         /// The device is open and running. `count`: how often it has been opened.
         case deviceOpened
+        /// What is known of the microphone's flaws has changed; it stands in the shared words.
+        case microphoneJudged
         /// Everything up to `position` has been played.
         case played
         /// Playback was told to skip to ring position `count`, and has; everything before `position` had been heard.

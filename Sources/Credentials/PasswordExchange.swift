@@ -57,7 +57,11 @@ public final class PasswordVerifier {
     let verifier: BigNumber
 
     public convenience init(password: String, group: PasswordGroup = .pairing) throws(CredentialError) {
-        try self.init(user: Self.user, password: password, salt: try randomBytes(Self.saltBytes), group: group)
+        var salt = try randomBytes(Self.saltBytes)
+        // OpenSSL hashes the salt as a number, without zeros in front; others hash its bytes. One that does not begin with
+        // a zero is the same to both.
+        while salt[0] == 0 { salt = try randomBytes(Self.saltBytes) }
+        try self.init(user: Self.user, password: password, salt: salt, group: group)
     }
 
     init(user: String, password: String, salt: [UInt8], group: PasswordGroup) throws(CredentialError) {

@@ -181,7 +181,8 @@ struct Conversation: Sendable {
         case .ended: return
         }
         let isWhole = end.reason == .endpoint || end.reason == .timeout
-        if isWhole, packets > 0, end.lastSequence != origin.advanced(by: packets - 1) {
+        // Without any, this is 65,535.
+        if isWhole, end.lastSequence != expected.advanced(by: -1) {
             throw WireError(
                 .unexpected, "up_end names packet \(end.lastSequence.value) as the last, \(packets) packets came")
         }

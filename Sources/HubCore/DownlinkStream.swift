@@ -10,6 +10,10 @@ import PuckWire
 /// in the log. So neither a replay nor large packets can fill the socket's queue, which would end the connection and
 /// have the same sent again, for ever.
 ///
+/// Nor does it carry more than `HubLimits.streamControlsPerSecond` control messages a second: a puck takes 200 of all
+/// kinds. What a play that is over would still have sent, and nobody has been sent yet, is taken back (`recall`), so that
+/// a hundred plays which replace each other cost a puck, present or away, hardly more than the last of them.
+///
 /// Bounds of the log, all enforced here: 30 s, 512 KiB, and `HubLimits.replayMessages`, far below the 32,768 up to
 /// which RFC 1982 can compare. What the puck has acknowledged leaves at once, since no correct puck asks for it again.
 public struct DownlinkStream: Sendable {
@@ -35,8 +39,12 @@ public struct DownlinkStream: Sendable {
     public private(set) var logBytes = 0
     /// Entries at the log's end that have not gone out on this connection.
     private var waiting = 0
+    /// Entries at the log's end that have not gone out on any connection; at most `waiting`.
+    private var unsent = 0
     /// Bytes of those that have, and are not acknowledged.
     private var bytesOut = 0
+    /// When the control messages that went out would have been through, had they gone evenly.
+    private var controlsThrough = Instant.zero
 
     public init(epoch: UInt32, connection: ConnectionID?) {
         self.epoch = epoch
@@ -46,6 +54,14 @@ public struct DownlinkStream: Sendable {
     public var next: SerialNumber { Self.serial(sent) }
     /// When the oldest entry of the log becomes too old.
     var expiry: Instant? { log.first.map { $0.loggedAt + HubLimits.replayKept } }
+
+    /// When the next control message may go out; nil when nothing waits for that.
+    var paceDeadline: Instant? {
+        guard connection != nil, waiting > 0, isWindowOpen, case .control = log[log.count - waiting].content else {
+            return nil
+        }
+        return controlsThrough - HubLimits.streamControlPause * (HubLimits.streamControlBurst - 1)
+    }
 
     mutating func send(_ control: HubControl, now: Instant, into effects: inout [HubEffect]) {
         precondition(control.isStreamed, "only operations of the downlink stream are numbered")
@@ -66,32 +82,60 @@ public struct DownlinkStream: Sendable {
         logBytes += bytes
         sent += 1
         waiting += 1
-        flush(into: &effects)
+        unsent += 1
+        flush(now: now, into: &effects)
         prune(now: now, into: &effects)
     }
 
-    /// Sends what waits, as far as the window is open.
-    mutating func flush(into effects: inout [HubEffect]) {
+    /// Sends what waits, as far as window and pace allow.
+    mutating func flush(now: Instant, into effects: inout [HubEffect]) {
         #if MUTATIONS
-            if Mutation.is(.streamWithoutWindow) { while waiting > 0, sendFirstWaiting(into: &effects) {} }
+            if Mutation.is(.streamWithoutWindow) {
+                while waiting > 0, sendFirstWaiting(now: now, into: &effects) {}
+            }
         #endif
-        while waiting > 0, bytesOut == 0 || bytesOut + log[log.count - waiting].bytes <= HubLimits.streamWindow {
-            guard sendFirstWaiting(into: &effects) else { return }
+        while waiting > 0, isWindowOpen, paceDeadline.map({ $0 <= now }) ?? true {
+            guard sendFirstWaiting(now: now, into: &effects) else { return }
         }
     }
 
+    /// Whether what waits first fits into the window.
+    private var isWindowOpen: Bool {
+        bytesOut == 0 || bytesOut + log[log.count - waiting].bytes <= HubLimits.streamWindow
+    }
+
     /// - Returns: false when nobody is there.
-    private mutating func sendFirstWaiting(into effects: inout [HubEffect]) -> Bool {
+    private mutating func sendFirstWaiting(now: Instant, into effects: inout [HubEffect]) -> Bool {
         guard let connection else { return false }
         let entry = log[log.count - waiting]
         let sequence = Self.serial(sent - waiting)
         switch entry.content {
-        case .control(let control): effects.append(.send(connection, control, sequence))
+        case .control(let control):
+            controlsThrough = max(controlsThrough, now) + HubLimits.streamControlPause
+            effects.append(.send(connection, control, sequence))
         case .audio(let playID, let packet):
             effects.append(.sendAudio(connection, playID: playID, packet: packet, sequence))
         }
         waiting -= 1
+        unsent = min(unsent, waiting)
         bytesOut += entry.bytes
+        return true
+    }
+
+    /// Takes back a play whose `down_start` nobody has been sent, and all that follows of it, as if it had never been
+    /// begun: their numbers are used again. Only for the play that is active, so that no play has begun since.
+    /// - Returns: false when its `down_start` has been sent: the puck has to be told of the end.
+    mutating func recall(_ playID: UInt32) -> Bool {
+        guard let start = log[(log.count - unsent)...].lastIndex(where: { $0.content.isStart(of: playID) }) else {
+            return false
+        }
+        let kept = log[start...].filter { !$0.content.isAbout(playID) }
+        let count = log.count - start - kept.count
+        logBytes -= log[start...].reduce(0) { $0 + $1.bytes } - kept.reduce(0) { $0 + $1.bytes }
+        log.replaceSubrange(start..., with: kept)
+        sent -= count
+        waiting -= count
+        unsent -= count
         return true
     }
 
@@ -111,16 +155,17 @@ public struct DownlinkStream: Sendable {
             bytes -= entry.bytes
             count += 1
         }
-        while log.count - waiting < count, sendFirstWaiting(into: &effects) {}
+        while log.count - waiting < count, sendFirstWaiting(now: now, into: &effects) {}
         drop(count)
     }
 
-    /// The puck has received everything up to and including `sequence`. One that was overtaken says nothing new.
+    /// The puck has received everything up to and including `sequence`; the number before the first says that it has
+    /// received nothing yet. One that was overtaken says nothing new.
     /// - Returns: how many messages of the stream the puck had then.
     /// - Throws: UNEXPECTED for a message that was never sent.
     mutating func acknowledge(_ sequence: SerialNumber) throws(WireError) -> Int {
         let behind = sequence.distance(to: next)
-        guard behind > waiting, behind <= sent else {
+        guard behind > waiting, behind <= sent + 1 else {
             throw WireError(.unexpected, "played.seq \(sequence.value) was never sent; the next will be \(next.value)")
         }
         drop(log.count - (behind - 1))
@@ -134,8 +179,14 @@ public struct DownlinkStream: Sendable {
         return behind >= 0 && behind <= log.count ? behind : nil
     }
 
+    /// How many messages of the stream lie before this number; nil when it was never sent.
+    func count(before sequence: SerialNumber) -> Int? {
+        let behind = sequence.distance(to: next)
+        return behind >= waiting && behind <= sent ? sent - behind : nil
+    }
+
     /// Sends the log's last `count` entries again, under their old numbers; the puck has what lies before them.
-    mutating func replay(_ count: Int, into effects: inout [HubEffect]) {
+    mutating func replay(_ count: Int, now: Instant, into effects: inout [HubEffect]) {
         precondition(connection != nil, "a replay goes to a puck that is there")
         drop(log.count - count)
         waiting = count
@@ -143,7 +194,7 @@ public struct DownlinkStream: Sendable {
             if Mutation.is(.replayStartsLate) { waiting = max(0, count - 1) }
         #endif
         bytesOut = 0
-        flush(into: &effects)
+        flush(now: now, into: &effects)
     }
 
     /// Whether the log holds audio of this play.
@@ -161,11 +212,28 @@ public struct DownlinkStream: Sendable {
             if i < log.count - waiting { bytesOut -= entry.bytes }
         }
         waiting = min(waiting, log.count - count)
+        unsent = min(unsent, waiting)
         // An idle puck's log costs nothing.
         if count >= log.count { log = [] } else { log.removeFirst(count) }
     }
 
     private static func serial(_ number: Int) -> SerialNumber {
         SerialNumber(UInt16(truncatingIfNeeded: number))
+    }
+}
+
+extension DownlinkStream.Entry.Content {
+    func isStart(of playID: UInt32) -> Bool {
+        if case .control(.downStart(let start)) = self { return start.playID == playID }
+        return false
+    }
+
+    func isAbout(_ playID: UInt32) -> Bool {
+        switch self {
+        case .audio(let id, _): id == playID
+        case .control(.downStart(let start)): start.playID == playID
+        case .control(.downStop(let id, _)), .control(.downPause(let id)), .control(.downResume(let id)): id == playID
+        case .control: false
+        }
     }
 }

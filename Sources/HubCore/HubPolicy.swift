@@ -90,6 +90,11 @@ public enum HubLimits {
     public static let streamWindow = 48 * 1024
     /// More than any control of the stream has on the wire: ids of at most 64 bytes, and the names around them.
     public static let streamControlBytes = 512
+    /// Control messages of the stream: so many at once, and then one every 16 ms. In any second at most 86 go out; with the
+    /// 96 that the window lets be under way on a line that stalls, and the 10 outside the stream, a puck gets fewer than
+    /// the 200 a second that it must take (PROTOCOL.md §8).
+    public static let streamControlBurst = 24
+    public static let streamControlPause = Interval.milliseconds(16)
     /// Plays that wait for one loudspeaker.
     public static let queuedPlays = 8
     /// RFC 6716, 3.4.

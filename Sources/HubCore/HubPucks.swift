@@ -38,7 +38,12 @@ extension Hub {
         } else {
             let fresh = DownlinkStream(epoch: UInt32(truncatingIfNeeded: generator.next()), connection: nil)
             if isKnown {
-                pucks[puckID]!.stream = fresh
+                if let wanted = hello.resume, pucks[puckID]!.knows(epoch: wanted.epoch) {
+                    let stream = pucks[puckID]!.stream
+                    let received = wanted.epoch == stream.epoch ? stream.count(before: wanted.sequence) : nil
+                    pucks[puckID]!.playout.greeted(hello.plays, received: received)
+                }
+                pucks[puckID]!.begin(fresh)
             } else {
                 pucks[puckID] = PuckState(puckID: puckID, group: hello.group, stream: fresh)
                 residents[hello.group] = ((residents[hello.group] ?? []) + [puckID]).sorted()
@@ -60,7 +65,7 @@ extension Hub {
             // Somebody speaks to another puck, since before this one was known: what it is to play waits.
             if !isKnown, welcome.floor != nil { puck.playout.hold(stream: &puck.stream, now: now, into: &effects) }
             if case .replayed = welcome.resume {
-                puck.stream.replay(missing, into: &effects)
+                puck.stream.replay(missing, now: now, into: &effects)
                 puck.playout.puckReturned(&puck.stream, ahead: ahead, now: now, into: &effects)
             } else {
                 puck.playout.restart(&puck.stream, ahead: ahead, now: now, into: &effects)
@@ -133,6 +138,7 @@ extension Hub {
         if let forgetAt = puck.forgetAt, forgetAt <= now { return forgetPuck(puckID, now: now, into: &effects) }
         withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
             puck.stream.prune(now: now, into: &effects)
+            puck.stream.flush(now: now, into: &effects)
             if let deadline = puck.playout.deadline, deadline <= now {
                 puck.playout.giveUp(&puck.stream, ahead: ahead, now: now, into: &effects)
             }

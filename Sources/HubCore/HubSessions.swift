@@ -38,7 +38,7 @@ extension Hub {
             let puckID = sessions.values[i].live!.puckID
             let received = try pucks[puckID]!.stream.acknowledge(played.sequence)
             withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
-                puck.stream.flush(into: &effects)
+                puck.stream.flush(now: now, into: &effects)
                 puck.playout.report(
                     played, received: received, stream: &puck.stream, ahead: ahead, now: now, into: &effects)
             }

@@ -30,6 +30,15 @@ struct Play: Sendable {
         self.isComplete = isComplete
     }
 
+    /// The puck has heard so much of it.
+    fileprivate mutating func note(heard milliseconds: Int) {
+        played = max(played, min(sent, milliseconds / WireLimits.packetMilliseconds))
+    }
+
+    fileprivate mutating func noteGreeting(_ told: Hello.Play) {
+        if told.playID == id { note(heard: told.positionMilliseconds) }
+    }
+
     var isHeard: Bool { isComplete && played == sizes.count }
     /// Audio that is out and not played yet.
     var ahead: Int { sent - played }
@@ -131,12 +140,21 @@ struct Playout: Sendable {
             paused = current
             return
         }
-        stream.send(.downStop(playID: current.id, reason: .cancelled), now: now, into: &effects)
+        silence(current, .cancelled, &stream, now, &effects)
         if !replaces, Self.isResumable(current.category) {
             enqueue(current, first: true)
         } else {
             end(current, .cancelled)
         }
+    }
+
+    /// Tells the puck that the active play is over, if it can know of it.
+    private func silence(
+        _ play: Play, _ reason: HubControl.StopReason, _ stream: inout DownlinkStream, _ now: Instant,
+        _ effects: inout [HubEffect]
+    ) {
+        if stream.recall(play.id) { return }
+        stream.send(.downStop(playID: play.id, reason: reason), now: now, into: &effects)
     }
 
     /// By rank, then in order of arrival; `first` goes before its equals: it has been heard in part.
@@ -193,7 +211,7 @@ struct Playout: Sendable {
         _ report: Played, received: Int, stream: inout DownlinkStream, ahead: Int, now: Instant,
         into effects: inout [HubEffect]
     ) {
-        let packets = report.positionMilliseconds / WireLimits.packetMilliseconds
+        let position = report.positionMilliseconds
         if var play = active, play.id == report.playID {
             // One that was overtaken by a new start says nothing about it: the packets that it counts come again.
             var isCurrent = received > play.startNumber
@@ -202,7 +220,7 @@ struct Playout: Sendable {
             #endif
             guard isCurrent else { return }
             let before = play.played
-            play.played = max(before, min(play.sent, packets))
+            play.note(heard: position)
             #if MUTATIONS
                 if Mutation.is(.positionIgnored) { play.played = play.sent }
             #endif
@@ -219,7 +237,7 @@ struct Playout: Sendable {
             if play.played > before { advance(&stream, ahead, now, &effects) }
         } else if var play = paused, play.id == report.playID {
             guard received > play.startNumber else { return }
-            play.played = max(play.played, min(play.sent, packets))
+            play.note(heard: position)
             paused = play
             if case .ended = report.state {
                 paused = nil
@@ -227,7 +245,7 @@ struct Playout: Sendable {
             }
         } else if let i = queue.firstIndex(where: { $0.id == report.playID }) {
             // It was taken off the loudspeaker; this says where exactly.
-            queue[i].played = max(queue[i].played, min(queue[i].sent, packets))
+            queue[i].note(heard: position)
         }
     }
 
@@ -240,7 +258,7 @@ struct Playout: Sendable {
         if let play = active, play.id == playID {
             active = nil
             end(play, outcome)
-            stream.send(.downStop(playID: playID, reason: reason), now: now, into: &effects)
+            silence(play, reason, &stream, now, &effects)
             next(&stream, ahead, now, &effects)
         } else if let play = paused, play.id == playID {
             paused = nil
@@ -288,6 +306,25 @@ struct Playout: Sendable {
         advance(&stream, ahead, now, &effects)
     }
 
+    /// What the puck says of its plays when its stream cannot go on: `restart` follows.
+    /// - Parameter received: messages of the present stream that it has; an end that is older than the play's last
+    ///   `down_start` says nothing. Nil: none of this stream.
+    mutating func greeted(_ plays: [Hello.Play], received: Int?) {
+        for told in plays {
+            active?.noteGreeting(told)
+            paused?.noteGreeting(told)
+            for i in queue.indices { queue[i].noteGreeting(told) }
+            guard told.hasEnded, let received else { continue }
+            if let play = active, play.id == told.playID, received > play.startNumber {
+                active = nil
+                end(play, play.isHeard ? .done : .cancelled)
+            } else if let play = paused, play.id == told.playID, received > play.startNumber {
+                paused = nil
+                end(play, play.isHeard ? .done : .cancelled)
+            }
+        }
+    }
+
     /// The puck is back without its stream: what sounded starts again cleanly at the first packet that was not played,
     /// and what was paused waits for its turn.
     mutating func restart(_ stream: inout DownlinkStream, ahead: Int, now: Instant, into effects: inout [HubEffect]) {
@@ -295,7 +332,7 @@ struct Playout: Sendable {
             paused = nil
             enqueue(play, first: true)
         }
-        guard let play = active else { return }
+        guard let play = active else { return next(&stream, ahead, now, &effects) }
         active = nil
         if play.isHeard {
             end(play, .done)

@@ -23,6 +23,9 @@ struct PuckState: Sendable {
     let puckID: String
     let group: String
     var stream: DownlinkStream
+    /// The last streams of this puck's plays, the present one included: a puck may not have learned of the newest.
+    private var epochs: [UInt32] = []
+    private static let rememberedEpochs = 8
     var playout = Playout()
     var uplink = Uplink.closed
     /// When a puck that is away is forgotten; nil while it is connected.
@@ -34,12 +37,25 @@ struct PuckState: Sendable {
         self.puckID = puckID
         self.group = group
         self.stream = stream
+        epochs = [stream.epoch]
     }
+
+    /// A new stream: the old one cannot go on.
+    mutating func begin(_ stream: DownlinkStream) {
+        self.stream = stream
+        if epochs.count == Self.rememberedEpochs { epochs.removeFirst() }
+        epochs.append(stream.epoch)
+    }
+
+    /// Whether a stream of this epoch carried the plays that the hub has now; another hub's play ids say nothing here.
+    func knows(epoch: UInt32) -> Bool { epochs.contains(epoch) }
 
     var connection: ConnectionID? { stream.connection }
 
     /// The earliest of what is waited for here.
-    var deadline: Instant? { earliest(forgetAt, earliest(playout.deadline, stream.expiry)) }
+    var deadline: Instant? {
+        earliest(earliest(forgetAt, playout.deadline), earliest(stream.expiry, stream.paceDeadline))
+    }
 
     /// Says something outside the stream; a puck that is away does not learn it.
     func tell(_ control: HubControl, into effects: inout [HubEffect]) {

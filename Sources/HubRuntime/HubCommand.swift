@@ -59,6 +59,7 @@ public enum HubCommand {
 
     /// Runs the command and returns its exit status.
     public static func run() -> Int32 {
+        openStandardDescriptors()
         let arguments: CommandLineArguments
         do throws(CommandLineError) {
             arguments = try table.parse(commandLineWords())
@@ -111,12 +112,16 @@ public enum HubCommand {
     ) -> Int32 {
         do throws(HubStartError) {
             let daemon = try HubDaemon(
-                settings: settings, configuration: source, makeLog: { Log.standardError(level: $0) },
+                settings: settings, configuration: source, makeLog: { Log.background(level: $0) },
                 signals: signals)
             try daemon.run()
+            Log.background(level: .error).flush()
             return 0
         } catch {
-            return fail("puckhub: \(error.message)", runtimeFailure)
+            // Without waiting for whoever reads the log: the service manager may be about to try again.
+            Log.background(level: .error).flush()
+            sayLastWords("puckhub: \(error.message)\n")
+            return runtimeFailure
         }
     }
 }

@@ -107,7 +107,9 @@ public final class HubDaemon {
             if let loop {
                 own = loop
             } else {
-                own = try EventLoop(connections: Self.capacity(of: settings)) { Self.write($0, $1, log) }
+                own = try EventLoop(
+                    connections: Self.capacity(of: settings), readBytes: LinkProtocol.maximumMessageBytes
+                ) { Self.write($0, $1, log) }
             }
             self.loop = own
             var listening = ServerLink.Configuration(

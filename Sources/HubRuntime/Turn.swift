@@ -30,6 +30,9 @@ final class Turn {
         Int64(packets) <= Int64(burstPackets) + elapsed.wholeMilliseconds * Int64(sustainedPacketsPerSecond) / 1000
     }
 
+    /// "s" of a packet's first byte (RFC 6716, 3.1). libopus would mix such a packet down without a word.
+    private static let stereoBit: UInt8 = 0x04
+
     /// Decodes one uplink packet and keeps it.
     /// - Throws: RATE_LIMIT when sound comes faster than anybody speaks; UNEXPECTED for bytes that are not 20 ms of Opus.
     func hear(_ type: MessageType, _ packet: UnsafeRawBufferPointer, now: Instant) throws(WireError) {
@@ -48,6 +51,9 @@ final class Turn {
                 keep(UnsafeBufferPointer(samples))
             }
             return
+        }
+        guard packet.count > 0, packet[0] & Self.stereoBit == 0 else {
+            throw WireError(.unexpected, "an uplink packet of \(id) is not mono Opus")
         }
         do throws(CodecError) {
             if decoder == nil { decoder = try UplinkDecoder() }

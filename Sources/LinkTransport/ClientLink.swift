@@ -70,6 +70,10 @@ public final class ClientLink {
     var sentRequest = false
     /// Known before libwebsockets reports the end: a bad message, a close frame.
     var pendingFailure: LinkFailure?
+    /// What the hub may still cause on the current socket.
+    var budget = ReceiveBudget(now: 0)
+    /// Rounds of the loop until that is looked at again.
+    var roundsUntilLook = ClientLink.roundsPerLook
     /// Taken when libwebsockets has it: asked a second time, it would not wait for the answer to it.
     private var closeFrame: (code: UInt16, reason: String)?
     var probe: (descriptor: Int32, handle: AdoptedDescriptor)?
@@ -111,6 +115,7 @@ public final class ClientLink {
         endpoint.onCallback { [unowned(unsafe) self] wsi, reason, user, input, length in
             handle(wsi, reason, user, input, length)
         }
+        endpoint.onTurn = { [unowned(unsafe) self] in lookAtBudget() }
         reference.link = self
     }
 
@@ -159,11 +164,17 @@ public final class ClientLink {
             abandonSocket()
             finishLater(.closedHere)
         case .open:
-            state = .closing
-            closeFrame = (code, reason)
-            timer!.set(monotonicNanoseconds() + LinkProtocol.closeTimeoutNanoseconds)
-            lws_callback_on_writable(wsi)
+            beginClose(code, reason)
         }
+    }
+
+    /// Sends what is queued, then the close frame, within a second. Never by -1 from a callback that receives:
+    /// libwebsockets goes on to parse then, and writes past the end of its buffer, which it did not empty (4.1 and 4.3).
+    private func beginClose(_ code: UInt16, _ reason: String) {
+        state = .closing
+        closeFrame = (code, reason)
+        timer!.set(monotonicNanoseconds() + LinkProtocol.closeTimeoutNanoseconds)
+        lws_callback_on_writable(wsi)
     }
 
     /// Queues one binary message, `head` followed by `body`, both copied. False, and nothing changed, when the link is
@@ -247,7 +258,7 @@ public final class ClientLink {
             timer!.set(nil)
             onOpen()
         case LWS_CALLBACK_CLIENT_RECEIVE:
-            return received(wsi, input, length)
+            received(wsi, input, length)
         case LWS_CALLBACK_CLIENT_WRITEABLE:
             return writable(wsi)
         case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
@@ -278,29 +289,28 @@ public final class ClientLink {
         return 0
     }
 
-    private func received(_ wsi: OpaquePointer, _ input: UnsafeMutableRawPointer?, _ length: Int) -> Int32 {
-        guard state == .open else { return 0 }
+    private func received(_ wsi: OpaquePointer, _ input: UnsafeMutableRawPointer?, _ length: Int) {
+        guard state == .open else { return }
         switch assembler.add(wsi, input, length) {
-        case .incomplete:
-            return 0
+        case .incomplete: break
         case .message(let message):
+            if budget.received(message.count), !isWithinBudget {
+                return refuse(.flooded, CloseCode.policyViolation, Self.floodReason)
+            }
             onMessage(message)
-            return 0
         case .tooLarge:
-            endAfterClose(.messageTooLarge)
-            setCloseReason(wsi, CloseCode.messageTooLarge, "more than \(LinkProtocol.maximumMessageBytes) bytes")
-        case .text:
-            endAfterClose(.textMessage)
-            setCloseReason(wsi, CloseCode.unsupportedData, "text")
+            refuse(
+                .messageTooLarge, CloseCode.messageTooLarge, "more than \(LinkProtocol.maximumMessageBytes) bytes")
+        case .text: refuse(.textMessage, CloseCode.unsupportedData, "text")
         }
-        return -1
     }
 
-    /// The close frame goes out; the other end has a second to answer it.
-    private func endAfterClose(_ failure: LinkFailure) {
+    /// Ends an open link for what the hub did. What was queued is dropped, and nothing more is read.
+    func refuse(_ failure: LinkFailure, _ code: UInt16, _ reason: String) {
+        ring.removeAll()
         pendingFailure = failure
-        state = .closing
-        timer!.set(monotonicNanoseconds() + LinkProtocol.closeTimeoutNanoseconds)
+        lws_rx_flow_control(wsi, 0)
+        beginClose(code, reason)
     }
 
     private func writable(_ wsi: OpaquePointer) -> Int32 {
@@ -324,6 +334,7 @@ public final class ClientLink {
         isConnected = false
         sentRequest = false
         trust?.beginHandshake()
+        budget = ReceiveBudget(now: monotonicNanoseconds())
         var info = lws_client_connect_info()
         info.context = loop.contextPointer
         info.vhost = host

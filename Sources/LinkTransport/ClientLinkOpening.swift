@@ -115,6 +115,29 @@ extension ClientLink {
         detail.hasPrefix("problems parsing header") || detail.hasPrefix("HS:")
     }
 
+    // MARK: What the hub may cause
+
+    /// So many rounds of the loop read at most a megabyte, and an idle puck's loop goes round 50 times a second.
+    static let roundsPerLook = 64
+
+    /// Looks now and then whether the hub sends more than it has to say.
+    func lookAtBudget() {
+        guard state == .open || state == .connecting else { return }
+        roundsUntilLook -= 1
+        if roundsUntilLook > 0 { return }
+        roundsUntilLook = Self.roundsPerLook
+        if isWithinBudget { return }
+        if state == .connecting { return finish(.flooded) }
+        refuse(.flooded, CloseCode.policyViolation, Self.floodReason)
+    }
+
+    static let floodReason = "far more than a hub has to say"
+
+    var isWithinBudget: Bool {
+        guard let wsi, let bytes = receivedBytes(lws_get_socket_fd(wsi)) else { return true }
+        return budget.look(wireBytes: bytes, now: monotonicNanoseconds())
+    }
+
     // MARK: Why TCP failed
 
     /// libwebsockets 4.1 drops the errno of a failed connect. So when the last address has failed, one more connect

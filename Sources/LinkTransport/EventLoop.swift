@@ -18,6 +18,8 @@ import Synchronization
 public final class EventLoop {
     /// Descriptors whose readiness is taken from epoll at once; more wait for the next turn.
     static let eventsPerTurn = 32
+    /// The most that a TLS record carries (RFC 8446, 5.1), and the headroom that libwebsockets takes off.
+    public static let wholeRecordBytes = 16_384 + puck_lws_pre()
 
     /// The `connections` it was made for.
     public let connectionCapacity: Int
@@ -54,9 +56,14 @@ public final class EventLoop {
     /// - Parameters:
     ///   - connections: how many WebSocket connections may exist at a time, handshakes included; fixes the size of
     ///     libwebsockets' tables (about 20 bytes each). The default suits a puck.
+    ///   - readBytes: read from a connection at a time. A client must have room for a whole TLS record: libwebsockets 4.1
+    ///     turns for ever in a client whose connection ends, for whatever reason, while TLS has decrypted more than was
+    ///     read (4.3 notices after a while and drops it). A loop of servers alone can do with
+    ///     `LinkProtocol.maximumMessageBytes`; each connection has a buffer as large.
     ///   - log: gets every line of the transport, on the loop's thread.
     public init(
-        connections: Int = 8, log: @escaping (TransportLogLevel, String) -> Void
+        connections: Int = 8, readBytes: Int = EventLoop.wholeRecordBytes,
+        log: @escaping (TransportLogLevel, String) -> Void
     ) throws(TransportError) {
         precondition(connections > 0 && connections <= 4096, "a loop serves 1 to 4096 connections")
         connectionCapacity = connections
@@ -76,9 +83,9 @@ public final class EventLoop {
         protocols.initialize(repeating: lws_protocols(), count: 2)
         protocols[0].name = UnsafePointer(protocolName)
         protocols[0].callback = dispatchToEndpoint
-        protocols[0].rx_buffer_size = LinkProtocol.maximumMessageBytes
+        protocols[0].rx_buffer_size = readBytes
         logSink.activate()
-        try createContext(connections: connections)
+        try createContext(connections: connections, readBytes: readBytes)
         // unowned(unsafe) is sound: both are the loop's own. Embedded Swift has no checked unowned.
         wakeHandle = try adopt(fileDescriptor: wakeDescriptor) { [unowned(unsafe) self] _ in
             drainCounter(wakeDescriptor)
@@ -119,7 +126,13 @@ public final class EventLoop {
         logSink.activate()
         inService = true
         defer { inService = false }
-        return lws_service(context, 0) >= 0
+        let goesOn = lws_service(context, 0) >= 0
+        var index = 0
+        while index < endpoints.count {  // a call may add one, or detach one
+            endpoints[index]?.takeUnretainedValue().onTurn?()
+            index += 1
+        }
+        return goesOn
     }
 
     /// Makes `run` return after the current round. Any thread, and signal handlers.
@@ -212,7 +225,7 @@ extension EventLoop {
 // MARK: - libwebsockets
 
 extension EventLoop {
-    private func createContext(connections: Int) throws(TransportError) {
+    private func createContext(connections: Int, readBytes: Int) throws(TransportError) {
         var info = lws_context_creation_info()
         info.options = UInt64(LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT)
         info.user = Unmanaged.passUnretained(self).toOpaque()
@@ -223,7 +236,7 @@ extension EventLoop {
         // 4.3 on a netlink socket; the rest is spare.
         info.fd_limit_per_thread = UInt32(connections + 8)
         info.max_http_header_pool = UInt16(max(2, connections))
-        info.pt_serv_buf_size = UInt32(LinkProtocol.maximumMessageBytes)
+        info.pt_serv_buf_size = UInt32(readBytes)
         // Only a second line of defence: this module's own, shorter deadlines fire first.
         info.timeout_secs = 10
         info.retry_and_idle_policy = UnsafePointer(keepAlivePolicy)
@@ -347,6 +360,8 @@ final class Endpoint {
 
     fileprivate(set) var slot = -1
     fileprivate var handle: Handler = { _, _, _, _, _ in 0 }
+    /// After each round of the loop.
+    var onTurn: (() -> Void)?
 
     func onCallback(_ handle: @escaping Handler) { self.handle = handle }
 }

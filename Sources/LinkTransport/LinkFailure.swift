@@ -28,6 +28,8 @@ public enum LinkFailure: Equatable, Sendable {
     case closedByPeer(code: UInt16, reason: String)
     case messageTooLarge
     case textMessage
+    /// More bytes, or messages, than a hub can have to say.
+    case flooded
     /// The connection broke without a WebSocket close: the hub or the network died.
     case reset
     // This side.
@@ -69,6 +71,9 @@ public enum LinkFailure: Equatable, Sendable {
                 + "check that both ends run matching versions"
         case .textMessage:
             return "the other end sent a text message, which \(LinkProtocol.subprotocol) does not have: "
+                + "check that [hub] host and port name a puckhub"
+        case .flooded:
+            return "the hub sent far more than it can have to say (pings, empty fragments, headers without end): "
                 + "check that [hub] host and port name a puckhub"
         case .reset:
             return "the connection broke: the hub stopped, or the network dropped it"

@@ -49,8 +49,8 @@ public struct Field: Sendable {
 ///
 ///     <6>event=capture.open device=hw:1 rate=16000
 ///
-/// Any thread but the audio threads: it allocates and may block in `write`. A line that cannot be written is lost; a
-/// daemon does not die for its log.
+/// Any thread but the audio threads: it allocates. A daemon's log (`background`) never waits for its reader; a command's
+/// (`standardError`) does. A line that cannot be written is lost; a daemon does not die for its log.
 public struct Log: Sendable {
     public enum Style: Equatable, Sendable {
         /// Monotonic seconds and the level as fields.
@@ -66,6 +66,7 @@ public struct Log: Sendable {
     public let level: LogLevel
     public let style: Style
     private let descriptor: Int32
+    private var writer: BackgroundWriter?
 
     /// - Parameter descriptor: borrowed; it must stay open as long as the log is used.
     public init(level: LogLevel, style: Style = .plain, descriptor: Int32 = 2) {
@@ -75,12 +76,33 @@ public struct Log: Sendable {
     }
 
     /// The log on standard error, in journald's style when standard error leads there.
-    public static func standardError(level: LogLevel) -> Log {
+    public static func standardError(level: LogLevel) -> Log { Log(level: level, style: styleOfStandardError) }
+
+    /// The same for a daemon: the lines are written by a thread, and whoever logs never waits. `flush` at the end.
+    public static func background(level: LogLevel) -> Log {
+        var log = standardError(level: level)
+        log.writer = backgroundWriter
+        return log
+    }
+
+    /// Waits until what was logged is written, but not for long when nobody reads it. For the end of a process.
+    public func flush() { writer?.flush(within: Self.flushLimit) }
+
+    /// A daemon promises to end within 200 ms.
+    private static let flushLimit = Interval.milliseconds(50)
+
+    /// One for the process: the order of lines is that in which they were logged.
+    private static let backgroundWriter = BackgroundWriter(descriptor: 2) { count in
+        line(
+            .warning, "log.dropped", [Field("lines", count)], style: styleOfStandardError, now: MonotonicClock.now())
+            + "\n"
+    }
+
+    private static var styleOfStandardError: Style {
         var status = stat()
         let variable = environmentValue("JOURNAL_STREAM")
         let known = fstat(2, &status) == 0
-        let journal = known && variable == "\(status.st_dev):\(status.st_ino)"
-        return Log(level: level, style: journal ? .journal : .plain)
+        return known && variable == "\(status.st_dev):\(status.st_ino)" ? .journal : .plain
     }
 
     public func error(_ event: StaticString, _ fields: @autoclosure () -> [Field] = []) {
@@ -118,6 +140,7 @@ public struct Log: Sendable {
         var line = Log.line(level, event, fields, style: style, now: MonotonicClock.now())
         line += "\n"
         line.withUTF8 { bytes in
+            if let writer { return writer.append(bytes) }
             _ = retryingInterrupted { CLinux.write(descriptor, bytes.baseAddress, bytes.count) }
         }
     }

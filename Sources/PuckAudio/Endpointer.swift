@@ -56,9 +56,11 @@ public struct Endpointer: Equatable, Sendable {
 
     /// Takes the level of the next packet.
     public mutating func observe(packetLevelDecibels level: Float) -> Endpoint? {
-        // Two 10 ms frames' worth, since that is what the floor counts in.
-        floor.observe(levelDecibels: level)
-        floor.observe(levelDecibels: level)
+        // Exact zeros are no room. Two 10 ms frames' worth, since that is what the floor counts in.
+        if level > Level.floorDecibels {
+            floor.observe(levelDecibels: level)
+            floor.observe(levelDecibels: level)
+        }
         elapsedMilliseconds += Self.packetMilliseconds
         // The louder of the two rooms: a fan that starts in mid-sentence must not keep the microphone open. Before the
         // floor has settled only the one from before the word is known.

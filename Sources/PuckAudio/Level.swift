@@ -20,6 +20,13 @@ public enum Level {
         return max(floorDecibels, 10 * commonLogarithm(power))
     }
 
+    /// The level of a constant, or of a square wave, with this amplitude; 1 is full scale.
+    @_noLocks @_noAllocation
+    public static func decibels(amplitude: Float) -> Float {
+        let size = amplitude.magnitude
+        return size <= 0 ? floorDecibels : max(floorDecibels, 20 * commonLogarithm(size))
+    }
+
     /// The factor on an amplitude that changes its level by so many decibels.
     public static func factor(decibels: Double) -> Double { pow(10, decibels / 20) }
 
@@ -30,6 +37,18 @@ public enum Level {
     public static func decibels(_ samples: UnsafeBufferPointer<Int16>) -> Float {
         decibels(energy: energy(samples), count: samples.count)
     }
+}
+
+/// How many samples are as large as a sample can be.
+@_noLocks @_noAllocation @_optimize(speed) @inline(never)
+public func samplesAtLimit(_ samples: UnsafeBufferPointer<Int16>) -> Int {
+    var count = 0
+    var i = 0
+    while i < samples.count {
+        if samples[i] == .max || samples[i] == .min { count &+= 1 }
+        i &+= 1
+    }
+    return count
 }
 
 /// As all loops over samples optimized for speed: the shipped build optimizes for size (docs/BENCHMARKS.md). A function

@@ -8,8 +8,8 @@ public struct NoiseFloor: Sendable {
     static var framesInWindow: Int { @_noLocks @_noAllocation get { 20 } }
     /// The minimum of a fluctuating level lies below its mean; measured on white noise smoothed as here.
     static var biasDecibels: Float { @_noLocks @_noAllocation get { 1.0 } }
-    /// No microphone in a room is quieter; keeps digital silence from making everything loud.
-    static var lowestDecibels: Float { @_noLocks @_noAllocation get { -80 } }
+    /// 2 dB above what 16 bits can hold. Exact zeros are no room, and are not to be observed (LevelWakeDetector).
+    static var lowestDecibels: Float { @_noLocks @_noAllocation get { -88 } }
 
     private var minima: SIMD8<Float> = SIMD8(repeating: 0)
     private var window = 0
@@ -19,7 +19,7 @@ public struct NoiseFloor: Sendable {
     private var smoothed: Float = 0
     private var started = false
 
-    /// The estimate, in dB relative to full scale; −80 or more.
+    /// The estimate, in dB relative to full scale; −88 or more.
     public private(set) var decibels: Float = 0
 
     @_noLocks @_noAllocation

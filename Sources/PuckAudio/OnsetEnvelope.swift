@@ -14,6 +14,7 @@ public enum OnsetEnvelope {
     /// - Parameter samples: 16 kHz mono; the first lies `leadSamples` before the onset.
     public static func decibels(_ samples: UnsafeBufferPointer<Int16>) -> [Int8] {
         var levels: [Int8] = []
+        levels.reserveCapacity(mostSteps)
         for step in 0..<min(mostSteps, samples.count / stepSamples) {
             let part = UnsafeBufferPointer(rebasing: samples[step * stepSamples..<(step + 1) * stepSamples])
             levels.append(Int8(Level.decibels(part).rounded()))

@@ -36,9 +36,12 @@ public protocol WakeDetector {
 /// Works in frames of 10 ms. Speech is found when the level has been above noise + threshold for `onset` in the sum of a
 /// leaky count (a frame below takes two frames back, so that single clicks die out); the onset is where that count left
 /// zero. It rearms after `hangover` below the threshold, at the earliest `refractory` after the last finding.
+///
+/// What is no sound teaches nothing: exact zeros, the frames beside them, and the first `settling` of a device that was
+/// started, while its supply and its filters settle. Nothing is found before 200 ms of sound have told the room's noise.
 public struct LevelWakeDetector: WakeDetector, Sendable {
     /// Defaults and ranges are documented in docs/examples/puckd.conf, section [wake].
-    public struct Parameters: Equatable, Sendable {
+    public struct Parameters: BitwiseCopyable, Equatable, Sendable {
         public var thresholdDecibels: Float
         public var minimumLevelDecibels: Float
         public var onsetMilliseconds: Int
@@ -84,12 +87,42 @@ public struct LevelWakeDetector: WakeDetector, Sendable {
     private var sinceFindingMilliseconds = 0
 
     private var floor = NoiseFloor()
+    private var quietSpeech: QuietSpeech
+    /// Frames of sound that are still left out.
+    private var settlingFrames: Int
+    /// The frame before, which counts once the next one is sound too.
+    private var heldDecibels: Float?
+    private var isAfterZeros = true
     /// Of the last whole frame, for meters.
     public private(set) var levelDecibels: Float = -90
     public var noiseDecibels: Float { @_noLocks @_noAllocation get { floor.decibels } }
 
+    /// Speech comes, and is quieter than `minimumLevelDecibels`: see `QuietSpeech`.
+    public var hearsTooLittle: Bool { @_noLocks @_noAllocation get { quietSpeech.isFound } }
+
+    /// - Parameter settlingMilliseconds: of sound that is left out, after a device was opened.
     @_noLocks @_noAllocation
-    public init(_ parameters: Parameters) { self.parameters = parameters }
+    public init(_ parameters: Parameters, settlingMilliseconds: Int = 0) {
+        self.parameters = parameters
+        quietSpeech = QuietSpeech(parameters)
+        settlingFrames = settlingMilliseconds / 10
+    }
+
+    /// The device was stopped and started again: what comes next is left out for so long.
+    @_noLocks @_noAllocation
+    public mutating func settle(milliseconds: Int) {
+        settlingFrames = milliseconds / 10
+        heldDecibels = nil
+        if case .rising = state { state = .quiet }
+    }
+
+    /// The mute switch was open in between: the room is learned anew. What is known of the microphone stays.
+    @_noLocks @_noAllocation
+    public mutating func restart() {
+        let known = quietSpeech
+        self = LevelWakeDetector(parameters)
+        quietSpeech = known
+    }
 
     @_noLocks @_noAllocation
     public mutating func process(_ samples: UnsafeBufferPointer<Int16>, at position: Int64) -> WakeFinding? {
@@ -115,12 +148,38 @@ public struct LevelWakeDetector: WakeDetector, Sendable {
         self.frameEnergy = 0
         frameFill = 0
         levelDecibels = Level.decibels(energy: frameEnergy, count: Self.frameLength)
-        let settled = floor.isSettled
         let noise = floor.decibels
-        floor.observe(levelDecibels: levelDecibels)
-        if !settled { return nil }
+        let isSettled = floor.isSettled
+        if !learn(isZero: frameEnergy == 0) || !isSettled { return nil }
         let reference = state == .quiet ? noise : noiseAtOnset
-        let above = levelDecibels > max(reference + parameters.thresholdDecibels, parameters.minimumLevelDecibels)
+        quietSpeech.observe(levelDecibels: levelDecibels, noiseDecibels: noise)
+        let above =
+            levelDecibels > max(reference + parameters.thresholdDecibels, quietSpeech.minimumDecibels)
+        return step(above: above, noise: noise, frameEnergy: frameEnergy, end: end)
+    }
+
+    /// The room's noise, from this frame.
+    /// - Returns: whether the device has settled.
+    @_noLocks @_noAllocation
+    private mutating func learn(isZero: Bool) -> Bool {
+        if isZero {
+            isAfterZeros = true
+            heldDecibels = nil
+            return settlingFrames == 0
+        }
+        if settlingFrames > 0 {
+            settlingFrames &-= 1
+            return false
+        }
+        if let heldDecibels { floor.observe(levelDecibels: heldDecibels) }
+        // Part of the first frame after zeros is zeros.
+        heldDecibels = isAfterZeros ? nil : levelDecibels
+        isAfterZeros = false
+        return true
+    }
+
+    @_noLocks @_noAllocation
+    private mutating func step(above: Bool, noise: Float, frameEnergy: Int64, end: Int64) -> WakeFinding? {
         switch state {
         case .quiet:
             guard above else { return nil }

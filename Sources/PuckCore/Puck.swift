@@ -59,7 +59,7 @@ public struct Puck: Sendable {
     enum Deadline: Int, CaseIterable, Sendable {
         case reconnect, connecting, greeting, ping, silence, stable, offline
         case verdict, standby, listening, answer, interrupted
-        case playedReport, statusReport, playbackStall, pausedPlay, lostPlay, volumeShown, pairing
+        case playedReport, statusReport, playbackStall, pausedPlay, lostPlay, volumeShown, pairing, doubt
     }
 
     /// The transport. `down` → connecting (deadline reconnect); connecting → greeting (socketOpened) or down;
@@ -95,8 +95,10 @@ public struct Puck: Sendable {
     /// The audio of an utterance may come so much later than it was spoken; without any, it is over.
     static let listeningReserve = Interval.seconds(5)
     static let answerTimeout = Interval.seconds(30)
-    /// As the hub allows a puck; a hub in good order sends about 10 a second.
+    /// As the hub allows a puck; a hub in good order sends about 10 a second outside the stream.
     static let controlsPerSecond = 200
+    /// Control messages of the stream: as many as the hub's replay log may hold (PROTOCOL.md §11).
+    static let streamControlsPerSecond = 4_096
     static let playedEvery = Interval.milliseconds(200)
     static let statusEvery = Interval.seconds(60)
     /// A play for which nothing is heard and nothing comes for this long is over.
@@ -144,6 +146,7 @@ public struct Puck: Sendable {
     var pingEvery = Puck.pingEvery
     var roundTrips = RoundTrips()
     var controlRate = RateWindow(limit: Puck.controlsPerSecond)
+    var streamRate = RateWindow(limit: Puck.streamControlsPerSecond)
 
     var turn = Turn.idle
     var lastWakeID: UInt32 = 0
@@ -160,6 +163,7 @@ public struct Puck: Sendable {
     var unwantedConversation: String?
     /// What the wake detector found, for a second candidate of the same speech.
     var lastFinding: WakeFinding?
+    var doubt = WakeDoubt()
 
     /// What sounds, and what is paused for it.
     var active: Play?
@@ -301,6 +305,7 @@ public struct Puck: Sendable {
         case .pausedPlay: pauseTimedOut(now, &effects)
         case .lostPlay: playbackGivenUp(now, &effects)
         case .pairing: endPairing(.timedOut, &effects)
+        case .doubt: doubtDecayed(now, &effects)
         case .volumeShown: break  // the lights are derived anew
         }
     }

@@ -81,4 +81,33 @@ extension Puck {
         }
         reportStatus(now, &effects)
     }
+
+    /// A turn ends: one that a voice began says whether voices can be believed.
+    mutating func noteDoubt(_ reason: UplinkEnd.Reason, _ now: Instant, _ effects: inout [PuckEffect]) {
+        guard isWokenByVoice, reason == .timeout || reason == .endpoint else { return }
+        let changed = doubt.turnEnded(ranOut: reason == .timeout, now: now)
+        if reason == .timeout, doubt.step > 0 { deadlines[.doubt] = now + WakeDoubt.decay }
+        if changed { logDoubt(.warning, &effects) }
+    }
+
+    mutating func doubtDecayed(_ now: Instant, _ effects: inout [PuckEffect]) {
+        doubt.decayed()
+        if doubt.step > 0 { deadlines[.doubt] = now + WakeDoubt.decay }
+        logDoubt(.notice, &effects)
+    }
+
+    private func logDoubt(_ level: LogRecord.Level, _ effects: inout [PuckEffect]) {
+        let advice =
+            doubt.step == 0
+            ? "wake words are believed again"
+            : "turns follow each other and do not end by themselves, as with a television: wake words must be clearer"
+        effects.append(
+            .log(
+                LogRecord(
+                    level, "wake.doubt",
+                    [
+                        .init("step", doubt.step), .init("least_confidence", Double(doubt.leastConfidence)),
+                        .init("detail", advice),
+                    ])))
+    }
 }

@@ -60,6 +60,9 @@ extension Puck {
         roundTrips.best.map { $0.milliseconds / 2 + max(0, (now - $0.takenAt).milliseconds) * Self.driftBound }
     }
 
+    /// By how many steps wake words are doubted, 0…4: see `WakeDoubt`.
+    public var wakeDoubt: Int { doubt.step }
+
     /// Who keeps the microphone closed: "person", "switch", "hub", with commas in between; empty when it is open.
     public var muteCauses: String {
         var text = mutedByPerson ? "person" : ""

@@ -52,7 +52,7 @@ extension Puck {
                         puckID: identity.puckID, room: identity.room, group: identity.group,
                         software: identity.software, phrases: [identity.phrase],
                         resume: downlink.epoch.map { Hello.Resume(epoch: $0, sequence: downlink.expected) },
-                        uplink: uplinkToResume, keepsToken: identity.keepsToken))))
+                        uplink: uplinkToResume, plays: playsToResume, keepsToken: identity.keepsToken))))
     }
 
     /// While an utterance can still be resumed, every tenth of a second counts.
@@ -140,8 +140,10 @@ extension Puck {
     ) {
         guard link == .greeting || link == .up else { return }
         heardFromHub(now)
-        guard controlRate.admit(now: now) else {
-            let limit = Self.controlsPerSecond
+        // A replay brings in a moment what a minute has collected; it is bounded by the hub's log.
+        let isAdmitted = control.isStreamed ? streamRate.admit(now: now) : controlRate.admit(now: now)
+        guard isAdmitted else {
+            let limit = control.isStreamed ? Self.streamControlsPerSecond : Self.controlsPerSecond
             return refuse(WireError(.rateLimit, "more than \(limit) control messages in a second"), now, &effects)
         }
         if case .welcome(let welcome) = control { return welcomed(welcome, now, &effects) }
@@ -164,10 +166,13 @@ extension Puck {
         case .pong(let pong):
             let roundTrip = Double(now.nanoseconds) / 1e6 - pong.t0 - (pong.t2 - pong.t1)
             if roundTrip.isFinite { roundTrips.add(max(0, roundTrip), at: now) }
-        case .unknown(let op):
-            effects.append(.log(LogRecord(.debug, "link.unknown_operation", [.init("op", op)])))
+        case .unknown(let op, _): logUnknown(op, &effects)
         case .welcome, .phase, .downStart, .downStop, .downPause, .downResume, .earcon: break  // handled above
         }
+    }
+
+    func logUnknown(_ op: String, _ effects: inout [PuckEffect]) {
+        effects.append(.log(LogRecord(.debug, "link.unknown_operation", [.init("op", op)])))
     }
 
     private mutating func welcomed(_ welcome: Welcome, _ now: Instant, _ effects: inout [PuckEffect]) {

@@ -74,7 +74,8 @@ extension Puck {
         case .downPause(let playID): playbackPauses(playID, now, &effects)
         case .downResume(let playID): playbackResumes(playID, now, &effects)
         case .earcon(let name): earconReceived(name, &effects)
-        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .ping, .pong, .unknown: break
+        case .unknown(let op, _): logUnknown(op, &effects)
+        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .ping, .pong: break
         }
     }
 
@@ -284,6 +285,18 @@ extension Puck {
         if active != nil || paused != nil { deadlines[.lostPlay] = now + Self.replayWait }
     }
 
+    /// How far everything is that the hub may start again, should the stream not go on.
+    var playsToResume: [Hello.Play] {
+        var told = endings.map { ($0, true) }
+        if let active, !active.isOrphan { told.append((active, false)) }
+        if let paused { told.append((paused, false)) }
+        return told.map { play, hasEnded in
+            Hello.Play(
+                playID: play.playID, positionMilliseconds: WireLimits.milliseconds(ofSamples: play.position),
+                hasEnded: hasEnded)
+        }
+    }
+
     /// The stream goes on where it was: what ended in the meantime may not have been heard of.
     mutating func playbackGoesOn(_ now: Instant, _ effects: inout [PuckEffect]) {
         deadlines.clear(.lostPlay)
@@ -355,32 +368,4 @@ extension Puck {
                             ofSamples: known.map { $0.queued - $0.heard } ?? 0),
                         state: state))))
     }
-}
-
-/// One play, as far as this puck has it.
-struct Play: Equatable, Sendable {
-    let playID: UInt32
-    let conversationID: String
-    let codec: DownStart.Codec
-    /// Samples of the whole that came before this start.
-    let base: Int64
-    /// Samples received since its start, and those of them that were heard.
-    var queued: Int64 = 0
-    var heard: Int64 = 0
-    /// `down_stop` has come: nothing follows.
-    var isFinishing = false
-    /// All that came has been heard, and more should.
-    var isDry = false
-    /// The hub has forgotten it: it is played out and not reported.
-    var isOrphan = false
-
-    init(_ start: DownStart) {
-        playID = start.playID
-        conversationID = start.conversationID
-        codec = start.codec
-        base = Int64(start.resumedAtMilliseconds) * 16
-    }
-
-    /// Heard of the whole.
-    var position: Int64 { base + heard }
 }

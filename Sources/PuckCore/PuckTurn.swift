@@ -10,19 +10,20 @@ extension Puck {
     ) {
         if muted || !captureOK { return }
         // The person whose turn it is goes on speaking; the log has no use for a line about each pause for breath.
-        guard isFree else { return }
+        guard takesWakes else { return }
         // While the loudspeaker talks, a detector without echo cancellation hears mostly itself.
         guard !isSounding else { return logIgnored("busy", &effects) }
         // An earcon is as loud as a voice.
         guard now >= earconUntil else { return logIgnored("earcon", &effects) }
         guard link == .up else { return logIgnored("no-hub", &effects) }
+        guard finding.confidence >= doubt.leastConfidence else { return logIgnored("doubt", &effects) }
         becomeCandidate(finding, onset, envelope, preroll: true, now, &effects)
     }
 
     /// The button: ends pairing; else wakes an idle puck, stops a busy one.
     mutating func talkRequested(_ position: Int64, _ now: Instant, _ effects: inout [PuckEffect]) {
         if isPairing { return endPairing(.cancelled, &effects) }
-        guard isFree, !isSounding else { return stopRequested(now, &effects) }
+        guard takesWakes, !isSounding else { return stopRequested(now, &effects) }
         if muted || !captureOK || link != .up {
             logIgnored(muted ? "muted" : captureOK ? "no-hub" : "no-microphone", &effects)
             return playEarcon(.failed, &effects)
@@ -33,8 +34,9 @@ extension Puck {
         becomeCandidate(finding, now, preroll: false, now, &effects)
     }
 
-    /// Whether a new turn may begin: standing by for another puck's is no turn.
-    private var isFree: Bool {
+    /// Whether a new turn may begin: standing by for another puck's is no turn. While it is false, `wakeHeard` does
+    /// nothing, and what it needs does not have to be made.
+    public var takesWakes: Bool {
         switch turn {
         case .idle, .standby: true
         case .candidate, .listening, .thinking, .interrupted: false
@@ -76,7 +78,7 @@ extension Puck {
     }
 
     /// Behind a button stands no measurement of the room.
-    private var isWokenByVoice: Bool { lastFinding.map { $0.noiseDecibels > Level.floorDecibels } ?? false }
+    var isWokenByVoice: Bool { lastFinding.map { $0.noiseDecibels > Level.floorDecibels } ?? false }
 
     private func logIgnored(_ reason: String, _ effects: inout [PuckEffect]) {
         effects.append(.log(LogRecord(.info, "wake.ignored", [.init("reason", reason)])))
@@ -181,6 +183,7 @@ extension Puck {
                         .init("conversation", conversationID), .init("reason", reason.rawValue),
                         .init("packets", Int(window.next.value)),
                     ])))
+        noteDoubt(reason, now, &effects)
         switch reason {
         case .endpoint, .timeout:
             effects.append(.stopEncoding)

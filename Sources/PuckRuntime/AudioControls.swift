@@ -14,6 +14,12 @@ struct CaptureControls: @unchecked Sendable {  // Sound: every shared word is at
         /// Centibels (a hundredth of a decibel), for meters.
         let level = Atomic<Int>(-9000)
         let noise = Atomic<Int>(-9000)
+        /// Of the microphone, of a sample at the top of 32 bits.
+        let offset = Atomic<Int>(0)
+        /// `MicrophoneFlaws`; written after the two below.
+        let flaws = Atomic<Int>(0)
+        let loudestChannel = Atomic<Int>(0)
+        let movedBy = Atomic<Int>(0)
         /// Periods delivered since the start: proof of life.
         let periods = Atomic<Int64>(0)
         let finished = Atomic<Bool>(false)

@@ -13,7 +13,10 @@ struct CaptureIntake {
     let rate: Int64
     /// Whether findings are reported; the detector measures levels in any case.
     let detects: Bool
-    private let detectorParameters: LevelWakeDetector.Parameters
+    /// Of sound after a start that is left out: supplies, filters and automatic gains settle within 300 ms. With the
+    /// 200 ms that the noise floor needs, nothing wakes the puck for half a second.
+    static var settlingMilliseconds: Int { @_noLocks @_noAllocation get { 300 } }
+
     private var detector: LevelWakeDetector
     /// What rounding left over of the missing samples, in samples · rate, so that many overruns do not add up.
     private var missingRemainder: Int64 = 0
@@ -30,9 +33,13 @@ struct CaptureIntake {
         self.controls = controls
         self.rate = Int64(rate)
         detects = wake.detector == .level
-        detectorParameters = wake.detectorParameters
-        detector = LevelWakeDetector(detectorParameters)
+        detector = LevelWakeDetector(wake.detectorParameters, settlingMilliseconds: Self.settlingMilliseconds)
     }
+
+    /// Of the last 10 ms.
+    var levelDecibels: Float { @_noLocks @_noAllocation get { detector.levelDecibels } }
+    /// See `LevelWakeDetector`.
+    var hearsTooLittle: Bool { @_noLocks @_noAllocation get { detector.hearsTooLittle } }
 
     /// Takes one period in.
     /// - Parameters:
@@ -76,7 +83,7 @@ struct CaptureIntake {
             return true
         }
         if !isSilent { return false }
-        detector = LevelWakeDetector(detectorParameters)
+        detector.restart()
         if capturedAt == 0 {
             // A device without timestamps: the period in progress is given up, the next one counts.
             isSilent = false
@@ -96,6 +103,7 @@ struct CaptureIntake {
         missingRemainder = scaled &- missing &* rate
         let position = producer.position
         _ = producer.skip(missing)
+        detector.settle(milliseconds: Self.settlingMilliseconds)
         _ = mailbox.post(AudioEvent(kind, position: position, count: missing))
     }
 }

@@ -77,6 +77,8 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
     /// What the device was closed for and has not refuted yet, and how often in a row.
     private var doubt = CaptureWatch.Doubt.none
     private var zeroReports = 0
+    /// Of the device's channels, at the end of the last opening.
+    private var channels = ChannelSurvey.Signature()
 
     init(
         settings: PuckSettings, ring: AudioRing, clock: SampleClock, mailbox: Mailbox, controls: CaptureControls,
@@ -141,8 +143,12 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
             controls: controls)
         var loop = CaptureLoop(
             stream: device.stream, resampler: resampler, format: device.format, capture: settings.capture,
-            intake: intake, watch: makeWatch(device.format), wake: wake)
-        defer { loop.destroy() }
+            intake: intake, watch: makeWatch(device.format), wake: wake, channels: channels)
+        defer {
+            channels = loop.inspection.survey.signature
+            loop.destroy()
+        }
+        controls.words.pointee.flaws.store(0, ordering: .releasing)
         format.put(device.format.line)
         timesOpened += 1
         clock.reset()
@@ -173,16 +179,18 @@ private struct CaptureLoop {
     let wake: EventSignaller
     let channel: ChannelChoice
     let gain: Int32
+    let removesOffset: Bool
     let device: UnsafeMutableBufferPointer<Int16>
     let converted: UnsafeMutableBufferPointer<Int16>
     var intake: CaptureIntake
     var watch: CaptureWatch
+    var inspection: CaptureInspection
     /// The device works, and the loop knows.
     var isProven = false
 
     init(
         stream: CaptureStream, resampler: Resampler, format: NegotiatedFormat, capture: CaptureSettings,
-        intake: CaptureIntake, watch: CaptureWatch, wake: EventSignaller
+        intake: CaptureIntake, watch: CaptureWatch, wake: EventSignaller, channels: ChannelSurvey.Signature
     ) {
         self.stream = stream
         self.resampler = resampler
@@ -192,6 +200,8 @@ private struct CaptureLoop {
         controls = intake.controls
         channel = capture.channelChoice(of: format.channels)
         gain = capture.gainFactor
+        removesOffset = capture.removesOffset
+        inspection = CaptureInspection(stream: stream, format: format, capture: capture, previous: channels)
         device = .allocate(capacity: format.periodFrames)
         device.initialize(repeating: 0)
         converted = .allocate(capacity: resampler.outputBound(for: format.periodFrames))
@@ -259,7 +269,11 @@ private struct CaptureLoop {
     @_noLocks @_noAllocation
     private mutating func deliver(frames: Int, capturedAt: Int64) {
         guard let deviceBase = device.baseAddress else { return }
-        stream.copyMono(frames: frames, channel: channel, gain: gain, into: deviceBase)
+        if removesOffset {
+            stream.copySound(frames: frames, channel: channel, gain: gain, into: deviceBase)
+        } else {
+            stream.copyMono(frames: frames, channel: channel, gain: gain, into: deviceBase)
+        }
         var samples = UnsafeBufferPointer(start: deviceBase, count: frames)
         if !resampler.isBypass {
             let count = resampler.process(samples, into: converted)
@@ -267,6 +281,9 @@ private struct CaptureLoop {
         }
         controls.words.pointee.periods.wrappingAdd(1, ordering: .relaxed)
         controls.pulse.beat()
-        if intake.take(samples, frames: frames, capturedAt: capturedAt) { wake.signal() }
+        var mustWake = intake.take(samples, frames: frames, capturedAt: capturedAt)
+        let before = UnsafeBufferPointer(start: deviceBase, count: frames)
+        mustWake = inspection.look(before, frames: frames, intake: intake) || mustWake
+        if mustWake { wake.signal() }
     }
 }

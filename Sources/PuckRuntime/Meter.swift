@@ -32,6 +32,10 @@ struct Meter {
                         status = PuckCommand.fail(error.message, 1)
                     }
                     if said.kind == .deviceOpened, let format = capture.format.take() { _ = PuckCommand.say(format) }
+                    if said.kind == .microphoneJudged {
+                        let advice = MicrophoneReport(capture.controls).advice
+                        if !advice.isEmpty { _ = PuckCommand.say((isTerminal ? "\r\u{1B}[K" : "") + advice) }
+                    }
                     if said.kind == .wake { _ = PuckCommand.say(isTerminal ? "\r\u{1B}[Kwake" : "wake") }
                 }
                 if status != 0 { break }
@@ -51,6 +55,9 @@ struct Meter {
         let level = Double(controls.words.pointee.level.load(ordering: .relaxed)) / 100
         let noise = Double(controls.words.pointee.noise.load(ordering: .relaxed)) / 100
         var line = Self.line(level: level, noise: noise, threshold: settings.wake.thresholdDecibels)
+        let report = MicrophoneReport(controls)
+        if report.flaws.contains(.offset) { line += "  offset \(fixed(report.offsetDecibels, 1)) dBFS" }
+        if report.flaws != .none { line += "  " + report.names }
         line = isTerminal ? "\r\u{1B}[K" + line : line + "\n"
         line.withUTF8 { bytes in _ = write(1, bytes.baseAddress, bytes.count) }
     }

@@ -15,7 +15,8 @@ extension PuckDaemon {
                 onset: event.position, levelDecibels: event.levelDecibels, noiseDecibels: event.noiseDecibels,
                 confidence: event.confidence)
             let onset = capture.clock.time(of: event.position).map { Instant(nanoseconds: $0) }
-            let envelope = OnsetEnvelope.decibels(around: event.position, in: capture.ring)
+            // In a running turn each pause for breath ends in an event, and this thread allocates nothing then.
+            let envelope = puck.takesWakes ? OnsetEnvelope.decibels(around: event.position, in: capture.ring) : []
             perform(.wakeHeard(finding, onset: onset ?? MonotonicClock.now(), envelope: envelope))
         case .xrun, .suspended:
             let isSuspension = event.kind == .suspended
@@ -34,6 +35,14 @@ extension PuckDaemon {
         case .deviceWorks:
             if captureFaults.works() { log.notice("capture.recovered") }
             perform(.captureRestored)
+        case .microphoneJudged:
+            let report = MicrophoneReport(capture.controls)
+            log.notice(
+                "capture.judged",
+                [
+                    Field("microphone", report.names), Field("offset_db", report.offsetDecibels),
+                    Field("advice", report.advice),
+                ])
         case .deviceLost:
             captureFaults.failed(event.count)
             if let error = capture.errors.take() {
@@ -76,7 +85,7 @@ extension PuckDaemon {
         case .dry:
             if speaker.ranDry() { playback.wakeUp() }
             if speaker.takeStarved() { perform(.playbackStarved) }
-        case .wake, .suspended, .deviceWorks: break
+        case .wake, .suspended, .deviceWorks, .microphoneJudged: break
         }
     }
 

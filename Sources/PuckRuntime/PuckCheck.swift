@@ -168,9 +168,8 @@ struct PuckCheck {
         do throws(DeviceError) {
             let device = try CaptureDevice.open(settings.captureRequest)
             var frames = 0
-            var peak: Int16 = 0
-            let mono = UnsafeMutablePointer<Int16>.allocate(capacity: device.format.periodFrames)
-            defer { mono.deallocate() }
+            var sound = SoundCheck(settings.capture, device.format)
+            defer { sound.destroy() }
             while frames < device.format.rate / 2 {
                 let outcome = device.stream.readPeriod()
                 guard outcome.status == .running else {
@@ -180,18 +179,11 @@ struct PuckCheck {
                             + "see 'dmesg'.")
                     return false
                 }
-                device.stream.copyMono(
-                    frames: outcome.frames, channel: settings.capture.channelChoice(of: device.format.channels),
-                    gain: unityGain, into: mono)
-                for i in 0..<outcome.frames { peak = max(peak, mono[i] == .min ? .max : abs(mono[i])) }
+                sound.take(device.stream, frames: outcome.frames)
                 frames += outcome.frames
             }
             report("microphone", .good, device.format.line)
-            if peak == 0 {
-                report(
-                    "microphone", .doubtful,
-                    "every sample was 0: it may be muted ('alsamixer', F4), or [capture] channel names an empty one")
-            }
+            for flaw in sound.flaws { report("microphone", .doubtful, flaw) }
             return true
         } catch {
             return reportRefusal("microphone", error, isRunning)

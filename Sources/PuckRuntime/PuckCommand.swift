@@ -61,6 +61,7 @@ public enum PuckCommand {
 
     /// Runs the command and returns its exit status.
     public static func run() -> Int32 {
+        openStandardDescriptors()
         let arguments: CommandLineArguments
         do throws(CommandLineError) {
             arguments = try table.parse(commandLineWords())
@@ -118,12 +119,15 @@ public enum PuckCommand {
     }
 
     private static func serve(_ settings: PuckSettings, _ arguments: CommandLineArguments) -> Int32 {
-        let log = Log.standardError(level: settings.logLevel)
         SignalDescriptor.ignoreBrokenPipes()
+        // Before any other thread starts: only the loop allocates in the long run, and an arena for each other thread that
+        // ever did would be pages for nothing.
+        _ = mallopt(M_ARENA_MAX, 1)
+        let log = Log.background(level: settings.logLevel)
         let signals: SignalDescriptor
         do throws(SystemError) {
             signals = try SignalDescriptor([.terminate, .interrupt, .hangUp, .user1])
-        } catch { return fail("puckd: \(error.description)", 1) }
+        } catch { return failToServe(error.description, log) }
         let options = PuckDaemon.Options(
             talkAtOnce: arguments.isSet("talk"),
             reread: {
@@ -135,11 +139,19 @@ public enum PuckCommand {
         do throws(PuckDaemon.StartError) {
             let daemon = try PuckDaemon(settings: settings, log: log, signals: signals, options: options)
             daemon.run()
+            log.flush()
             PuckDaemon.liftShutdownLimit()
             return daemon.exitStatus
         } catch {
-            return fail("puckd: \(error.description)", 1)
+            return failToServe(error.description, log)
         }
+    }
+
+    /// Does not wait for whoever reads the log: the service manager may be about to try again.
+    private static func failToServe(_ text: String, _ log: Log) -> Int32 {
+        log.flush()
+        sayLastWords("puckd: \(text)\n")
+        return 1
     }
 
     static func say(_ text: String, end: String = "\n") -> Int32 {

@@ -24,6 +24,8 @@ public struct CaptureSettings: Equatable, Sendable {
     public var bufferMilliseconds: Int
     /// Applied in software, −20…40 dB.
     public var gainDecibels: Double
+    /// A constant offset is taken out, by a high-pass filter.
+    public var removesOffset: Bool
     /// Of bit-exact zeros that are a fault, ms; 0: never.
     public var zeroMilliseconds: Int
     /// By how much the device may miss the rate that it agreed to; 0: by any.
@@ -39,6 +41,7 @@ public struct CaptureSettings: Equatable, Sendable {
         periodMilliseconds = reader.integer("capture", "period_ms", default: 20, range: 5...100, unit: "ms")
         bufferMilliseconds = reader.integer("capture", "buffer_ms", default: 200, range: 40...1000, unit: "ms")
         gainDecibels = reader.decimal("capture", "gain_db", default: 0, range: -20...40, unit: "dB")
+        removesOffset = reader.boolean("capture", "remove_offset", default: true)
         zeroMilliseconds = reader.value(
             "capture", "zeros_ms", default: 2000, written: "2000", allowed: "0, or 500…60000 ms"
         ) { text in Int(text).flatMap { $0 == 0 || (500...60_000).contains($0) ? $0 : nil } }

@@ -183,6 +183,7 @@ extension LinkFailure {
         case .closedByPeer: "closed-by-hub"
         case .messageTooLarge: "message-too-large"
         case .textMessage: "text-message"
+        case .flooded: "flooded"
         case .reset: "reset"
         case .closedHere: "closed-here"
         case .outOfResources: "out-of-resources"

@@ -1,4 +1,6 @@
 import CLinux
+import LinuxIO
+import PuckBase
 import PuckCore
 
 /// Shows the lights on standard output, for boards without any and for developers: on a terminal one coloured line that
@@ -12,7 +14,10 @@ final class TerminalLights {
     }
 
     /// Leaves the terminal's line clean.
-    func clear() { if isTerminal { write("\r\u{1B}[K") } }
+    func clear() {
+        if isTerminal { write("\r\u{1B}[K") }
+        Self.writer.flush(within: .milliseconds(20))
+    }
 
     /// ANSI colour (ECMA-48 SGR), glyph and words.
     static func look(of lights: Lights) -> (colour: String, glyph: String, word: String) {
@@ -32,8 +37,11 @@ final class TerminalLights {
         }
     }
 
+    /// The loop does not wait for a terminal that is held (Ctrl-S). What it misses there, the next change replaces.
+    private static let writer = BackgroundWriter(descriptor: 1) { _ in "" }
+
     private func write(_ text: String) {
         var text = text
-        text.withUTF8 { bytes in _ = CLinux.write(1, bytes.baseAddress, bytes.count) }
+        text.withUTF8 { Self.writer.append($0) }
     }
 }

@@ -14,6 +14,9 @@ public struct Hello: Equatable, Sendable {
     public var resume: Resume?
     /// The conversation that the puck is in, and which uplink packets it still holds.
     public var uplink: Uplink?
+    /// How far the loudspeaker is in the plays of the stream that `resume` names; at most `mostPlays`. The hub needs it
+    /// when that stream cannot go on: what sounded since the last `played` would be heard twice.
+    public var plays: [Play]
     /// Only asks whether this puck would be welcome (`puckd --check`): the hub answers and closes, and a session of the
     /// same puck goes on undisturbed.
     public var isProbe: Bool
@@ -43,9 +46,24 @@ public struct Hello: Equatable, Sendable {
         }
     }
 
+    /// As in `Played`.
+    public struct Play: Equatable, Sendable {
+        public var playID: UInt32
+        public var positionMilliseconds: Int
+        public var hasEnded: Bool
+        public init(playID: UInt32, positionMilliseconds: Int, hasEnded: Bool) {
+            self.playID = playID
+            self.positionMilliseconds = positionMilliseconds
+            self.hasEnded = hasEnded
+        }
+    }
+
+    /// The active one, the paused one, and some that have ended.
+    public static let mostPlays = 8
+
     public init(
         puckID: String, room: String, group: String, software: String, phrases: [String], resume: Resume? = nil,
-        uplink: Uplink? = nil, isProbe: Bool = false, keepsToken: Bool = false
+        uplink: Uplink? = nil, plays: [Play] = [], isProbe: Bool = false, keepsToken: Bool = false
     ) {
         version = WireLimits.protocolVersion
         self.puckID = puckID
@@ -56,6 +74,7 @@ public struct Hello: Equatable, Sendable {
         self.phrases = phrases
         self.resume = resume
         self.uplink = uplink
+        self.plays = plays
         self.isProbe = isProbe
         self.keepsToken = keepsToken
     }
@@ -86,6 +105,7 @@ extension Hello {
             member.set("next_seq", Int(uplink.next.value))
             json.set("uplink", member)
         }
+        if !plays.isEmpty { json.set("plays", plays.map { $0.member }) }
     }
 
     init(_ json: borrowing JSONObject) throws(WireError) {
@@ -121,6 +141,9 @@ extension Hello {
                 first: SerialNumber(try member.sequence("first_seq")),
                 next: SerialNumber(try member.sequence("next_seq")))
         }
+        plays = []
+        let count = json.has("plays") ? try json.count("plays", limit: Self.mostPlays) : 0
+        for i in 0..<count { plays.append(try Play(json.object("plays", at: i))) }
     }
 
     static func isNameByte(_ byte: UInt8) -> Bool {
@@ -130,5 +153,21 @@ extension Hello {
             true
         default: false
         }
+    }
+}
+
+extension Hello.Play {
+    fileprivate var member: JSONWriter {
+        var json = JSONWriter()
+        json.set("play_id", playID)
+        json.set("position_ms", positionMilliseconds)
+        if hasEnded { json.set("ended", true) }
+        return json
+    }
+
+    fileprivate init(_ json: borrowing JSONObject) throws(WireError) {
+        playID = try json.unsigned("play_id")
+        positionMilliseconds = try json.integer("position_ms", 0...Int(Int32.max))
+        hasEnded = json.has("ended") ? try json.boolean("ended") : false
     }
 }

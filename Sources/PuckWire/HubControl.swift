@@ -21,8 +21,8 @@ public enum HubControl: Equatable, Sendable {
     case downPause(playID: UInt32)
     case downResume(playID: UInt32)
     case earcon(name: String)
-    /// An operation that this version does not know; ignored.
-    case unknown(String)
+    /// An operation that this version does not know; ignored. In the stream it has a number all the same.
+    case unknown(String, isStreamed: Bool)
 
     public enum CancelReason: String, Sendable { case lost, late, busy, degraded }
     public enum ConversationPhase: String, Sendable { case listening, thinking, speaking, idle, error, degraded }
@@ -30,7 +30,8 @@ public enum HubControl: Equatable, Sendable {
 
     public var isStreamed: Bool {
         switch self {
-        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .ping, .pong, .unknown: false
+        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .ping, .pong: false
+        case .unknown(_, let isStreamed): isStreamed
         case .phase, .downStart, .downStop, .downPause, .downResume, .earcon: true
         }
     }
@@ -152,7 +153,7 @@ extension HubControl {
         case .earcon(let name):
             json.set("op", "earcon")
             json.set("name", name)
-        case .unknown(let op): json.set("op", op)
+        case .unknown(let op, _): json.set("op", op)
         }
         return json.serialized()
     }
@@ -161,15 +162,16 @@ extension HubControl {
     public static func parse(_ payload: UnsafeRawBufferPointer, type: MessageType) throws(WireError) -> HubControl {
         let json = try JSONObject(parsing: payload)
         let op = try json.string("op")
-        let control = try parse(op: op, json)
-        if case .unknown = control { return control }
+        let control = try parse(op: op, json, type)
         guard control.isStreamed == (type == .streamControl) else {
             throw WireError(.badControl, "\(op) does not belong into this message type")
         }
         return control
     }
 
-    private static func parse(op: String, _ json: borrowing JSONObject) throws(WireError) -> HubControl {
+    private static func parse(
+        op: String, _ json: borrowing JSONObject, _ type: MessageType
+    ) throws(WireError) -> HubControl {
         switch op {
         case "welcome": return .welcome(try Welcome(json))
         case "arb_grant":
@@ -204,7 +206,7 @@ extension HubControl {
         case "down_pause": return .downPause(playID: try json.unsigned("play_id"))
         case "down_resume": return .downResume(playID: try json.unsigned("play_id"))
         case "earcon": return .earcon(name: try json.string("name"))
-        default: return .unknown(op)
+        default: return .unknown(op, isStreamed: type == .streamControl)
         }
     }
 

@@ -43,7 +43,7 @@ struct JSONObject: ~Copyable {
     func has(_ key: StaticString) -> Bool { member(key) != nil }
 
     /// - Parameter limit: longest text in bytes.
-    func string(_ key: StaticString, limit: Int = 64) throws(WireError) -> String {
+    func string(_ key: StaticString, limit: Int = WireLimits.textBytes) throws(WireError) -> String {
         let value = try required(key)
         guard let text = json_string_value(value) else { throw wrong(key, "text") }
         guard json_string_length(value) <= limit else { throw wrong(key, "at most \(limit) bytes long") }
@@ -92,15 +92,19 @@ struct JSONObject: ~Copyable {
         return value.pointee.type == JSON_TRUE
     }
 
-    /// - Parameter limit: the most elements.
-    func strings(_ key: StaticString, limit: Int = 16) throws(WireError) -> [String] {
+    /// - Parameter limit: the most elements, each a text of at most `WireLimits.textBytes`.
+    func strings(_ key: StaticString, limit: Int = WireLimits.listElements) throws(WireError) -> [String] {
         let array = try required(key)
         guard array.pointee.type == JSON_ARRAY, json_array_size(array) <= limit else {
             throw wrong(key, "a list of at most \(limit) texts")
         }
         var result: [String] = []
         for i in 0..<json_array_size(array) {
-            guard let text = json_string_value(json_array_get(array, i)) else { throw wrong(key, "a list of texts") }
+            let value = json_array_get(array, i)
+            guard let text = json_string_value(value) else { throw wrong(key, "a list of texts") }
+            guard json_string_length(value) <= WireLimits.textBytes else {
+                throw wrong(key, "a list of texts of at most \(WireLimits.textBytes) bytes")
+            }
             result.append(String(cString: text))
         }
         return result
@@ -121,6 +125,22 @@ struct JSONObject: ~Copyable {
             result.append(level)
         }
         return result
+    }
+
+    /// The elements of a list of objects, at most `limit`.
+    func count(_ key: StaticString, limit: Int) throws(WireError) -> Int {
+        let array = try required(key)
+        guard array.pointee.type == JSON_ARRAY, json_array_size(array) <= limit else {
+            throw wrong(key, "a list of at most \(limit) objects")
+        }
+        return json_array_size(array)
+    }
+
+    func object(_ key: StaticString, at index: Int) throws(WireError) -> JSONObject {
+        guard let value = json_array_get(try required(key), index), value.pointee.type == JSON_OBJECT else {
+            throw wrong(key, "a list of objects")
+        }
+        return JSONObject(retaining: value)
     }
 
     func object(_ key: StaticString) throws(WireError) -> JSONObject {

@@ -6,6 +6,11 @@ public enum WireLimits {
     /// A control message is small and an Opus packet is at most 1,275 bytes (RFC 6716, 3.4).
     public static let payloadBytes = 2048
     public static let messageBytes = headerBytes + payloadBytes
+    /// Of one text, and of a list, unless a member has a limit of its own.
+    public static let textBytes = 64
+    public static let listElements = 16
+    /// Of an error's text.
+    public static let errorTextBytes = 512
     public static let protocolVersion = 1
     public static let subprotocol = "puck.v1"
     /// One Opus packet or PCM message: 20 ms at 16 kHz.
@@ -117,9 +122,9 @@ public struct WireError: Error, Equatable, Sendable {
     /// The payload of an `0xFF` message: `| code u16 | len u16 | UTF-8 |`. Over-long details are cut at 512 bytes.
     public func payload() -> [UInt8] {
         var text = Array(detail.utf8)
-        if text.count > 512 {
+        if text.count > WireLimits.errorTextBytes {
             // Cut before the character that straddles the limit: continuation bytes are 10xxxxxx.
-            var end = 512
+            var end = WireLimits.errorTextBytes
             while end > 0, text[end] & 0xC0 == 0x80 { end -= 1 }
             text.removeSubrange(end...)
         }

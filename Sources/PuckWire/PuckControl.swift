@@ -105,6 +105,9 @@ public struct Played: Equatable, Sendable {
 
 /// How the puck is: sent after the welcome, on every change of `captureOK`, `playbackOK` or `muted`, once a minute.
 public struct PuckStatus: Equatable, Sendable {
+    /// What `phase` may be.
+    public static let phases = ["idle", "candidate", "listening", "thinking", "speaking"]
+
     public var phase: String
     public var muted: Bool
     /// 0…100.
@@ -250,7 +253,11 @@ extension PuckStatus {
     }
 
     init(_ json: borrowing JSONObject) throws(WireError) {
-        phase = try json.string("phase")
+        let phase = try json.string("phase")
+        guard Self.phases.contains(phase) else {
+            throw WireError(.badControl, "status does not know the phase \"\(phase)\"")
+        }
+        self.phase = phase
         muted = try json.boolean("muted")
         volume = try json.integer("volume", 0...100)
         xruns = try json.integer("xruns", 0...Int(Int32.max))

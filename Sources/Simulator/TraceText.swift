@@ -44,7 +44,7 @@ enum TraceText {
             case .downPause(let playID): "down_pause \(playID)"
             case .downResume(let playID): "down_resume \(playID)"
             case .earcon(let name): "earcon \(name)"
-            case .unknown(let op): "unknown \(op)"
+            case .unknown(let op, _): "unknown \(op)"
             }
         return number + text
     }

@@ -10,6 +10,7 @@ struct Command {
 
     /// Runs the command and returns its exit status.
     static func run() -> Int32 {
+        openStandardDescriptors()
         do throws(CommandLineError) {
             let arguments = try Commands.table.parse(commandLineWords())
             return try run(arguments)
@@ -63,7 +64,10 @@ struct Command {
             Array(arguments.positional.dropFirst()), hub: arguments.value("hub"), socket: socket,
             stateFolder: arguments.value("state-dir"), replaces: arguments.isSet("force")
         ).run()
-        return result.status == 0 ? say(result.text) : fail("puckctl: " + result.text, result.status)
+        if result.status == 0 { return say(result.text) }
+        // puckd, whose child it may be, waits for its end.
+        sayLastWords("puckctl: \(result.text)\n")
+        return result.status
     }
 
     private static func code(_ arguments: CommandLineArguments, _ socket: String) -> Int32 {

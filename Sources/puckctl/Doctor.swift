@@ -97,6 +97,13 @@ struct Doctor {
                     + "something keeps the processor; see that the log's capture.open says real-time, and raise "
                     + "[capture] buffer_ms")
         }
+        if let advice = status.filled("microphone_advice") { add(.doubtful, "microphone", advice) }
+        if let steps = status.number("wake_doubt"), steps > 0 {
+            add(
+                .doubtful, "wake word",
+                "is doubted (\(steps) of 4 steps): turns followed each other and did not end by themselves, as with a "
+                    + "television. The button works as ever; it passes within \(steps * 5) minutes of quiet")
+        }
         device("loudspeaker", "playback", status, add)
         let underruns = status.number("underruns") ?? 0
         if underruns > 0 {

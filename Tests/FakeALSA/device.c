@@ -176,6 +176,7 @@ static int run_fault(struct device *device, const struct fault *fault)
     case FAULT_RETURN:  // these concern the next open; the script has noted them
     case FAULT_BUSY:
     case FAULT_FREE:
+    case FAULT_ROTATE:
         break;
     }
     return 0;

@@ -49,6 +49,7 @@ struct device {
     int64_t drift;          // thousandths by which the clock is fast…
     int64_t drift_since;    // …from this time on, ns
     int64_t recovery_milliseconds;
+    unsigned rotation;      // places by which the channels are moved up
     int64_t early_resumes;  // attempts to resume that still come too early; negative: all
 };
 

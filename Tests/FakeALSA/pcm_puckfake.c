@@ -59,7 +59,8 @@ static void capture(struct device *device, uint8_t *to, size_t frame_bytes, int6
         int64_t index = device_wav_index(device, device_stream_position(device) + i);
         for (unsigned channel = 0; channel < device->io.channels; channel++) {
             bool silent = index < 0 || device->zeros;
-            unsigned from = channel % device->source.channels;
+            unsigned count = device->source.channels;
+            unsigned from = (channel + count - device->rotation % count) % count;
             put_sample(to + channel * sample_bytes, silent ? 0 : wav_source_sample(&device->source, index, from),
                        device->io.format);
         }
@@ -268,6 +269,7 @@ static int set_up(struct device *device, snd_config_t *config, snd_pcm_stream_t 
         return error;
     device->drift = script_drift(device->script);
     device->zeros = script_zeros(device->script);
+    device->rotation = (unsigned)script_rotation(device->script);
     if (device->is_capture && !device->settings.infile) {
         SNDERR("puckfake: a capture device needs 'infile'");
         return -EINVAL;

@@ -23,7 +23,7 @@ struct script {
     struct fault pending[MAXIMUM_PENDING];
     int count;
     bool lost, busy, zeros;
-    int64_t drift;
+    int64_t drift, rotation;
 };
 
 static const struct {
@@ -34,6 +34,7 @@ static const struct {
     {"enodev", FAULT_LOST},    {"return", FAULT_RETURN}, {"suspend", FAULT_SUSPEND}, {"short", FAULT_SHORT},
     {"busy", FAULT_BUSY},      {"free", FAULT_FREE},     {"zeros", FAULT_ZEROS}, {"sound", FAULT_SOUND},
     {"drift", FAULT_DRIFT},    {"badfd", FAULT_BADFD},   {"hang", FAULT_HANG},
+    {"rotate", FAULT_ROTATE},
 };
 
 struct script *script_find(const char *path)
@@ -140,6 +141,7 @@ static bool note(struct script *script, const struct fault *fault)
     case FAULT_ZEROS: script->zeros = true; return false;
     case FAULT_SOUND: script->zeros = false; return false;
     case FAULT_DRIFT: script->drift = fault->parameter; return false;
+    case FAULT_ROTATE: script->rotation = fault->parameter; return true;
     case FAULT_BUSY: script->busy = true; return true;
     case FAULT_FREE: script->busy = false; return true;
     case FAULT_LOST: script->lost = true; return true;
@@ -168,6 +170,8 @@ bool script_take(struct script *script, int64_t position, struct fault *fault)
 }
 
 int64_t script_drift(const struct script *script) { return script ? script->drift : 0; }
+
+int64_t script_rotation(const struct script *script) { return script ? script->rotation : 0; }
 
 bool script_zeros(const struct script *script) { return script && script->zeros; }
 

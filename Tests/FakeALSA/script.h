@@ -20,6 +20,7 @@ enum fault_kind {
     FAULT_DRIFT,     // parameter: thousandths by which the device's clock is fast; negative: slow
     FAULT_BADFD,
     FAULT_HANG,      // parameter: milliseconds
+    FAULT_ROTATE,    // parameter: places by which the channels of the next opens are moved up
 };
 
 struct fault {
@@ -42,6 +43,8 @@ int64_t script_next(const struct script *script);
 bool script_take(struct script *script, int64_t position, struct fault *fault);
 // Thousandths by which the device's clock is fast, whoever has it open.
 int64_t script_drift(const struct script *script);
+// Places by which the channels are moved up.
+int64_t script_rotation(const struct script *script);
 // Whether it delivers zeros instead of what it hears.
 bool script_zeros(const struct script *script);
 // What a closed device would do with an open: 0, -EBUSY or -ENOENT. Runs the due faults that change this.

@@ -165,6 +165,16 @@ struct ConversationTests {
         #expect(empty.last.outcomes == ["cancelled"])
     }
 
+    @Test("up_end without any audio names 65,535; another number is of packets that are missing", arguments: [0, 7])
+    func lastPacketOfNone(number: Int) {
+        for (packets, failures) in [(number + 1, [WireError.Code.unexpected]), (0, [])] {
+            var bench = HubBench()
+            let (id, conversation) = bench.granted()
+            bench.end(id, conversation, packets: packets)
+            #expect(bench.last.failures == failures)
+        }
+    }
+
     @Test("up_end for a conversation of another puck changes nothing")
     func foreignEnd() {
         var bench = HubBench()

@@ -102,18 +102,21 @@ struct HubBench {
 
     static func hello(
         _ name: String, group: String = "home", phrases: [String] = ["puck"], resume: Hello.Resume? = nil,
-        uplink: Hello.Uplink? = nil
+        uplink: Hello.Uplink? = nil, plays: [Hello.Play] = []
     ) -> Hello {
         Hello(
-            puckID: name, room: group, group: group, software: "test", phrases: phrases, resume: resume, uplink: uplink)
+            puckID: name, room: group, group: group, software: "test", phrases: phrases, resume: resume, uplink: uplink,
+            plays: plays)
     }
 
     /// The puck opens another connection and says hello as after a drop.
     mutating func reconnect(
-        _ name: String, group: String = "home", resume: Hello.Resume? = nil, uplink: Hello.Uplink? = nil
+        _ name: String, group: String = "home", resume: Hello.Resume? = nil, uplink: Hello.Uplink? = nil,
+        plays: [Hello.Play] = []
     ) -> ConnectionID {
         let id = open(name)
-        step(.received(id, .hello(Self.hello(name, group: group, resume: resume, uplink: uplink))))
+        let hello = Self.hello(name, group: group, resume: resume, uplink: uplink, plays: plays)
+        step(.received(id, .hello(hello)))
         return id
     }
 

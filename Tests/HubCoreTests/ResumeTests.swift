@@ -6,12 +6,12 @@ import Testing
 /// A puck drops and comes back: what the hub goes on with, and what it does not (FAILURES.md L8–L12, L22, S13).
 @Suite("Resume")
 struct ResumeTests {
-    private static func drop(_ bench: inout HubBench, _ id: ConnectionID) {
+    static func drop(_ bench: inout HubBench, _ id: ConnectionID) {
         bench.step(.connectionClosed(id, reason: "reset"))
     }
 
     /// A puck in the middle of its answer: `sent` messages are out, the last of them 100 packets of play 1.
-    private static func speaking(_ packets: Int = 300, isComplete: Bool = true) -> (HubBench, ConnectionID, String) {
+    static func speaking(_ packets: Int = 300, isComplete: Bool = true) -> (HubBench, ConnectionID, String) {
         var bench = HubBench()
         let (id, conversation) = bench.granted()
         bench.speak(id, 0..<5)
@@ -22,7 +22,7 @@ struct ResumeTests {
 
     private static func epoch(_ bench: HubBench) -> UInt32 { bench.all.welcomes.last!.epoch }
 
-    private static func resume(_ bench: HubBench, _ sequence: Int) -> Hello.Resume {
+    static func resume(_ bench: HubBench, _ sequence: Int) -> Hello.Resume {
         Hello.Resume(epoch: epoch(bench), sequence: SerialNumber(UInt16(truncatingIfNeeded: sequence)))
     }
 

@@ -54,6 +54,21 @@ struct TurnTests {
         for packet in 1...500 { try hear(1, at: 11_000 + packet * 20, turn) }
     }
 
+    @Test("a packet of stereo Opus is refused, the same in mono is not")
+    func stereo() throws {
+        // 20 ms of silence: TOC byte and nothing behind it (RFC 6716, 3.1: configuration 31, code 0).
+        let turn = Turn(id: "c")
+        try [UInt8]([0xF8, 0xFF, 0xFE]).withUnsafeBytes { packet in
+            try turn.hear(.uplinkOpus, packet, now: Self.at(0))
+        }
+        let error = #expect(throws: WireError.self) {
+            try [UInt8]([0xFC, 0xFF, 0xFE]).withUnsafeBytes { packet in
+                try turn.hear(.uplinkOpus, packet, now: Self.at(20))
+            }
+        }
+        #expect(error?.code == .unexpected && error?.detail.contains("mono") == true)
+    }
+
     @Test("three times real time is refused, twice is not")
     func sustained() throws {
         let turn = Turn(id: "c")

@@ -136,6 +136,8 @@ final class Bench {
 final class Probe {
     let link: ClientLink
     var openings = 0
+    /// How often it was opened, where a test counts that.
+    var asked = 0
     var failures: [LinkFailure] = []
     var received: [[UInt8]] = []
     var drained = 0

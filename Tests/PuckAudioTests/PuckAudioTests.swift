@@ -94,7 +94,7 @@ struct NoiseFloorTests {
     }
 
     @Test("digital silence counts as a very quiet room, not as minus infinity")
-    func digitalSilence() { #expect(floor(after: [Float](repeating: -90, count: 100)) == -80) }
+    func digitalSilence() { #expect(floor(after: [Float](repeating: -90, count: 100)) == -88) }
 }
 
 @Suite("Level wake detector")

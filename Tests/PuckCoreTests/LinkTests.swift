@@ -114,6 +114,28 @@ struct LinkTests {
         #expect(answered == 199, "200 a second, the welcome among them")
     }
 
+    @Test("a replay of as many stream controls as the hub's log may hold is no flood; what a hub says beside it counts")
+    func longReplay() {
+        var bench = Bench()
+        bench.connect()
+        for number in 0..<4_096 {
+            _ = bench.control(.downStop(playID: 7, reason: .cancelled), UInt16(number))
+        }
+        #expect(bench.puck.isConnected)
+        for _ in 0..<199 { _ = bench.control(.ping(Ping(t0: 1))) }
+        #expect(bench.puck.isConnected)
+        #expect(bench.control(.downStop(playID: 7, reason: .cancelled), 4_096).contains(.closeSocket))
+    }
+
+    @Test("an operation of the stream that is not known is ignored, and its number counts")
+    func unknownInTheStream() {
+        var bench = Bench()
+        bench.connect()
+        #expect(bench.control(.unknown("sing", isStreamed: true), 0).logged("link.unknown_operation"))
+        #expect(bench.control(.earcon(name: "done"), 1).contains(.playEarcon(.done)))
+        #expect(bench.puck.isConnected)
+    }
+
     @Test("answers a ping with its own clock")
     func pong() {
         var bench = Bench()

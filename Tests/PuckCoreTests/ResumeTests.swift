@@ -57,6 +57,35 @@ struct PuckResumeTests {
         #expect(Self.speak(&bench, 2).packets == [55, 56])
     }
 
+    @Test("hello says how far the plays are: the one that sounds, the paused one, and what ended meanwhile")
+    func playsInHello() {
+        var bench = Bench()
+        bench.connect()
+        _ = bench.control(.downStart(DownStart(playID: 4, conversationID: "p-4", category: .music)), 0)
+        _ = PlaybackTests.audio(&bench, 1)
+        bench.on(.playbackAdvanced(samples: 160))
+        _ = bench.control(.downPause(playID: 4), 2)
+        _ = bench.control(
+            .downStart(DownStart(playID: 5, conversationID: "c1", resumedAtMilliseconds: 1_000)), 3)
+        for sequence in 4..<60 { _ = PlaybackTests.audio(&bench, UInt16(sequence)) }
+        bench.on(.socketClosed(reason: "reset"))
+        bench.on(.playbackAdvanced(samples: 16_000))
+        _ = bench.wait(.seconds(2))
+        let sounding = Hello.Play(playID: 5, positionMilliseconds: 2_000, hasEnded: false)
+        let paused = Hello.Play(playID: 4, positionMilliseconds: 10, hasEnded: false)
+        #expect(Self.hello(bench.on(.socketOpened))?.plays == [sounding, paused])
+        bench.on(.socketClosed(reason: "reset"))
+        bench.on(.stopRequested)
+        _ = bench.wait(.seconds(4))
+        let told = Self.hello(bench.on(.socketOpened))?.plays ?? []
+        #expect(told.map(\.playID).sorted() == [4, 5] && told.allSatisfy(\.hasEnded))
+        // A new stream: nothing of the old one is told again.
+        _ = bench.control(Self.welcome(.fresh, epoch: 8))
+        bench.on(.socketClosed(reason: "reset"))
+        _ = bench.wait(.seconds(5))
+        #expect(Self.hello(bench.on(.socketOpened))?.plays == [])
+    }
+
     @Test("an end that came while the link was away is said with the rest")
     func endedMeanwhile() {
         var bench = Bench()

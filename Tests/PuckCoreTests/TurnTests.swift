@@ -46,6 +46,19 @@ struct TurnTests {
         #expect(WakeCandidate.mostEnvelopeSteps == OnsetEnvelope.mostSteps)
     }
 
+    @Test("takes no wakes while a turn runs, so that nothing has to be made for them; and again after it")
+    func takesWakes() {
+        var bench = Bench()
+        bench.connect()
+        #expect(bench.puck.takesWakes)
+        _ = bench.wake()
+        #expect(!bench.puck.takesWakes)
+        let finding = WakeFinding(onset: 32_000, levelDecibels: -30, noiseDecibels: -60, confidence: 0.9)
+        #expect(bench.on(.wakeHeard(finding, onset: bench.now)).isEmpty)
+        _ = bench.control(.cancel(wakeID: 1, reason: .busy))
+        #expect(bench.puck.takesWakes)
+    }
+
     @Test("a cancelled candidate stays silent: no earcon, nothing sent")
     func cancel() {
         var bench = Bench()

@@ -54,6 +54,13 @@ struct ControlTests {
                 puckID: "k", room: "r", group: "g", software: "1", phrases: [],
                 resume: .init(epoch: .max, sequence: SerialNumber(65_535)))),
         .hello(Hello(puckID: "k", room: "r", group: "g", software: "1", phrases: [], isProbe: true)),
+        .hello(
+            Hello(
+                puckID: "k", room: "r", group: "g", software: "1", phrases: [],
+                plays: [
+                    .init(playID: .max, positionMilliseconds: 0, hasEnded: true),
+                    .init(playID: 1, positionMilliseconds: 7, hasEnded: false),
+                ])),
         .wakeCandidate(
             WakeCandidate(
                 wakeID: .max, phrase: "puck", onsetMilliseconds: 12345.625, snrDecibels: 21.5, levelDecibels: -30,
@@ -106,7 +113,8 @@ struct ControlTests {
 
     @Test("a control that is longer than any on the wire is written whole")
     func longControl() throws {
-        let phrases = (0..<16).map { String(repeating: "x", count: 200 + $0) }
+        // Each character is six on the wire.
+        let phrases = (0..<16).map { String(repeating: "\u{1}", count: 49 + $0) }
         let hello = PuckControl.hello(
             Hello(puckID: "den", room: "home", group: "home", software: "test", phrases: phrases))
         let payload = hello.payload()
@@ -158,7 +166,8 @@ struct ControlTests {
     func growth() throws {
         #expect(try parsePuck(#"{"op":"sing"}"#) == .unknown("sing"))
         #expect(try parsePuck(#"{"op":"ping","t0":1,"mood":"fine"}"#) == .ping(Ping(t0: 1)))
-        #expect(try parseHub(#"{"op":"dance"}"#) == .unknown("dance"))
+        #expect(try parseHub(#"{"op":"dance"}"#) == .unknown("dance", isStreamed: false))
+        #expect(try parseHub(#"{"op":"dance"}"#, .streamControl) == .unknown("dance", isStreamed: true))
     }
 
     @Test(
@@ -181,6 +190,12 @@ struct ControlTests {
                 #"{"op":"wake_candidate","wake_id":1,"phrase":"p","start_ts":0,"snr_db":9,"level_db":1e300,"#
                     + #""noise_db":-50,"confidence":1}"#, "level_db"
             ),
+            (
+                #"{"op":"status","phase":"dancing","muted":false,"volume":8,"xruns":0,"gap_ms":0,"capture_ok":true,"#
+                    + #""uptime_s":6}"#, "dancing"
+            ),
+            (hello(phrases: Array(repeating: "p", count: 17)), "phrases"),
+            (hello(phrases: [String(repeating: "p", count: 65)]), "64 bytes"),
             (candidate(envelope: "-30"), "envelope_db"), (candidate(envelope: "[-30,1]"), "-120 to 0"),
             (candidate(envelope: "[-121]"), "-120 to 0"), (candidate(envelope: "[-30.5]"), "-120 to 0"),
             (candidate(envelope: "[\"-30\"]"), "-120 to 0"),
@@ -235,6 +250,12 @@ struct WireErrorTests {
         let shifted = WireError(.internal, "x" + String(repeating: "ü", count: 400))
         #expect(!shifted.payload().withUnsafeBytes { WireError.parse(payload: $0) }.detail.contains("\u{FFFD}"))
     }
+}
+
+/// A hello with these phrases.
+private func hello(phrases: [String]) -> String {
+    #"{"op":"hello","proto":1,"puck_id":"a","room":"r","version":"1","codecs":["opus"],"phrases":["#
+        + phrases.map { "\"\($0)\"" }.joined(separator: ",") + "]}"
 }
 
 /// A wake candidate with this JSON for an envelope.

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <linux/rtnetlink.h>
 #include <linux/spi/spidev.h>
+#include <malloc.h>
 #include <net/if.h>
 #include <net/route.h>
 #include <netdb.h>

@@ -47,6 +47,10 @@ struct PlaybackChecker {
     private var lives: [Int: Int] = [:]
     /// Of which life of the hub each puck hears.
     private var heardLives: [Int]
+    /// Of which life of the hub the plays are that each puck has: it says hello to the next one with them.
+    private var welcomedLives: [Int]
+    /// Which life of the hub gave out a stream.
+    private var epochs: [UInt32: Int] = [:]
 
     init(pucks: Int) {
         active = [Play?](repeating: nil, count: pucks)
@@ -54,6 +58,7 @@ struct PlaybackChecker {
         goesOn = [Bool](repeating: false, count: pucks)
         stalledAt = [Instant?](repeating: nil, count: pucks)
         heardLives = [Int](repeating: 0, count: pucks)
+        welcomedLives = heardLives
     }
 
     mutating func watch(_ observation: Observation, _ moment: Moment, _ findings: Findings) {
@@ -74,14 +79,27 @@ struct PlaybackChecker {
             if let startedAs = answers[number]!.startedAs, !played.sequence.isBefore(startedAs) {
                 answers[number]!.acknowledged = max(answers[number]!.acknowledged, packets)
             }
+        case .hubHeard(_, .hello(let hello)):
+            // What another life called by these numbers says nothing.
+            for play in hello.plays where hello.resume.map({ epochs[$0.epoch] == life }) ?? false {
+                guard let number = numbers[Key(life: life, playID: play.playID)] else { continue }
+                let packets = play.positionMilliseconds / WireLimits.packetMilliseconds
+                answers[number]!.reported = max(answers[number]!.reported, packets)
+            }
         case .hubSent(_, .welcome(let welcome), _):
+            epochs[welcome.epoch] = life
             restartsAt = welcome.resume == .replayed ? nil : moment.now
         case .hubSent(_, .downStart(let start), let sequence):
             startSent(start, sequence, isRestart: restartsAt == moment.now, findings)
         case .hubLogged(let record): logged(record, findings)
         case .puckLogged(let puck, let record):
             if record.event.isNamed("play.stalled") { stalledAt[puck] = moment.now }
-        case .puckSent(let puck, _, .played(let played)): reported(puck, played, findings)
+        case .puckSent(let puck, _, .played(let played)):
+            reported(puck, heardLives[puck], played.playID, played.positionMilliseconds, findings)
+        case .puckSent(let puck, _, .hello(let hello)):
+            for play in hello.plays {
+                reported(puck, welcomedLives[puck], play.playID, play.positionMilliseconds, findings)
+            }
         case .hubSentAudio(let connection, _, let packet): paced(connection, packet, findings)
         case .puckHeardAudio(let puck, _, _, let packet): queued(puck, packet, findings)
         case .playStarted(let puck, let start): started(puck, start, findings)
@@ -116,6 +134,7 @@ struct PlaybackChecker {
         switch control {
         case .downStop(let playID, .done): if active[puck]?.playID == playID { active[puck]?.isWhole = true }
         case .welcome(let welcome):
+            welcomedLives[puck] = heardLives[puck]
             goesOn[puck] = welcome.resume == .replayed
             if welcome.resume != .replayed, welcome.floor != nil { active[puck]?.silencedAt = now }
         default: break
@@ -212,13 +231,13 @@ struct PlaybackChecker {
     }
 
     /// A puck claims no more than it has heard; a play that it calls ended is not active any more.
-    private func reported(_ puck: Int, _ played: Played, _ findings: Findings) {
-        guard let number = numbers[Key(life: heardLives[puck], playID: played.playID)], let answer = answers[number]
+    private func reported(_ puck: Int, _ life: Int, _ playID: UInt32, _ milliseconds: Int, _ findings: Findings) {
+        guard let number = numbers[Key(life: life, playID: playID)], let answer = answers[number]
         else { return }
-        if played.positionMilliseconds / WireLimits.packetMilliseconds > Int(answer.heard) {
+        if milliseconds / WireLimits.packetMilliseconds > Int(answer.heard) {
             findings.report(
                 .playback, puck,
-                "claims \(played.positionMilliseconds) ms of answer \(number), \(answer.heard) packets were heard")
+                "claims \(milliseconds) ms of answer \(number), \(answer.heard) packets were heard")
         }
     }
 

@@ -11,9 +11,9 @@ struct Disappointment: Error, CustomStringConvertible {
 let patience = Duration.seconds(40)
 
 /// Looks every 5 ms whether `condition` holds. Throws what `complaint` says when it does not in time.
-func eventually(_ complaint: @autoclosure () -> String, _ condition: () throws -> Bool) async throws {
+func eventually(_ complaint: @autoclosure () -> String, _ condition: () async throws -> Bool) async throws {
     let limit = ContinuousClock.now + patience
-    while try !condition() {
+    while try await !condition() {
         if ContinuousClock.now > limit { throw Disappointment(complaint()) }
         try await Task.sleep(for: .milliseconds(5))
     }

@@ -54,10 +54,14 @@ final class House {
     }
 
     /// Starts a program that goes on running, in a network of its own when one is given.
+    /// - Parameter errors: where its standard error goes instead of the child's output, as the shell writes it behind
+    ///   `2>`: a path, or `&-` for closed.
     func start(
-        _ program: String, _ arguments: [String], name: String, devices: Bool = false, network: Network? = nil
+        _ program: String, _ arguments: [String], name: String, devices: Bool = false, network: Network? = nil,
+        errors: String? = nil
     ) throws -> Child {
-        let command = try (network?.prefix ?? []) + [Build.program(program)] + arguments
+        let redirection = errors.map { ["/bin/sh", "-c", "exec \"$0\" \"$@\" 2>\($0)"] } ?? []
+        let command = try (network?.prefix ?? []) + redirection + [Build.program(program)] + arguments
         let child = try Child(
             command[0], Array(command.dropFirst()), name: name, in: folder, devices ? deviceEnvironment : environment)
         children.append(child)
@@ -195,7 +199,14 @@ final class House {
             group = flat
             \(puckParts(name))
             """, to: "\(name).conf")
-        return ["--config", file("\(name).conf").path] + set.flatMap { ["--set", $0] }
+        var settings = set
+        switch microphone {
+        case .talking, .quiet, .quietAt: break
+        // What is known to the sample is compared to the sample.
+        case .saying, .hearing:
+            if !set.contains("capture.remove_offset=yes") { settings.append("capture.remove_offset=no") }
+        }
+        return ["--config", file("\(name).conf").path] + settings.flatMap { ["--set", $0] }
     }
 
     /// What the configurations of all pucks have in common; begins in the section [puck].

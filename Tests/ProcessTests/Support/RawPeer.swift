@@ -61,15 +61,20 @@ final class RawPeer {
         return peer
     }
 
-    /// The next connection to a listener, upgraded as a hub does it.
-    static func hub(accepting listener: Int32) async throws -> RawPeer {
+    /// The next connection to a listener, as it comes.
+    static func accept(_ listener: Int32) async throws -> RawPeer {
         var descriptor: Int32 = -1
         try await eventually("nobody connects") {
-            descriptor = accept(listener, nil, nil)
+            descriptor = CLinux.accept(listener, nil, nil)
             return descriptor >= 0
         }
         _ = puck_fcntl(descriptor, F_SETFL, Int(O_NONBLOCK))
-        let peer = RawPeer(descriptor, isServer: true)
+        return RawPeer(descriptor, isServer: true)
+    }
+
+    /// The next connection to a listener, upgraded as a hub does it.
+    static func hub(accepting listener: Int32) async throws -> RawPeer {
+        let peer = try await accept(listener)
         let request = try await peer.head()
         let name = "sec-websocket-key: "
         let line = request.split(separator: "\r\n").first { $0.lowercased().hasPrefix(name) }
