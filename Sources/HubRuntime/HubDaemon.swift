@@ -115,6 +115,7 @@ public final class HubDaemon {
             var listening = ServerLink.Configuration(
                 address: settings.service.listenText, port: UInt16(settings.service.port), security: security)
             listening.maximumConnections = settings.service.mostConnections
+            listening.work = ServerLink.Work()
             link = try ServerLink(on: own, configuration: listening)
         } catch {
             throw HubStartError(error.message)
@@ -144,6 +145,7 @@ public final class HubDaemon {
         link.onStrangerClosed = { _ in }
         link.onOpen = { _, _, _ in }
         link.onMessage = { _, _ in }
+        link.onWasteful = { _ in }
         link.onClosed = { _, _ in }
     }
 
@@ -180,6 +182,10 @@ public final class HubDaemon {
             process(.connectionOpened(HubCore.ConnectionID(id.value), tokenName: name))
         }
         link.onMessage = { [unowned(unsafe) self] id, bytes in received(HubCore.ConnectionID(id.value), bytes) }
+        link.onWasteful = { [unowned(unsafe) self] id in
+            let error = WireError(.rateLimit, "more data, or data in more pieces, than a puck has to send")
+            process(.receivedMalformed(HubCore.ConnectionID(id.value), error))
+        }
         link.onClosed = { [unowned(unsafe) self] id, reason in
             issued.remove(id.value)
             process(.connectionClosed(HubCore.ConnectionID(id.value), reason: reason))

@@ -210,7 +210,10 @@ extension HubDaemon {
                     + "run 'puckhub pair NAME' on the hub"
             )
         case .tooManyWrong:
-            (.attempts, "too many wrong ones came from this address: use the join line, or run 'puckhub pair NAME' on the hub for a new code")
+            (
+                .attempts,
+                "too many wrong ones came from this address: use the join line, or run 'puckhub pair NAME' on the hub for a new code"
+            )
         case .tooMany: (.attempts, "too many attempts within a minute: wait one")
         }
     }

@@ -266,7 +266,7 @@ struct Allowance: Equatable {
         filledAt = left == atOnce ? now : filledAt + more * interval
     }
 
-    mutating func take() { left -= 1 }
+    mutating func take(_ count: Int = 1) { left -= count }
     mutating func giveBack() { left = min(atOnce, left + 1) }
 }
 

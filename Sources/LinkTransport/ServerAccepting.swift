@@ -72,7 +72,8 @@ extension ServerLink {
         }
         guard door.hasSpoken, !willServeDoor else { return }
         willServeDoor = true
-        loop.later { [unowned(unsafe) self] in
+        loop.later { [unowned(unsafe) self, life] in
+            if life.isOver { return }
             willServeDoor = false
             serveDoor()
             setTimer()

@@ -24,6 +24,7 @@ final class ServerConnection {
     /// Has no token: is here to be paired.
     var isStranger = false
     var wsi: OpaquePointer?
+    var meter: Meter?
     var state = State.handshaking
     private(set) var wasOpen = false
     /// When the handshake or the close must be over, on CLOCK_MONOTONIC.

@@ -27,6 +27,19 @@ public final class ServerLink {
         case tls(certificateFile: String, keyFile: String)
     }
 
+    /// Bounds of what a peer may make this hub do by sending, whatever it sends: reads cost a system call and a
+    /// decryption each, bytes the parsing of frames, and no WebSocket ping, empty fragment or frame exists without them.
+    public struct Work: Sendable {
+        /// Reads with data, two for each TLS record. A puck sends up to 300 messages a second, in as many records.
+        public var readsPerSecond = 1_200
+        public var readsAtOnce = 4_000
+        /// PCM that catches up is 70 KB a second.
+        public var bytesPerSecond = 160_000
+        public var bytesAtOnce = 1 << 20
+
+        public init() {}
+    }
+
     public struct Configuration: Sendable {
         /// A numeric address; "*" listens on all of both families.
         public var address: String
@@ -39,6 +52,8 @@ public final class ServerLink {
         /// How long somebody who is being paired keeps his place against a newcomer from whose address no more came to
         /// nothing than from his.
         var pairingGraceNanoseconds: Int64 = 1_000_000_000
+        /// What each open connection may make this hub read; nil for as much as it likes. Only TLS can be metered.
+        public var work: Work?
 
         public init(address: String, port: UInt16, security: Security) {
             self.address = address
@@ -67,9 +82,13 @@ public final class ServerLink {
     public var onStrangerMessage: (ConnectionID, _ peerAddress: String, UnsafeRawBufferPointer) -> Void = { _, _, _ in }
     /// Once for each stranger that was let in.
     public var onStrangerClosed: (ConnectionID) -> Void = { _ in }
+    /// A connection sends more than `Configuration.work` allows; once for each. End it.
+    public var onWasteful: (ConnectionID) -> Void = { _ in }
     /// Exactly once for each `onOpen`.
     public var onClosed: (ConnectionID, _ reason: String) -> Void = { _, _ in }
 
+    /// Says to what was postponed that this link has gone.
+    let life = Life()
     let loop: EventLoop
     let configuration: Configuration
     let isTLS: Bool
@@ -141,10 +160,12 @@ public final class ServerLink {
     }
 
     deinit {
+        life.isOver = true
         listenerHandle?.remove()
         if listener >= 0 { CLinux.close(listener) }
         for caller in callers.values { caller.close() }
         for connection in connections.values {
+            connection.stopMetering()
             connection.kill()
             loop.retire(connection.id.value)
         }
@@ -242,12 +263,14 @@ public final class ServerLink {
                 serveDoor()
                 connection.open(until: now + Self.strangerSilenceNanoseconds)
                 connection.openedAt = now
+                meter(connection)
                 setTimer()
                 return 0
             }
             if connection.identity.isEmpty { return -1 }
             connection.open()
             openCount += 1
+            meter(connection)
             setTimer()
             onOpen(connection.id, connection.identity, connection.peer)
         case LWS_CALLBACK_RECEIVE:
@@ -307,6 +330,7 @@ public final class ServerLink {
     private func forget(_ connection: ServerConnection) {
         connections[connection.id.value] = nil
         loop.retire(connection.id.value)
+        connection.stopMetering()
         connection.wsi = nil
         door.gone(connection.doorNumber, now: monotonicNanoseconds())
         serveDoor()
@@ -316,6 +340,11 @@ public final class ServerLink {
         openCount -= 1
         onClosed(connection.id, connection.closeReason ?? "the connection broke")
     }
+}
+
+/// Outlives the link that it belongs to, in the closures that the loop still holds.
+final class Life {
+    var isOver = false
 }
 
 /// C strings that libwebsockets reads while it sets the server up.
