@@ -1,4 +1,5 @@
 import CLinux
+import PuckBase
 
 /// The largest file that is read whole, in bytes. A token file with 1024 devices has at most 150 KiB.
 private let maximumFileBytes = 1 << 20
@@ -10,28 +11,40 @@ func folder(of path: String) -> String {
 }
 
 /// Replaces a file so that a reader, or a crash at any moment, sees the old content or the new one, never half:
-/// written beside it, synced, renamed over it, and the folder synced. The mode is set before the first byte.
+/// written beside it, synced, renamed over it, and the folder synced. The mode is set before the first byte. Only inside
+/// `withFolderLocked`: the name of the new file is the same each time (`unfinishedSuffix`).
 func replaceFile(_ path: String, with bytes: [UInt8], mode: mode_t) throws(CredentialError) {
-    var template = Array((path + ".XXXXXX").utf8CString)
-    let descriptor = mkstemp(&template)
-    guard descriptor >= 0 else { throw .file(path: path, call: "mkstemp", code: puck_errno()) }
+    let unfinished = path + unfinishedSuffix
+    unlink(unfinished)  // of a process that died
+    let descriptor = puck_open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw .file(path: path, call: "open", code: puck_errno()) }
     do throws(CredentialError) {
         try fill(descriptor, path, bytes, mode: mode)
     } catch {
         close(descriptor)
-        unlink(template)
+        unlink(unfinished)
         throw error
     }
     close(descriptor)
-    guard rename(template, path) == 0 else {
+    guard rename(unfinished, path) == 0 else {
         let code = puck_errno()
-        unlink(template)
+        unlink(unfinished)
         throw .file(path: path, call: "rename", code: code)
     }
     let directory = puck_open(folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
     if directory >= 0 {
         fsync(directory)
         close(directory)
+    }
+}
+
+/// Removes what a process that died has left of writing these files: it holds hashes, or a key. Nothing is removed that
+/// another process is writing now. What cannot be removed stays.
+public func removeUnfinished(of paths: [String]) {
+    for path in paths where access(path + unfinishedSuffix, F_OK) == 0 {
+        do throws(CredentialError) {
+            try withFolderLocked(of: path) { () throws(CredentialError) in _ = unlink(path + unfinishedSuffix) }
+        } catch {}
     }
 }
 

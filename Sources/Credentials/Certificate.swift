@@ -12,6 +12,9 @@ public struct Certificate: Equatable, Sendable {
     public static let defaultDays = 3650
     /// It is valid from an hour before it was made, for pucks whose clock is a little behind.
     static let backdatedSeconds: Int64 = 3600
+    /// 2025-01-01. No clock that is right is before it: a machine without a battery for its clock starts in 1970, or at the
+    /// build of its image, and a certificate of 1970 would have ended in 1980.
+    public static let earliestUnixSeconds: Int64 = 1_735_689_600
 
     /// Makes a key (EC P-256) and a certificate signed by it, for `names` and `addresses` and always for `localhost`,
     /// `127.0.0.1` and `::1`. Both files are PEM; the key's mode is 0600, the certificate's 0644. Each file is
@@ -30,7 +33,9 @@ public struct Certificate: Equatable, Sendable {
         defer { EVP_PKEY_free(key) }
         guard let certificate = X509_new() else { throw openSSLError("making a certificate") }
         defer { X509_free(certificate) }
-        try fill(certificate, key: key, commonName: names.first ?? "puckhub", now: nowUnixSeconds, days: days)
+        try fill(
+            certificate, key: key, commonName: names.first ?? "puckhub",
+            now: max(nowUnixSeconds, earliestUnixSeconds), days: days)
         // The certificate is its own authority only in that it is pinned; it must not sign others.
         try addExtension(NID_basic_constraints, "critical,CA:FALSE", to: certificate)
         try addExtension(NID_key_usage, "critical,digitalSignature", to: certificate)
@@ -40,8 +45,12 @@ public struct Certificate: Equatable, Sendable {
         guard X509_sign(certificate, key, EVP_sha256()) > 0 else { throw openSSLError("signing the certificate") }
         let keyText = try pem { PEM_write_bio_PKCS8PrivateKey($0, key, nil, nil, 0, nil, nil) }
         let certificateText = try pem { PEM_write_bio_X509($0, certificate) }
-        try replaceFile(keyFile, with: keyText, mode: 0o600)
-        try replaceFile(certificateFile, with: certificateText, mode: 0o644)
+        try withFolderLocked(of: keyFile) { () throws(CredentialError) in
+            try replaceFile(keyFile, with: keyText, mode: 0o600)
+        }
+        try withFolderLocked(of: certificateFile) { () throws(CredentialError) in
+            try replaceFile(certificateFile, with: certificateText, mode: 0o644)
+        }
     }
 
     /// Reads the first certificate of a PEM file.
@@ -85,6 +94,15 @@ public struct Certificate: Equatable, Sendable {
         let result = X509_check_private_key(certificate, key) == 1
         ERR_clear_error()
         return result
+    }
+
+    /// Whether a name can be in a certificate: labels of 1 to 63 letters, digits and hyphens, with dots between them, at most
+    /// 253 bytes (RFC 1123, 2.1).
+    public static func isName(_ name: String) -> Bool {
+        guard (1...253).contains(name.utf8.count) else { return false }
+        return name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy { label in
+            (1...63).contains(label.count) && label.allSatisfy { isLetterOrDigit($0) || $0 == UInt8(ascii: "-") }
+        }
     }
 
     private static func parse(_ bytes: [UInt8], _ path: String) throws(CredentialError) -> OpaquePointer {
@@ -153,8 +171,7 @@ extension Certificate {
     ) throws(CredentialError) -> String {
         var entries = ["DNS:localhost", "IP:127.0.0.1", "IP:::1"]
         for name in names where name != "localhost" {
-            let isName = name.utf8.allSatisfy { isLetterOrDigit($0) || $0 == 0x2d || $0 == 0x2e }
-            guard isName, !name.isEmpty, name.utf8.count <= 253 else {
+            guard isName(name) else {
                 throw .invalid("'\(name)' is not a DNS name: use letters, digits, hyphens and dots")
             }
             entries.append("DNS:" + name)

@@ -1,5 +1,6 @@
 import CLinux
 import COpenSSL
+import PuckBase
 
 /// What can be wrong with certificates, keys and tokens.
 public enum CredentialError: Error, Equatable, Sendable {
@@ -17,7 +18,8 @@ public enum CredentialError: Error, Equatable, Sendable {
         switch self {
         case .file(let path, let call, let code):
             let text = strerror(code).map { String(cString: $0) } ?? "error \(code)"
-            return "\(path): \(call) failed: \(text); check that the folder exists and belongs to this user"
+            let advice = storageAdvice(errno: code) ?? "check that the folder exists and belongs to this user"
+            return "\(path): \(call) failed: \(text); \(advice)"
         case .line(let path, let number, let problem):
             return "\(path):\(number): \(problem)"
         case .invalid(let text):

@@ -1,10 +1,16 @@
 import CLinux
 
 /// The hub's list of pucks: a text file with one line for each, `NAME SHA256HEX CREATED_UNIX [room=ROOM]
-/// [next=SHA256HEX]`, and comments with #. Comments and their places survive a rewrite. No token is ever in it.
+/// [next=SHA256HEX] [old=SHA256HEX@UNIX,…]`, and comments with #. Comments and their places survive a rewrite. No token is
+/// ever in it.
 ///
 /// Every rewrite replaces the file atomically with mode 0600, under a lock of its folder, after reading it again, so
-/// two commands at once lose nothing. A missing file is an empty list.
+/// two commands at once lose nothing.
+///
+/// A missing file is an empty list when it is read for the first time. Later it is an accident, and so is one without a
+/// device: the list stays, and `store` writes it again. A list that is to be empty carries `emptyMark`.
+///
+/// What was ended (`end`) has ended in memory from then on, whether or not the file can be written.
 ///
 /// Thread: one at a time.
 public final class TokenStore {
@@ -18,6 +24,8 @@ public final class TokenStore {
         public var room: String?
         /// The hash of a token that was sent to the puck and has not been used yet; both are good until it is.
         public var nextHash: String?
+        /// Tokens that it had before, the latest last, at most `mostRetired`. They let nobody in: they tell who came.
+        public var retired: [Retired] = []
 
         /// Whether a session of this device may go on after the list has become one that holds `other`: it is the same
         /// device, and the token is the same or the one that replaces it.
@@ -26,7 +34,14 @@ public final class TokenStore {
         }
     }
 
-    private enum Line {
+    /// A token that was replaced.
+    public struct Retired: Equatable, Sendable {
+        public let hash: String
+        /// Seconds of Unix time.
+        public let replaced: Int64
+    }
+
+    enum Line {
         case comment(String)
         case device(Device)
     }
@@ -37,9 +52,19 @@ public final class TokenStore {
     /// The end of the year 9999; dates beyond it cannot be shown, and nobody was given a token then.
     public static let latestCreated: Int64 = 253_402_300_799
 
+    /// A year of tokens that live 90 days.
+    public static let mostRetired = 4
+    /// The line of a list that is empty because somebody wanted it so.
+    static let emptyMark = "# Every token was revoked with puckhub: no puck may connect."
+
     public let path: String
     private var lines: [Line] = []
     private var identity: FileIdentity?
+    /// Hashes that have ended, and may still be in the file.
+    private var ended: Set<String> = []
+    /// Whether the file lacks something that is in force: see `store`.
+    public private(set) var isBehind = false
+    private var isRefused = false
 
     /// Reads the file. A line that cannot be understood throws, with its number.
     public init(path: String) throws(CredentialError) {
@@ -64,14 +89,34 @@ public final class TokenStore {
         return found
     }
 
-    /// Reads the file again if it was replaced or changed. When it cannot be understood the error is thrown once, for
-    /// the log, and the list stays as it was until the file changes again.
+    /// Whose token this was before it was replaced, and when that was (Unix time).
+    public func device(ofRetiredToken token: String) -> (name: String, replaced: Int64)? {
+        let hash = DeviceToken.hash(token)
+        var found: (name: String, replaced: Int64)?
+        for case .device(let device) in lines {
+            for old in device.retired where DeviceToken.areEqual(old.hash, hash) {
+                found = (device.name, old.replaced)
+            }
+        }
+        return found
+    }
+
+    /// Reads the file again if it was replaced or changed. When it cannot be understood, is missing or lists nobody, the
+    /// error is thrown once, for the log, and the list stays as it was until the file changes again.
     ///
+    /// - Parameter again: throws for a file that was refused before, too.
     /// - Returns: whether it was read again.
     @discardableResult
-    public func reloadIfChanged() throws(CredentialError) -> Bool {
-        if FileIdentity.of(path) == identity { return false }
-        try load()
+    public func reloadIfChanged(again: Bool = false) throws(CredentialError) -> Bool {
+        if FileIdentity.of(path) == identity, !(again && isRefused) { return false }
+        isRefused = true
+        guard try load() else {
+            let count = devices.count
+            throw .invalid(
+                "\(path) \(identity == nil ? "is missing" : "lists no puck any more"): the \(count) that had a token keep "
+                    + "it, and the file is written again soon; 'puckhub revoke --all' ends all of them")
+        }
+        isRefused = false
         return true
     }
 
@@ -79,8 +124,7 @@ public final class TokenStore {
     public func add(_ name: String, nowUnixSeconds: Int64) throws(CredentialError) -> String {
         if let problem = Self.problem(withName: name) { throw .invalid(problem) }
         let token = try DeviceToken.generate()
-        try withFolderLocked(of: path) { () throws(CredentialError) in
-            try load()
+        try changing { () throws(CredentialError) in
             let known = devices
             guard !known.contains(where: { $0.name == name }) else {
                 throw .invalid("'\(name)' has a token already: revoke it first, or choose another name")
@@ -90,7 +134,6 @@ public final class TokenStore {
             }
             lines.append(
                 .device(Device(name: name, hash: DeviceToken.hash(token), created: nowUnixSeconds)))
-            try save()
         }
         return token
     }
@@ -100,15 +143,15 @@ public final class TokenStore {
         if let problem = Self.problem(withName: name) { throw .invalid(problem) }
         if let room, let problem = Self.problem(withName: room) { throw .invalid(problem) }
         let token = try DeviceToken.generate()
-        try withFolderLocked(of: path) { () throws(CredentialError) in
-            try load()
-            lines.removeAll { if case .device(let device) = $0 { device.name == name } else { false } }
+        try changing { () throws(CredentialError) in
+            let old = devices.first { $0.name == name }
+            remove { $0 == name }
             guard devices.count < Self.maximumDevices else {
                 throw .invalid("\(path) lists \(devices.count) devices, the most there may be: revoke one first")
             }
-            lines.append(
-                .device(Device(name: name, hash: DeviceToken.hash(token), created: nowUnixSeconds, room: room)))
-            try save()
+            var device = Device(name: name, hash: DeviceToken.hash(token), created: nowUnixSeconds, room: room)
+            device.retire(old, at: nowUnixSeconds)
+            lines.append(.device(device))
         }
         return token
     }
@@ -124,51 +167,100 @@ public final class TokenStore {
     public func promote(_ name: String, nowUnixSeconds: Int64) throws(CredentialError) {
         _ = try change(name) { device in
             guard let next = device.nextHash else { return }
+            let old = device
             device = Device(name: device.name, hash: next, created: nowUnixSeconds, room: device.room)
+            device.retire(old, at: nowUnixSeconds)
         }
     }
 
     /// - Returns: whether there is such a device.
     private func change(_ name: String, _ body: (inout Device) -> Void) throws(CredentialError) -> Bool {
-        try withFolderLocked(of: path) { () throws(CredentialError) in
-            try load()
+        try reloadIfChanged()
+        if !devices.contains(where: { $0.name == name }) { return false }
+        try changing { () throws(CredentialError) in
             for index in lines.indices {
                 guard case .device(var device) = lines[index], device.name == name else { continue }
                 body(&device)
                 lines[index] = .device(device)
-                try save()
-                return true
             }
-            return false
+        }
+        return devices.contains { $0.name == name }
+    }
+
+    /// Reads the list again, changes it, and writes it. What cannot be written is not in force.
+    private func changing(_ body: () throws(CredentialError) -> Void) throws(CredentialError) {
+        try withFolderLocked(of: path) { () throws(CredentialError) in
+            try load()
+            let before = lines
+            do throws(CredentialError) {
+                try body()
+                try save()
+            } catch {
+                lines = before
+                throw error
+            }
         }
     }
 
     /// Takes a device off the list; false when it was not on it.
     public func revoke(_ name: String) throws(CredentialError) -> Bool {
+        try reloadIfChanged()
+        if end([name]).isEmpty { return false }
+        try store()
+        return true
+    }
+
+    /// Takes devices off the list in memory, at once. `store` writes it.
+    /// - Parameter names: nil for all.
+    /// - Returns: those that were on it.
+    public func end(_ names: Set<String>?) -> [String] {
+        let gone = devices.filter { names?.contains($0.name) ?? true }
+        guard !gone.isEmpty else { return [] }
+        for device in gone {
+            ended.insert(device.hash)
+            if let next = device.nextHash { ended.insert(next) }
+        }
+        remove { name in gone.contains { $0.name == name } }
+        isBehind = true
+        return gone.map { $0.name }
+    }
+
+    /// Writes the list as it is in force.
+    public func store() throws(CredentialError) {
         try withFolderLocked(of: path) { () throws(CredentialError) in
             try load()
-            let before = lines.count
-            lines.removeAll { if case .device(let device) = $0 { device.name == name } else { false } }
-            if lines.count == before { return false }
             try save()
-            return true
         }
+    }
+
+    private func remove(_ isMeant: (String) -> Bool) {
+        lines.removeAll { if case .device(let device) = $0 { isMeant(device.name) } else { false } }
     }
 
     // MARK: The file
 
-    private func load() throws(CredentialError) {
-        guard let content = try readFile(path) else {
-            lines = []
-            identity = nil
-            return
-        }
+    /// - Returns: false when the file is missing or lists nobody, though somebody is in force: the list stays.
+    @discardableResult
+    private func load() throws(CredentialError) -> Bool {
+        var parsed: [Line] = []
+        let content = try readFile(path)
         // Noted first: a broken file is reported once, not in every round.
-        identity = content.identity
+        identity = content?.identity
+        if let content { parsed = try parse(content.bytes) }
+        parsed.removeAll { if case .device(let device) = $0 { ended.contains(device.hash) } else { false } }
+        if !Self.hasDevice(parsed), !Self.isEmptyOnPurpose(parsed), Self.hasDevice(lines) {
+            isBehind = true
+            return false
+        }
+        lines = parsed
+        return true
+    }
+
+    private func parse(_ bytes: [UInt8]) throws(CredentialError) -> [Line] {
         var parsed: [Line] = []
         var names: Set<String> = []
         var number = 0
-        for raw in content.bytes.split(separator: 0x0a, omittingEmptySubsequences: false) {
+        for raw in bytes.split(separator: 0x0a, omittingEmptySubsequences: false) {
             number += 1
             let line = try Self.parse(raw, path, number)
             if case .device(let device) = line {
@@ -186,79 +278,33 @@ public final class TokenStore {
         }
         // The part behind the last line's end.
         if case .comment("")? = parsed.last { parsed.removeLast() }
-        lines = parsed
+        return parsed
+    }
+
+    private static func hasDevice(_ lines: [Line]) -> Bool {
+        lines.contains { if case .device = $0 { true } else { false } }
+    }
+
+    private static func isEmptyOnPurpose(_ lines: [Line]) -> Bool {
+        lines.contains { if case .comment(let text) = $0 { text == emptyMark } else { false } }
     }
 
     private func save() throws(CredentialError) {
-        var text = ""
-        for line in lines {
-            switch line {
-            case .comment(let comment): text += comment + "\n"
-            case .device(let device):
-                text += "\(device.name) \(device.hash) \(device.created)"
-                if let room = device.room { text += " room=\(room)" }
-                if let next = device.nextHash { text += " next=\(next)" }
-                text += "\n"
-            }
-        }
-        try replaceFile(path, with: Array(text.utf8), mode: 0o600)
+        lines.removeAll { if case .comment(let text) = $0 { text == Self.emptyMark } else { false } }
+        if !Self.hasDevice(lines) { lines.append(.comment(Self.emptyMark)) }
+        try replaceFile(path, with: Array(Self.text(of: lines).utf8), mode: 0o600)
         identity = FileIdentity.of(path)
+        ended = []
+        isBehind = false
+        isRefused = false
     }
+}
 
-    private static func parse(
-        _ raw: ArraySlice<UInt8>, _ path: String, _ number: Int
-    ) throws(CredentialError) -> Line {
-        let fields = raw.split(whereSeparator: { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d })
-        guard let first = fields.first, first.first != UInt8(ascii: "#") else {
-            return .comment(String(decoding: raw, as: UTF8.self))
-        }
-        let advice = "write NAME SHA256 CREATED, or let 'puckhub token add NAME' write it"
-        guard fields.count >= 3 else {
-            throw .line(path: path, number: number, problem: "\(fields.count) words instead of 3: \(advice)")
-        }
-        let name = String(decoding: fields[0], as: UTF8.self)
-        if let problem = problem(withName: name) { throw .line(path: path, number: number, problem: problem) }
-        guard isHash(fields[1]) else {
-            throw .line(path: path, number: number, problem: "the second word is not 64 hexadecimal digits: \(advice)")
-        }
-        guard let created = Int64(String(decoding: fields[2], as: UTF8.self)), (0...latestCreated).contains(created)
-        else {
-            throw .line(
-                path: path, number: number,
-                problem: "the third word is not a Unix time of 0…\(latestCreated) seconds: \(advice)")
-        }
-        let hash = String(decoding: fields[1], as: UTF8.self).lowercased()
-        var device = Device(name: name, hash: hash, created: created)
-        for field in fields[3...] {
-            let halves = field.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-            let value = halves.count == 2 ? String(decoding: halves[1], as: UTF8.self) : ""
-            switch String(decoding: halves[0], as: UTF8.self) {
-            case "room" where device.room == nil && problem(withName: value) == nil: device.room = value
-            case "next" where device.nextHash == nil && halves.count == 2 && isHash(halves[1]):
-                device.nextHash = value.lowercased()
-            default:
-                throw .line(
-                    path: path, number: number,
-                    problem:
-                        "'\(String(decoding: field, as: UTF8.self))' is neither room=ROOM nor next=SHA256: \(advice)")
-            }
-        }
-        return .device(device)
-    }
-
-    private static func isHash(_ field: ArraySlice<UInt8>) -> Bool {
-        field.count == 64 && field.allSatisfy { isHexadecimal($0) }
-    }
-
-    private static func problem(withName name: String) -> String? {
-        let isName = name.utf8.allSatisfy { isLetterOrDigit($0) || $0 == 0x2d || $0 == 0x2e || $0 == 0x5f }
-        guard isName, !name.isEmpty, name.utf8.count <= maximumNameBytes else {
-            return "'\(name)' cannot be a device's name: use 1 to \(maximumNameBytes) letters, digits, '-', '_' and '.'"
-        }
-        return nil
-    }
-
-    private static func isHexadecimal(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte) || (0x61...0x66).contains(byte)
+extension TokenStore.Device {
+    /// Notes the tokens of the device whose place this one takes.
+    mutating func retire(_ old: TokenStore.Device?, at now: Int64) {
+        guard let old else { return }
+        retired = old.retired + [TokenStore.Retired(hash: old.hash, replaced: now)]
+        retired.removeFirst(max(0, retired.count - TokenStore.mostRetired))
     }
 }

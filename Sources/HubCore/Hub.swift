@@ -150,10 +150,12 @@ public struct Hub: Sendable {
             for id in sessions.keys where names.contains(sessions[id]?.tokenName ?? "") {
                 fail(id, WireError(.auth, "this puck's token was revoked on the hub"), now: now, into: &effects)
             }
-            for name in names { forgetPuck(name, now: now, into: &effects) }
+            for name in names { forgetPuck(name, "its token was revoked", now: now, into: &effects) }
         case .stopping:
             for id in sessions.keys { close(id, reason: "the hub is stopping", now: now, into: &effects) }
-            for name in pucks.keys.sorted() { forgetPuck(name, now: now, into: &effects) }
+            for name in pucks.keys.sorted() {
+                forgetPuck(name, "the hub is stopping", now: now, into: &effects)
+            }
             failedEarly = []
             endedGroups = []
             soonest = nil

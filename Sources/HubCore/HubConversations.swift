@@ -197,7 +197,8 @@ extension Hub {
         #endif
         for conversation in conversations where conversation.group == group && !conversation.hasEnded {
             if conversation.isAway, conversation.puckID != winner {
-                forgetPuck(conversation.puckID, now: now, into: &effects)
+                forgetPuck(
+                    conversation.puckID, "somebody else spoke while the puck was away", now: now, into: &effects)
             } else {
                 inConversation(conversation.id, now: now, into: &effects) { conversation, puck, effects in
                     conversation.talkedOver(puck: &puck, now: now, into: &effects)

@@ -24,7 +24,9 @@ extension Hub {
         _ id: ConnectionID, _ hello: Hello, now: Instant, into effects: inout [HubEffect]
     ) -> Welcome {
         let puckID = hello.puckID
-        if pucks[puckID].map({ $0.group != hello.group }) ?? false { forgetPuck(puckID, now: now, into: &effects) }
+        if pucks[puckID].map({ $0.group != hello.group }) ?? false {
+            forgetPuck(puckID, "the puck has another group now", now: now, into: &effects)
+        }
         var welcome = self.welcome(id)
         let isKnown = pucks[puckID] != nil
         var missing = 0
@@ -117,10 +119,11 @@ extension Hub {
     }
 
     /// Nothing of this puck is kept: it was away for too long, its token is gone, or what it would say is stale.
-    mutating func forgetPuck(_ puckID: String, now: Instant, into effects: inout [HubEffect]) {
+    /// - Parameter why: for the log, of a conversation that ends with it.
+    mutating func forgetPuck(_ puckID: String, _ why: String, now: Instant, into effects: inout [HubEffect]) {
         guard pucks[puckID] != nil else { return }
         for i in conversations.indices where conversations[i].puckID == puckID && !conversations[i].hasEnded {
-            conversations[i].endAbsent("the puck stayed away", now: now, into: &effects)
+            conversations[i].endAbsent(why, now: now, into: &effects)
         }
         removeEnded()
         pucks[puckID]!.playout.abandon()
@@ -135,7 +138,9 @@ extension Hub {
 
     mutating func expirePuck(_ puckID: String, now: Instant, into effects: inout [HubEffect]) {
         guard let puck = pucks[puckID] else { return }
-        if let forgetAt = puck.forgetAt, forgetAt <= now { return forgetPuck(puckID, now: now, into: &effects) }
+        if let forgetAt = puck.forgetAt, forgetAt <= now {
+            return forgetPuck(puckID, "the puck stayed away", now: now, into: &effects)
+        }
         withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
             puck.stream.prune(now: now, into: &effects)
             puck.stream.flush(now: now, into: &effects)

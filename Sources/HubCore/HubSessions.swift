@@ -136,7 +136,11 @@ extension Hub {
         let puckID = sessions[id]!.live?.puckID
         forgetSession(id, reason: error.code.name, now: now, into: &effects)
         // What is kept for a puck that broke the protocol cannot be trusted to fit: it begins anew.
-        if let puckID { forgetPuck(puckID, now: now, into: &effects) }
+        if let puckID {
+            forgetPuck(
+                puckID, error.code == .auth ? error.detail : "the puck broke the protocol (\(error.code.name))",
+                now: now, into: &effects)
+        }
     }
 
     mutating func peerFailed(_ id: ConnectionID, _ error: WireError, now: Instant, into effects: inout [HubEffect]) {
@@ -152,7 +156,7 @@ extension Hub {
             if Mutation.is(.errorKeepsStream) { return }
         #endif
         // Whatever it refused would come again with a replay.
-        if let puckID { forgetPuck(puckID, now: now, into: &effects) }
+        if let puckID { forgetPuck(puckID, "the puck reported \(error.code.name)", now: now, into: &effects) }
     }
 
     mutating func close(_ id: ConnectionID, reason: String, now: Instant, into effects: inout [HubEffect]) {

@@ -96,16 +96,29 @@ final class Announcement {
 extension HubDaemon {
     /// Where nobody could come from, or nobody could be paired, there is nothing to announce.
     private var isFindable: Bool {
+        settings.service.isAnnounced && !isOnLoopback && !settings.certificate.isInsecure
+    }
+
+    private var isOnLoopback: Bool {
         let address = settings.service.listenAddress
-        let isLoopback = address == "::1" || address.utf8.starts(with: "127.".utf8)
-        return settings.service.isAnnounced && !isLoopback && !settings.certificate.isInsecure
+        return address == "::1" || address.utf8.starts(with: "127.".utf8)
     }
 
     /// The hub's name as a puck can look it up: mDNS has it under `.local`.
     var announcedHost: String {
         let name = settings.service.name
+        // A name that nobody can look up is no place to send a puck to.
+        let isUseless = name == "localhost" && !isOnLoopback
+        if isUseless || !Certificate.isName(name) && !HubIdentity.isAddress(name) { return ownAddress() ?? "127.0.0.1" }
         let isBare = !name.utf8.contains(UInt8(ascii: ".")) && !name.utf8.contains(UInt8(ascii: ":"))
         return isFindable && isBare && name != "localhost" ? name + ".local" : name
+    }
+
+    /// At most 63 bytes (RFC 6763, 4.1.1), cut at a character's border.
+    static func instanceName(_ name: String) -> String {
+        var name = name
+        while name.utf8.count > 63 { name.removeLast() }
+        return name
     }
 
     func beginAnnouncement() {
@@ -113,7 +126,8 @@ extension HubDaemon {
         do throws(CredentialError) {
             let certificate = try PeerCertificate(readFrom: settings.certificate.certificateFile)
             let announcement = Announcement(
-                name: settings.service.name, port: port, fingerprint: certificate.shortFingerprint, log: log)
+                name: Self.instanceName(settings.service.name), port: port, fingerprint: certificate.shortFingerprint,
+                log: log)
             announcement.start()
             self.announcement = announcement
             arm()

@@ -18,6 +18,7 @@ struct HubCheck {
     func run() -> Int32 {
         report("configuration", .good, "hub '\(settings.service.name)'")
         for warning in settings.warnings { report("configuration", .doubtful, warning) }
+        if let complaint = HubIdentity.clockComplaint(unixSeconds()) { report("clock", .doubtful, complaint) }
         let folder = checkFolder()
         let certificate = checkCertificate()
         let port = checkPort()
@@ -57,7 +58,11 @@ struct HubCheck {
         }
         do throws(HubStartError) {
             let certificate = try HubIdentity(settings, nowUnixSeconds: unixSeconds()).certificate
-            report("certificate", .good, "\(files.certificateFile), \(certificate.daysUntilExpiry) days left")
+            if certificate.daysUntilExpiry > 0 {
+                report("certificate", .good, "\(files.certificateFile), \(certificate.daysUntilExpiry) days left")
+            } else {
+                report("certificate", .doubtful, "\(files.certificateFile) has expired. \(HubIdentity.expiredAdvice)")
+            }
             report("certificate", .good, "SHA-256 \(certificate.fingerprint)")
             return true
         } catch {

@@ -11,7 +11,7 @@ public enum HubCommand {
     static let table = OptionTable(
         command: "puckhub", summary: "the pucks' hub: decides which puck answers, and answers",
         positional:
-            "[pair NAME [--room ROOM] [--code CODE] | revoke NAME | token add NAME | token list | token rotate NAME | "
+            "[pair NAME [--room ROOM] [--code CODE] | revoke NAME|--all | token add NAME | token list | token rotate NAME | "
             + "play PUCK FILE [CATEGORY] | status | "
             + "explain [CONVERSATION] | correct CONVERSATION PUCK]",
         options: [
@@ -33,6 +33,7 @@ public enum HubCommand {
                 help:
                     "With pair: the puck's own code, which 'puckctl code' prints there, for a puck whose button is held "
                     + "instead of typing a code."),
+            .init("all", help: "With revoke: every puck's token."),
             .init("json", help: "With explain: one JSON object instead of text."),
         ],
         notes: [
@@ -40,7 +41,9 @@ public enum HubCommand {
                 + "in the log where it lies and its fingerprint: copy it to every puck.",
             "pair NAME prints a short code and a join line for the puck that is to have that id; 'puckctl join' on the puck "
                 + "takes either, once, for ten minutes. revoke NAME (or token revoke NAME) takes its token away, and a hub "
-                + "that is running ends its session at once. token rotate NAME replaces its token without a new pairing.",
+                + "that is running ends its session at once, also when the disk is full: it then says that this is not "
+                + "stored yet. revoke --all does it for every puck; a token file that is missing or empty does not. "
+                + "token rotate NAME replaces its token without a new pairing.",
             "token add NAME makes a token for the puck with that id and prints it, once, with what belongs into that "
                 + "puck's configuration. token list shows who has one.",
             "play PUCK FILE plays a WAV file (mono, 16 kHz, at most two minutes) on a puck of the running hub. CATEGORY "
@@ -68,13 +71,13 @@ public enum HubCommand {
         }
         if arguments.isSet("help") { return say(table.help) }
         if arguments.isSet("version") { return say("puckhub \(PuckVersion.text)") }
-        let command = TokenCommand(arguments.positional)
+        let command = TokenCommand(arguments.positional, isForAll: arguments.isSet("all"))
         let pair = PairCommand(arguments.positional, room: arguments.value("room"), code: arguments.value("code"))
         let question = RunningHubCommand(
             arguments.positional, folder: currentFolder(), isJSON: arguments.isSet("json"))
         if !arguments.positional.isEmpty, command == nil, question == nil, pair == nil {
             return fail(
-                "puckhub: the commands are 'pair NAME', 'revoke NAME', 'token add NAME', 'token list', "
+                "puckhub: the commands are 'pair NAME', 'revoke NAME|--all', 'token add NAME', 'token list', "
                     + "'token rotate NAME', 'status', "
                     + "'play PUCK FILE [CATEGORY]', 'explain [CONVERSATION]' and 'correct CONVERSATION PUCK'\nTry 'puckhub --help'.",
                 ExitStatus.usage)

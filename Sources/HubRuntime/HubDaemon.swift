@@ -27,6 +27,12 @@ public final class HubDaemon {
     private let tokenWatch: FileWatch?
     /// The tokens as they were at the last look, to find those that went.
     var knownDevices: [TokenStore.Device]
+    /// When what the token file lacks is to be written again; see HubTokens.swift.
+    var storeTokensAt: Instant?
+    /// Why it could not be; nil when it could.
+    var tokensProblem: String?
+    /// When it was last said that a puck came with a token of before; one for each puck at most.
+    var retiredSaid: [String: Instant] = [:]
     /// Connections on which a new token was sent: one each, see HubTokens.swift.
     var issued: Set<UInt32> = []
     var pairing = HubPairing()
@@ -93,6 +99,10 @@ public final class HubDaemon {
         responder = try Responder(settings.responder)
         try makeStateFolder(settings.service.stateFolder)
         tokenWatch = Self.watch(settings.tokenFile, log)  // first: what changes from now on is noticed
+        LinuxIO.removeUnfinished(in: settings.service.stateFolder)
+        Credentials.removeUnfinished(of: [
+            settings.tokenFile, settings.certificate.certificateFile, settings.certificate.keyFile,
+        ])
         tokens = try Self.openTokens(settings.tokenFile)
         knownDevices = tokens.devices
         do throws(TransportError) {
@@ -195,6 +205,7 @@ public final class HubDaemon {
             armed = nil
             if stopDeadline != nil { return loop.stop() }
             announcement?.timePassed()
+            storeTokensTimePassed()
             process(.timePassed)
         }
         do throws(TransportError) {
@@ -257,7 +268,7 @@ public final class HubDaemon {
 
     func arm() {
         guard stopDeadline == nil else { return }
-        let due = earliest(hub.nextDeadline, announcement?.nextDeadline)
+        let due = earliest(earliest(hub.nextDeadline, announcement?.nextDeadline), storeTokensAt)
         guard due != armed else { return }
         armed = due
         loop.setDeadline(due?.nanoseconds)
@@ -270,7 +281,8 @@ public final class HubDaemon {
     public func reload() {
         manager?.reloading(now: MonotonicClock.now())
         defer { manager?.ready() }
-        reloadTokens()
+        if tokens.isBehind { _ = storeTokens() }
+        reloadTokens(isAsked: true)
         do throws(SettingsErrors) {
             try apply(try configuration.load())
         } catch {
@@ -287,13 +299,17 @@ public final class HubDaemon {
             log.error("config.refused", [Field("problem", error.message)])
             return
         }
-        let needsRestart =
-            fresh.service != settings.service || fresh.certificate != settings.certificate
-            || fresh.tokenFile != settings.tokenFile || fresh.controlSocket != settings.controlSocket
-        settings = fresh
+        let restart = settings.keysForRestart(fresh)
+        // What runs stays what it is: the certificate that is shown, say, which pairing is told.
+        var taken = fresh
+        (taken.service, taken.certificate) = (settings.service, settings.certificate)
+        (taken.tokenFile, taken.controlSocket) = (settings.tokenFile, settings.controlSocket)
+        settings = taken
         hub.policy = Self.policy(fresh)
         log = makeLog(fresh.logLevel)
-        log.notice("config.reloaded", [Field("restart_needed", needsRestart)])
+        var fields = [Field("restart_needed", !restart.isEmpty)]
+        if !restart.isEmpty { fields.append(Field("keys", restart)) }
+        log.notice("config.reloaded", fields)
         warnOfStrangers()
     }
 }
@@ -318,29 +334,6 @@ extension HubDaemon {
                 [Field("problem", error.description), Field("advice", "after a revocation, send this hub a SIGHUP")])
             return nil
         }
-    }
-
-    private static func security(_ settings: HubSettings, _ log: Log) throws(HubStartError) -> ServerLink.Security {
-        if settings.certificate.isInsecure { return .insecure }
-        let identity = try HubIdentity(settings, nowUnixSeconds: unixSeconds())
-        let certificate = identity.certificate
-        log.record(
-            identity.isNew ? .notice : .info, identity.isNew ? "certificate.made" : "certificate.read",
-            [
-                Field("file", identity.certificateFile), Field("sha256", certificate.fingerprint),
-                Field("days_left", certificate.daysUntilExpiry),
-            ])
-        if identity.isNew {
-            log.notice(
-                "certificate.copy",
-                [Field("advice", "copy \(identity.certificateFile) to every puck and name it there as [hub] ca_file")])
-        }
-        if certificate.daysUntilExpiry < 30 {
-            log.warning(
-                "certificate.expires",
-                [Field("days_left", certificate.daysUntilExpiry), Field("file", identity.certificateFile)])
-        }
-        return .tls(certificateFile: settings.certificate.certificateFile, keyFile: settings.certificate.keyFile)
     }
 
     static func policy(_ settings: HubSettings) -> HubPolicy {
@@ -375,6 +368,9 @@ extension HubDaemon {
 
     private func announce() {
         for warning in settings.warnings { log.warning("config.warning", [Field("text", warning)]) }
+        if let complaint = HubIdentity.clockComplaint(unixSeconds()) {
+            log.warning("clock.not_set", [Field("detail", complaint)])
+        }
         warnOfStrangers()
         if tokens.devices.isEmpty {
             log.warning(

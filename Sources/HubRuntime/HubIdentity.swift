@@ -1,6 +1,8 @@
 import CLinux
 import Credentials
+import LinkTransport
 import LinuxIO
+import PuckBase
 
 /// What the hub shows its pucks: its certificate, made at the first start.
 struct HubIdentity {
@@ -41,21 +43,31 @@ struct HubIdentity {
         } catch {
             throw HubStartError(error.message)
         }
-        guard certificate.daysUntilExpiry > 0 else {
-            throw HubStartError(
-                "\(files.certificateFile) has expired: remove it and \(files.keyFile), start puckhub again, and copy the "
-                    + "new certificate to every puck")
-        }
     }
 
-    /// What pucks may call this hub by: numbers and colons are addresses, everything else is a name.
+    /// What to do about a certificate that has expired.
+    static let expiredAdvice =
+        "It is shown all the same: a puck that was paired, or has this very certificate as ca_file, believes it whatever "
+        + "its dates; one that verifies by an authority does not. For a new one remove the file and its key, restart "
+        + "puckhub, and pair the pucks again."
+
+    /// What pucks may call this hub by: numbers and colons are addresses, everything else is a name. What cannot be in a
+    /// certificate is left out; `HubSettings.warnings` say so.
     static func names(_ settings: HubSettings) -> (names: [String], addresses: [String]) {
-        var names = [settings.service.name]
+        var names = [settings.service.name].filter(Certificate.isName)
         var addresses: [String] = []
         for word in settings.certificate.extraNames where !names.contains(word) && !addresses.contains(word) {
-            if isAddress(word) { addresses.append(word) } else { names.append(word) }
+            if isAddress(word) { addresses.append(word) } else if Certificate.isName(word) { names.append(word) }
         }
         return (names, addresses)
+    }
+
+    /// A clock that stands before this program was written is not set.
+    static func clockComplaint(_ now: Int64) -> String? {
+        if now >= Certificate.earliestUnixSeconds { return nil }
+        return
+            "this machine's clock says \(TokenCommand.date(now)): let it get the time ('timedatectl set-ntp true'); until "
+            + "then the dates of tokens and the log are wrong"
     }
 
     static func isAddress(_ word: String) -> Bool {
@@ -64,6 +76,36 @@ struct HubIdentity {
     }
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+}
+
+extension HubDaemon {
+    /// Reads or makes the certificate, and logs what is to be known of it.
+    static func security(_ settings: HubSettings, _ log: Log) throws(HubStartError) -> ServerLink.Security {
+        if settings.certificate.isInsecure { return .insecure }
+        let identity = try HubIdentity(settings, nowUnixSeconds: unixSeconds())
+        let certificate = identity.certificate
+        log.record(
+            identity.isNew ? .notice : .info, identity.isNew ? "certificate.made" : "certificate.read",
+            [
+                Field("file", identity.certificateFile), Field("sha256", certificate.fingerprint),
+                Field("days_left", certificate.daysUntilExpiry),
+            ])
+        if identity.isNew {
+            log.notice(
+                "certificate.copy",
+                [Field("advice", "copy \(identity.certificateFile) to every puck and name it there as [hub] ca_file")])
+        }
+        if certificate.daysUntilExpiry <= 0 {
+            log.warning(
+                "certificate.expired",
+                [Field("file", identity.certificateFile), Field("advice", HubIdentity.expiredAdvice)])
+        } else if certificate.daysUntilExpiry < 30 {
+            log.warning(
+                "certificate.expires",
+                [Field("days_left", certificate.daysUntilExpiry), Field("file", identity.certificateFile)])
+        }
+        return .tls(certificateFile: settings.certificate.certificateFile, keyFile: settings.certificate.keyFile)
+    }
 }
 
 /// Seconds of Unix time: for certificates and token files only, never for deadlines.

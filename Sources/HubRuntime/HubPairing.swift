@@ -170,7 +170,11 @@ extension HubDaemon {
             pairing.desk.close(offer.number)
             pairing.forget([offer.number])
             reply(
-                id, .done(Pairing(proof: proof, puckID: offer.puckID, room: offer.room, token: token)), closing: true)
+                id,
+                .done(
+                    Pairing(
+                        proof: proof, puckID: offer.puckID, room: offer.room, token: token, unixSeconds: unixSeconds())),
+                closing: true)
             log.notice(
                 "pairing.done",
                 [

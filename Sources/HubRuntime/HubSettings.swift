@@ -1,3 +1,4 @@
+import Credentials
 import HubCore
 import LinuxIO
 import Settings
@@ -58,9 +59,44 @@ public struct HubSettings: Sendable {
         if !settings.recordFolder.isEmpty {
             reader.warn("[debug] record_dir: everything that is said to a puck is written to disk")
         }
+        if service.name == "localhost", !reader.isSet("hub", "name") {
+            reader.warn(
+                "[hub] name: this machine has no name of its own; pair the pucks by its address, or set [hub] name")
+        }
+        for name in [service.name] + settings.certificate.extraNames
+        where !Certificate.isName(name) && !HubIdentity.isAddress(name) {
+            let isOwn = name == service.name
+            reader.warn(
+                "[\(isOwn ? "hub" : "tls")] name\(isOwn ? "" : "s"): '\(name)' cannot be a name in the network (labels of 1 to "
+                    + "63 letters, digits and hyphens), so it is not in the certificate"
+                    + (isOwn ? "; set [hub] name to one, or pair the pucks by this machine's address" : ""))
+        }
         try reader.finish()
         settings.warnings = reader.warnings
         return settings
+    }
+}
+
+extension HubSettings {
+    /// The keys of `fresh` that differ and are read at the start only, with commas between them; empty for none.
+    func keysForRestart(_ fresh: HubSettings) -> String {
+        let changes: [(key: String, isChanged: Bool)] = [
+            ("[hub] name", service.name != fresh.service.name),
+            ("[hub] listen", service.listenAddress != fresh.service.listenAddress),
+            ("[hub] port", service.port != fresh.service.port),
+            ("[hub] connections", service.mostConnections != fresh.service.mostConnections),
+            ("[hub] state_dir", service.stateFolder != fresh.service.stateFolder),
+            ("[hub] announce", service.isAnnounced != fresh.service.isAnnounced),
+            ("[tls] certificate", certificate.certificateFile != fresh.certificate.certificateFile),
+            ("[tls] key", certificate.keyFile != fresh.certificate.keyFile),
+            ("[tls] names", certificate.extraNames != fresh.certificate.extraNames),
+            ("[tls] insecure", certificate.isInsecure != fresh.certificate.isInsecure),
+            ("[tokens] file", tokenFile != fresh.tokenFile),
+            ("[control] socket", controlSocket != fresh.controlSocket),
+        ]
+        var text = ""
+        for change in changes where change.isChanged { text += (text.isEmpty ? "" : ", ") + change.key }
+        return text
     }
 }
 
@@ -80,7 +116,7 @@ public struct ServiceSettings: Equatable, Sendable {
     public var isAnnounced: Bool
 
     init(_ reader: inout SettingsReader, hostName: String) {
-        name = reader.host("hub", "name", default: hostName)
+        name = reader.host("hub", "name", default: hostName.isEmpty ? "puckhub" : hostName)
         listenAddress = reader.address("hub", "listen", default: "")
         port = reader.integer("hub", "port", default: 7443, range: 0...65535)
         mostConnections = reader.integer("hub", "connections", default: 64, range: 1...1024)

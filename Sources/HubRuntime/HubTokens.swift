@@ -16,7 +16,10 @@ extension HubDaemon {
     /// was revoked no longer does.
     func authorize(_ token: String) -> String? {
         reloadTokens()
-        guard let (name, isNext) = tokens.device(ofToken: token) else { return nil }
+        guard let (name, isNext) = tokens.device(ofToken: token) else {
+            noteRetired(token)
+            return nil
+        }
         if isNext {
             do throws(CredentialError) {
                 try tokens.promote(name, nowUnixSeconds: unixSeconds())
@@ -47,8 +50,10 @@ extension HubDaemon {
             return "there is no token of \"\(name)\"; 'puckhub token list' shows them all"
         }
         guard let connection = hub.connectionForToken(of: name) else {
-            return "\(name) is not connected, or its token was put into its configuration by hand, "
-                + "where it cannot be replaced: 'puckhub pair \(name)' and 'puckctl join' change that"
+            return
+                "\(name) is not connected, or cannot keep another token: its token was put into its configuration by "
+                + "hand ('puckhub pair \(name)' and 'puckctl join' change that), or its state_dir does not last "
+                + "('puckctl doctor' there says so)"
         }
         guard !issued.contains(connection.number) else {
             return "\(name) has been sent a new token already; it ends the old one when it connects the next time"
@@ -66,11 +71,13 @@ extension HubDaemon {
     }
 
     /// Looks whether the token file changed, and ends the sessions of tokens that are gone or new under an old name.
-    func reloadTokens() {
+    /// - Parameter isAsked: by SIGHUP: what was refused before is said again.
+    func reloadTokens(isAsked: Bool = false) {
         do throws(CredentialError) {
-            guard try tokens.reloadIfChanged() else { return }
+            guard try tokens.reloadIfChanged(again: isAsked) else { return }
         } catch {
             log.error("tokens.refused", [Field("problem", error.message)])
+            storeTokensSoon()
             return
         }
         let revoked = noteTokens()
@@ -87,5 +94,76 @@ extension HubDaemon {
         knownDevices = devices
         if !revoked.isEmpty { process(.tokensRevoked(revoked)) }
         return revoked.count
+    }
+
+    // MARK: Ended at once
+
+    /// `puckhub revoke`: what it ends has ended, and its session with it, whether or not the file can be written.
+    /// - Parameter name: nil for all.
+    func revoke(_ name: String?) -> String {
+        reloadTokens()
+        let gone = tokens.end(name.map { [$0] })
+        guard !gone.isEmpty else {
+            return name.map { "error: there is no token of \"\($0)\"; 'puckhub token list' shows them all" }
+                ?? "error: no puck has a token"
+        }
+        noteTokens()
+        for name in gone { log.notice("token.revoked", [Field("puck", name)]) }
+        let who = name ?? "All \(gone.count) pucks"
+        let done = "\(who) can no longer connect, and what was connected has been cut off at once."
+        guard let problem = storeTokens() else { return done }
+        return
+            "error: \(done) But this is not stored, and a restart of the hub would undo it: \(problem). The hub tries "
+            + "to store it every \(Self.storeEvery.wholeMilliseconds / 1000) s."
+    }
+
+    static let storeEvery = Interval.seconds(30)
+
+    func storeTokensSoon() {
+        if tokens.isBehind { storeTokensAt = MonotonicClock.now() + Self.storeEvery }
+        arm()
+    }
+
+    func storeTokensTimePassed() {
+        guard let due = storeTokensAt, due <= MonotonicClock.now() else { return }
+        storeTokensAt = nil
+        if tokens.isBehind { _ = storeTokens() }
+    }
+
+    /// - Returns: what went wrong, which is logged when it is new.
+    func storeTokens() -> String? {
+        do throws(CredentialError) {
+            try tokens.store()
+            log.notice("tokens.stored", [Field("devices", tokens.devices.count)])
+            tokensProblem = nil
+            storeTokensAt = nil
+            return nil
+        } catch {
+            if tokensProblem != error.message { log.error("tokens.not_stored", [Field("problem", error.message)]) }
+            tokensProblem = error.message
+            storeTokensSoon()
+            return error.message
+        }
+    }
+
+    // MARK: Tokens of before
+
+    /// A puck that comes with a token that it had before is told apart from a stranger: once an hour, since it tries
+    /// again and again.
+    private func noteRetired(_ token: String) {
+        guard let (name, replaced) = tokens.device(ofRetiredToken: token) else { return }
+        let now = MonotonicClock.now()
+        if let said = retiredSaid[name], now - said < .seconds(3600) { return }
+        retiredSaid[name] = now
+        log.warning(
+            "token.retired",
+            [
+                Field("puck", name), Field("replaced", TokenCommand.date(replaced)),
+                Field(
+                    "advice",
+                    "\(name) came with a token that was replaced on \(TokenCommand.date(replaced)); it may have lost its "
+                        + "state_dir ('puckctl doctor' there), or be an old copy of its card. Pair it again: "
+                        + "'puckhub pair \(name)' here, 'sudo puckctl join --force CODE' there."),
+            ])
     }
 }

@@ -2,19 +2,27 @@ import Credentials
 import LinuxIO
 import PuckBase
 
-/// `puckhub token add NAME | list | revoke NAME`, and `puckhub revoke NAME`, which is the same as the last.
+/// `puckhub token add NAME | list | revoke NAME`, and `puckhub revoke NAME`, which is the same as the last, or
+/// `puckhub revoke --all`.
 struct TokenCommand {
     private enum Request {
         case add(String)
         case list
         case revoke(String)
+        case revokeAll
     }
 
     private let request: Request
 
-    /// - Parameter words: the positional words of the command line, "token" included. Nil when they are not one of the
-    ///   three commands.
-    init?(_ words: [String]) {
+    /// - Parameters:
+    ///   - words: the positional words of the command line, "token" included. Nil when they are not one of the commands.
+    ///   - isForAll: `--all`.
+    init?(_ words: [String], isForAll: Bool) {
+        if isForAll {
+            guard words == ["revoke"] else { return nil }
+            request = .revokeAll
+            return
+        }
         if words.count == 2, words[0] == "revoke" {
             request = .revoke(words[1])
             return
@@ -35,6 +43,7 @@ struct TokenCommand {
             case .add(let name): return try add(name, settings)
             case .list: return list(try TokenStore(path: settings.tokenFile))
             case .revoke(let name): return try revoke(name, settings)
+            case .revokeAll: return try revoke(nil, settings)
             }
         } catch {
             return fail("puckhub: \(error.message)", HubCommand.runtimeFailure)
@@ -87,13 +96,34 @@ struct TokenCommand {
         return 0
     }
 
-    private func revoke(_ name: String, _ settings: HubSettings) throws(CredentialError) -> Int32 {
-        guard try TokenStore(path: settings.tokenFile).revoke(name) else {
+    /// A hub that runs is asked: it ends the token and the session even when nothing can be written.
+    /// - Parameter name: nil for all.
+    private func revoke(_ name: String?, _ settings: HubSettings) throws(CredentialError) -> Int32 {
+        let request = name.map { "revoke \($0)" } ?? "revoke-all"
+        if !settings.controlSocket.isEmpty {
+            do throws(SystemError) {
+                let reply = try ControlClient.ask(request, at: settings.controlSocket)
+                if reply.utf8.starts(with: "error: ".utf8) {
+                    return fail("puckhub: " + String(reply.dropFirst(7)), HubCommand.runtimeFailure)
+                }
+                return say(reply)
+            } catch {}  // none runs, or not for this user: the file tells the next one
+        }
+        let store = try TokenStore(path: settings.tokenFile)
+        let gone = store.end(name.map { [$0] })
+        guard !gone.isEmpty else {
             return fail(
-                "puckhub: there is no token of \"\(name)\"; 'puckhub token list' shows them all",
+                name.map { "puckhub: there is no token of \"\($0)\"; 'puckhub token list' shows them all" }
+                    ?? "puckhub: no puck has a token", HubCommand.runtimeFailure)
+        }
+        do throws(CredentialError) { try store.store() } catch {
+            return fail(
+                "puckhub: \(error.message). Nothing is revoked: no running hub could be asked either.",
                 HubCommand.runtimeFailure)
         }
-        say("\(name) can no longer connect. A hub that is running ends its session at once.")
+        say(
+            "\(name ?? "All \(gone.count) pucks") can no longer connect. A hub that is running ends the session at once."
+        )
         return 0
     }
 

@@ -81,11 +81,42 @@ public struct JoinCommand {
                 (joined, target) = try HubWait.run(code: try place.code(), hub: hub)
             }
             try keep(joined, target, place.path)
-            return (0, done(joined, target, isRunning: place.isRunning))
+            return (0, done(joined, target, isRunning: place.isRunning) + Self.warnings(joined, place))
         } catch {
             return (error.status, error.text)
         }
     }
+
+    /// What will be trouble later, said while somebody is there to hear it.
+    private static func warnings(_ joined: Joined, _ place: JoinPlace) -> String {
+        var text = ""
+        if let problem = LastingFolder.problem(place.folder) {
+            text +=
+                "\nNote: \(problem): this pairing is lost with the next boot. Name a folder that outlasts it as [puck] "
+                + "state_dir, and join again."
+        }
+        if let hub = joined.pairing.unixSeconds,
+            let difference = clockComplaint(hub: hub, here: WallClock.unixSeconds())
+        {
+            text += "\nNote: " + difference
+        }
+        return text
+    }
+
+    /// The link does not depend on clocks. What the log says when, and the hours of the night, do.
+    /// - Parameters: seconds of Unix time.
+    static func clockComplaint(hub: Int64, here: Int64) -> String? {
+        let apart = here - hub
+        guard abs(apart) > clockTolerance else { return nil }
+        let minutes = abs(apart) / 60
+        let much =
+            minutes < 120 ? "\(minutes) minutes" : minutes < 2880 ? "\(minutes / 60) hours" : "\(minutes / 1440) days"
+        return "this puck's clock is \(much) \(apart < 0 ? "behind" : "ahead of") the hub's: let both get the time "
+            + "('timedatectl set-ntp true'). The link works all the same; the times in the log and the night's hours do not."
+    }
+
+    /// Seconds; people notice no less in a log.
+    private static let clockTolerance: Int64 = 300
 
     private func keep(_ joined: Joined, _ target: HubPlace, _ path: String) throws(JoinStop) {
         let file: PairingFile

@@ -43,6 +43,16 @@ public enum LinkFailure: Equatable, Sendable {
         case handshake = "the TLS and WebSocket handshake"
     }
 
+    /// The other end spoke HTTP, or more: over TLS, whoever it is has the trusted certificate.
+    public var isAfterHandshake: Bool {
+        switch self {
+        case .unauthorized, .wrongSubprotocol, .wrongPath, .hubFull, .needsTLS, .httpStatus, .notWebSocket,
+            .closedByPeer, .messageTooLarge, .textMessage:
+            true
+        default: false
+        }
+    }
+
     /// One sentence: what is wrong and what to do.
     public var advice: String {
         switch self {
@@ -107,8 +117,8 @@ public enum LinkFailure: Equatable, Sendable {
                 "the hub's certificate cannot be used (OpenSSL verification error \(code)): make a new one on the hub"
         case .unauthorized:
             return "the hub refused this puck's token: pair it again ('puckhub pair NAME' on the hub, "
-                + "'puckctl join --force CODE' here), or run 'puckhub token add NAME' on the hub and put the token "
-                + "where [hub] token_file (or token) says"
+                + "'sudo puckctl join --force CODE' here); or, where the configuration has the token, run "
+                + "'puckhub revoke NAME' and 'puckhub token add NAME' on the hub"
         case .wrongSubprotocol:
             return "the hub does not speak \(LinkProtocol.subprotocol): update the older of the two programs"
         case .wrongPath:

@@ -281,7 +281,11 @@ public final class ServerLink {
             let close = decodeClose(input, length)
             let detail = close.reason.isEmpty ? "" : ": \(close.reason)"
             connection.closeReason = connection.closeReason ?? "closed by the puck (code \(close.code)\(detail))"
-        case LWS_CALLBACK_CLOSED, LWS_CALLBACK_WSI_DESTROY:
+        case LWS_CALLBACK_CLOSED:
+            // A WebSocket still; in WSI_DESTROY it is none any more.
+            if connection.closeReason == nil, connection.wasOpen { connection.closeReason = Self.closedByLibrary(wsi) }
+            forget(connection)
+        case LWS_CALLBACK_WSI_DESTROY:
             forget(connection)
         default:
             break
@@ -331,6 +335,7 @@ public final class ServerLink {
         connections[connection.id.value] = nil
         loop.retire(connection.id.value)
         connection.stopMetering()
+        let reason = connection.closeReason ?? "the connection broke"
         connection.wsi = nil
         door.gone(connection.doorNumber, now: monotonicNanoseconds())
         serveDoor()
@@ -338,7 +343,17 @@ public final class ServerLink {
         setTimer()
         if connection.isStranger { return onStrangerClosed(connection.id) }
         openCount -= 1
-        onClosed(connection.id, connection.closeReason ?? "the connection broke")
+        onClosed(connection.id, reason)
+    }
+
+    /// What libwebsockets wrote into a close frame of its own, when it refused what a puck sent; nil when it did not.
+    private static func closedByLibrary(_ wsi: OpaquePointer) -> String? {
+        let length = Int(lws_get_close_length(wsi))
+        guard length >= 2, let payload = lws_get_close_payload(wsi) else { return nil }
+        let code = Int(payload[0]) << 8 | Int(payload[1])
+        let text = String(decoding: UnsafeBufferPointer(start: payload + 2, count: length - 2), as: UTF8.self)
+        return
+            "closed by the hub: what came is no WebSocket frame that it takes (code \(code)\(text.isEmpty ? "" : ": " + text))"
     }
 }
 

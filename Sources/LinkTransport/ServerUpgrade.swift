@@ -49,7 +49,7 @@ extension ServerLink {
                 connection,
                 Refusal(
                     status: 401, name: "Unauthorized", headers: "WWW-Authenticate: Bearer\r\n",
-                    body: "Token missing or not known: run 'puckhub token add NAME' on the hub."))
+                    body: "Token missing or not known: pair this puck with 'puckhub pair NAME' on the hub."))
         }
         guard mayArrive(connection, identity) else {
             return answer(

@@ -1,4 +1,5 @@
 import CLinux
+import PuckBase
 
 /// The whole of a small file.
 /// - Parameter limit: bytes; a larger file is refused rather than read in part.
@@ -40,10 +41,8 @@ public func readSmallFile(_ path: String, limit: Int = 64 * 1024) throws(SystemE
 public func writeFileAtomically(
     _ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644, likeFolder: Bool = false
 ) throws(SystemError) {
-    // The process id keeps two processes from writing into one temporary file.
-    let temporary = path + ".new-\(getpid())"
-    let descriptor = puck_open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    if descriptor < 0 { throw SystemError("cannot create \(temporary)", code: puck_errno()) }
+    let temporary = path + unfinishedSuffix
+    let descriptor = try openUnfinished(temporary)
     var failure: Int32 = 0
     if likeFolder, geteuid() == 0 {
         var status = stat()
@@ -52,13 +51,50 @@ public func writeFileAtomically(
         failure = isOwned ? 0 : puck_errno()
     }
     if failure == 0 { failure = fill(descriptor, bytes, mode) }
-    close(descriptor)
-    if failure != 0 || rename(temporary, path) != 0 {
-        let code = failure != 0 ? failure : puck_errno()
-        unlink(temporary)
-        throw SystemError("cannot write \(path)", code: code)
+    if failure == 0, rename(temporary, path) != 0 { failure = puck_errno() }
+    if failure != 0 { unlink(temporary) }
+    close(descriptor)  // ends the lock
+    if failure != 0 {
+        throw SystemError("cannot write \(path)", code: failure, advice: storageAdvice(errno: failure) ?? "")
     }
     flushFolder(of: path)
+}
+
+/// Opens the file that is to be renamed, empty and locked. The lock keeps two processes from writing one file; what a
+/// process that died has left is taken over.
+private func openUnfinished(_ path: String) throws(SystemError) -> Int32 {
+    var code: Int32 = 0
+    // Each turn after the first follows somebody's rename or a leftover that another user owns.
+    for _ in 0..<8 {
+        let descriptor = puck_open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        if descriptor < 0 {
+            code = puck_errno()
+            if code == EACCES || code == ELOOP, unlink(path) == 0 { continue }
+            break
+        }
+        var mine = stat()
+        var there = stat()
+        if retryingInterrupted({ Int(flock(descriptor, LOCK_EX)) }) == 0, fstat(descriptor, &mine) == 0,
+            stat(path, &there) == 0, mine.st_ino == there.st_ino, ftruncate(descriptor, 0) == 0
+        {
+            return descriptor
+        }
+        code = puck_errno()
+        close(descriptor)
+    }
+    throw SystemError("cannot create \(path)", code: code, advice: storageAdvice(errno: code) ?? "")
+}
+
+/// Removes what `writeFileAtomically` of a process that died has left in a folder: it may hold a token. What is being
+/// written now stays.
+public func removeUnfinished(in folder: String) {
+    for name in folderEntries(folder) where name.hasSuffix(unfinishedSuffix) {
+        let path = folder + "/" + name
+        let descriptor = puck_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0)
+        if descriptor < 0 { continue }
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(path) }
+        close(descriptor)
+    }
 }
 
 /// 0 or errno.

@@ -17,9 +17,11 @@ public struct Puck: Sendable {
         public var software: String
         /// A new token can be stored, see `PuckEffect.keepToken`.
         public var keepsToken: Bool
+        public var hubSearch: HubSearchMode
 
         public init(
-            puckID: String, room: String, group: String, phrase: String, software: String, keepsToken: Bool = false
+            puckID: String, room: String, group: String, phrase: String, software: String, keepsToken: Bool = false,
+            hubSearch: HubSearchMode = .off
         ) {
             self.puckID = puckID
             self.room = room
@@ -27,6 +29,7 @@ public struct Puck: Sendable {
             self.phrase = phrase
             self.software = software
             self.keepsToken = keepsToken
+            self.hubSearch = hubSearch
         }
     }
 
@@ -57,7 +60,7 @@ public struct Puck: Sendable {
 
     /// Everything that this machine can wait for, each with its exit in `deadlineCame`.
     enum Deadline: Int, CaseIterable, Sendable {
-        case reconnect, connecting, greeting, ping, silence, stable, offline
+        case reconnect, connecting, greeting, ping, silence, stable, offline, hubSearch
         case verdict, standby, listening, answer, interrupted
         case playedReport, statusReport, playbackStall, pausedPlay, lostPlay, volumeShown, pairing, doubt
     }
@@ -137,6 +140,7 @@ public struct Puck: Sendable {
 
     var link = Link.down
     var backoff = Backoff()
+    var hubSearch = HubSearch()
     var everConnected = false
     var isOffline = false
     var lostAt: Instant?
@@ -242,7 +246,8 @@ public struct Puck: Sendable {
         case .startedUnpaired: startAlone(now, &effects)
         case .hubChanged: hubChanged(now, &effects)
         case .socketOpened: socketOpened(now, &effects)
-        case .socketClosed(let reason): socketClosed(reason, now, &effects)
+        case .socketClosed(let reason, let reachedHub): socketClosed(reason, reachedHub, now, &effects)
+        case .hubsFound(let found): hubsFound(found, now, &effects)
         case .controlReceived(let control, let sequence): controlReceived(control, sequence, now, &effects)
         case .audioReceived(let type, let sequence, let count, let sentAt):
             audioReceived(type, sequence, count, sentAt, now, &effects)
@@ -295,6 +300,7 @@ public struct Puck: Sendable {
         case .silence: dropLink("silent-hub", now, &effects)
         case .stable: backoff.reset()
         case .offline: wentOffline(&effects)
+        case .hubSearch: hubSearchTimePassed(now, &effects)
         case .verdict: verdictTimedOut(&effects)
         case .listening: listeningTimedOut(now, &effects)
         case .answer: answerTimedOut(&effects)

@@ -1,6 +1,7 @@
 import ALSADevice
 import BoardIO
 import CLinux
+import Joining
 import LinkTransport
 import LinuxIO
 import PuckBase
@@ -17,6 +18,7 @@ struct PuckCheck {
     func run() -> Int32 {
         report("configuration", .good, "puck '\(settings.identity.id)' in '\(settings.identity.room)'")
         for warning in settings.warnings { report("configuration", .doubtful, warning) }
+        checkState()
         // As puckd does it: what hangs on these lines is not there before.
         var power: [DrivenLine] = []
         var driven = true
@@ -39,7 +41,15 @@ struct PuckCheck {
         checkWireless()
         checkGateway()
         let hub = checkHub()
+        checkSearch()
         return microphone && speaker && button && mute && driven && lights && hub && control ? 0 : 1
+    }
+
+    /// Fails nothing: the puck works.
+    private func checkState() {
+        if let problem = settings.stateProblem {
+            report("state_dir", .doubtful, problem + ". " + PuckSettings.stateAdvice)
+        }
     }
 
     /// Takes the line and gives it back. One that a running puckd holds is fine.
@@ -183,6 +193,7 @@ struct PuckCheck {
                 frames += outcome.frames
             }
             report("microphone", .good, device.format.line)
+            reportPlace("microphone", "capture", settings.captureRequest.device, settings.capture.usbPath)
             for flaw in sound.flaws { report("microphone", .doubtful, flaw) }
             return true
         } catch {
@@ -194,9 +205,20 @@ struct PuckCheck {
         do throws(DeviceError) {
             let device = try PlaybackDevice.open(settings.playbackRequest)
             report("loudspeaker", .good, device.format.line)
+            reportPlace("loudspeaker", "playback", settings.playbackRequest.device, settings.playback.usbPath)
             return true
         } catch {
             return reportRefusal("loudspeaker", error, isRunning)
+        }
+    }
+
+    /// Which of several cards of one make it is.
+    private func reportPlace(_ what: String, _ section: String, _ device: String, _ usbPath: String) {
+        let place = CardPlace(of: device, root: settings.systemRoot)
+        if let (detail, advice) = place.ambiguity(section, usbPath: usbPath) {
+            report(what, .doubtful, "\(detail). \(advice)")
+        } else if !place.port.isEmpty {
+            report(what, .good, "card \(place.id) at USB port \(place.port)")
         }
     }
 
@@ -241,6 +263,20 @@ struct PuckCheck {
         } catch {
             report("hub", .bad, "\(place): \(error.message)")
             return false
+        }
+    }
+
+    /// A hub whose address changes is found again by Avahi's program; says nothing where no certificate is pinned.
+    private func checkSearch() {
+        guard settings.coreIdentity.hubSearch != .off else { return }
+        do throws(SystemError) {
+            var command = try ChildCommand([HubFinder.command[0], "--version"], isQuiet: true)
+            while command.ended() == nil { poll(nil, 0, 5) }
+        } catch {
+            report(
+                "hub search", .doubtful,
+                "\(error.description): a hub whose address changes is not found again; install avahi-daemon and "
+                    + "avahi-utils")
         }
     }
 

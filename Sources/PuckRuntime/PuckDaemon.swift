@@ -48,6 +48,9 @@ final class PuckDaemon {
     /// Nil where the gateway is not to be asked.
     var care: NetworkCare?
     var search: PairingSearch?
+    var movedHub: MovedHubSearch?
+    /// Why there is no search for a hub that moved: said once.
+    var searchProblem = ""
     /// What the process ends with: 0, or 75 (EX_TEMPFAIL) when it wants to be started again.
     private(set) var exitStatus: Int32 = 0
 
@@ -62,6 +65,8 @@ final class PuckDaemon {
     var isStopping = false
     var closedByUs = false
     var openWanted = false
+    /// Where the next attempt goes; nil for the configured hub.
+    var wantedHub: HubAddress?
     var header = [UInt8](repeating: 0, count: WireLimits.headerBytes)
     let reread: () -> PuckSettings?
     private var talkAtOnce: Bool
@@ -93,6 +98,7 @@ final class PuckDaemon {
         }
         mixer = SoundMixer(settings: settings, log: log)
         mixer.apply()
+        if !settings.identity.stateFolder.isEmpty { removeUnfinished(in: settings.identity.stateFolder) }
         kept = KeptState(folder: settings.identity.stateFolder, log: log)
         // The microphone first: it needs 20 ms for its first period, and TLS can be set up meanwhile.
         do throws(SystemError) { threads = try AudioThreads(settings: settings, manager: manager, log: log) } catch {
@@ -135,9 +141,11 @@ final class PuckDaemon {
             inputs?.timePassed()
             care?.timePassed()
             if let end = search?.timePassed() { perform(.pairingEnded(end)) }
+            movedHubTimePassed()
             outputs?.timePassed()
             noteDegraded()
             kept.timePassed()
+            mixer.timePassed()
             lights?.timePassed()
             visitorsTimePassed()
             perform(.timePassed)
@@ -149,6 +157,10 @@ final class PuckDaemon {
                 rearm()
             }
         ) { [unowned(unsafe) self] event in perform(event) }
+        mixer.attach(to: loop, onDeadlineMoved: { [unowned(unsafe) self] in rearm() }) {
+            [unowned(unsafe) self] percent in
+            perform(.volumeRequested(percent))
+        }
         if settings.network.isProbing {
             care = NetworkCare(settings.network, log: log, hasManager: manager != nil) { [unowned(unsafe) self] in
                 exitStatus = 75
@@ -181,6 +193,9 @@ final class PuckDaemon {
                 Field("hub", "\(settings.hub.host):\(settings.hub.port)"), Field("board", settings.identity.board),
             ])
         for warning in settings.warnings { log.warning("config.warning", [Field("detail", warning)]) }
+        if let problem = settings.stateProblem {
+            log.warning("state.not_lasting", [Field("detail", problem), Field("advice", PuckSettings.stateAdvice)])
+        }
         lights?.start()
         if !settings.hub.isComplete { sayUnpaired() }
         perform(settings.hub.isComplete ? .started : .startedUnpaired)
@@ -242,7 +257,10 @@ final class PuckDaemon {
     func rearm() {
         var next = earliest(puck.nextDeadline, inputs?.nextDeadline)
         next = earliest(next, earliest(care?.nextDeadline, search?.lookAt))
-        for due in [lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline, visitors.nextDeadline] {
+        for due in [
+            movedHub?.lookAt, lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline, visitors.nextDeadline,
+            mixer.nextDeadline,
+        ] {
             next = earliest(next, due)
         }
         loop.setDeadline(next?.nanoseconds)
@@ -288,8 +306,9 @@ final class PuckDaemon {
         let expected = closedByUs
         closedByUs = false
         if !expected {
-            log.warning("link.closed", [Field("detail", failure.advice)])
-            perform(.socketClosed(reason: failure.name))
+            let place = link.destination
+            log.warning("link.closed", [Field("detail", failure.advice), Field("hub", "\(place.host):\(place.port)")])
+            perform(.socketClosed(reason: failure.name, reachedHub: failure.isAfterHandshake))
         }
         if openWanted {
             openWanted = false

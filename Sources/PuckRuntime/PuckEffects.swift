@@ -13,7 +13,11 @@ import Synchronization
 extension PuckDaemon {
     func carryOut(_ effect: PuckEffect) {
         switch effect {
-        case .openSocket: openSocket()
+        case .openSocket(let place):
+            wantedHub = place
+            openSocket()
+        case .searchForHub: searchForHub()
+        case .keepHub(let address): keepHub(address)
         case .closeSocket:
             openWanted = false
             if socketInUse {
@@ -81,7 +85,8 @@ extension PuckDaemon {
         let recording = settings.earcons.recording(of: earcon)
         speaker.play(earcon: recording ?? earcon.samples(levelDecibels: Float(settings.earcons.levelDecibels)))
         let late =
-            settings.playback.bufferMilliseconds + 2 * settings.capture.periodMilliseconds + Self.earconEchoMilliseconds
+            settings.playback.bufferMilliseconds + settings.playback.leadInMilliseconds
+            + 2 * settings.capture.periodMilliseconds + Self.earconEchoMilliseconds
         let samples = speaker.earconSamples + Int64(late * 16)
         microphone.cancelEarcon(recording == nil ? earcon.frequencies : nil, samples: samples)
         perform(.earconStarted(until: MonotonicClock.now() + .milliseconds(Int(samples / 16))))
@@ -96,7 +101,7 @@ extension PuckDaemon {
         socketInUse = true
         closedByUs = false
         isOverflowing = false
-        link.open()
+        link.open(to: wantedHub.map { ($0.host, $0.port) })
     }
 
     func send(_ type: MessageType, _ sequence: SerialNumber, _ payload: [UInt8]) {

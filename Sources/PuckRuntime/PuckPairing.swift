@@ -64,6 +64,7 @@ extension PuckDaemon {
         } catch { return log.error("hub.refused", [Field("detail", error.message)]) }
         socketInUse = false
         openWanted = false
+        wantedHub = nil
         closedByUs = false
         settings.hub = fresh.hub
         settings.pairingFile = fresh.pairingFile
@@ -84,6 +85,10 @@ extension PuckDaemon {
     func keepToken(_ token: String) {
         guard let path = settings.pairingFile else {
             return log.warning("token.not_kept", [Field("detail", "this puck's token is in its configuration")])
+        }
+        if let problem = settings.stateProblem {
+            return log.warning(
+                "token.not_kept", [Field("detail", problem), Field("advice", "The old one stays good.")])
         }
         do throws(SystemError) {
             try PairingFile.replaceToken(at: path, with: token)

@@ -13,8 +13,25 @@ extension PuckSettings {
     var coreIdentity: Puck.Identity {
         Puck.Identity(
             puckID: identity.id, room: identity.room, group: identity.group, phrase: wake.phrase,
-            software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil)
+            software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil && stateProblem == nil,
+            hubSearch: hubSearch)
     }
+
+    /// A hub that moved is known by the one certificate that is trusted.
+    private var hubSearch: Puck.HubSearchMode {
+        if hub.isInsecure || hub.authorityFile.isEmpty { return .off }
+        return pairingFile != nil && !hub.isFixed ? .replacesConfigured : .besideConfigured
+    }
+
+    /// Why what is written into `state_dir` does not outlast a reboot; nil when it does, or is not known not to.
+    var stateProblem: String? {
+        identity.stateFolder.isEmpty ? nil : LastingFolder.problem(identity.stateFolder, root: systemRoot)
+    }
+
+    /// What to do about it.
+    static let stateAdvice =
+        "Name a folder that outlasts a reboot as [puck] state_dir (one that is mounted from the disk, say). Until then "
+        + "the token that the puck was paired with stays, and what is changed here is lost with the next boot."
 
     var coreParameters: Puck.Parameters {
         Puck.Parameters(
@@ -80,22 +97,23 @@ extension PuckSettings {
     /// To be asked for at each opening: the card may have come meanwhile.
     var captureRequest: PCMRequest {
         var request = capture.request
-        request.device = board.device(request.device, root: systemRoot)
+        request.device = board.device(request.device, root: systemRoot, port: capture.usbPath)
         return request
     }
 
     /// As `captureRequest`.
     var playbackRequest: PCMRequest {
         var request = playback.request
-        request.device = board.device(request.device, root: systemRoot)
+        request.device = board.device(request.device, root: systemRoot, port: playback.usbPath)
         return request
     }
 
     /// ALSA's name of the card whose controls are set.
     var controlDevice: String {
-        if !playback.controlDevice.isEmpty { return board.device(playback.controlDevice, root: systemRoot) }
-        if board.cards.isEmpty && board.usb.isEmpty { return "default" }
-        return board.device("hw:CARD=$CARD", root: systemRoot)
+        let port = playback.usbPath
+        if !playback.controlDevice.isEmpty { return board.device(playback.controlDevice, root: systemRoot, port: port) }
+        if board.cards.isEmpty && board.usb.isEmpty && port.isEmpty { return "default" }
+        return board.device("hw:CARD=$CARD", root: systemRoot, port: port)
     }
 }
 

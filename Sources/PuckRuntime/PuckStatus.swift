@@ -1,5 +1,6 @@
 import ALSADevice
 import AudioRing
+import CLinux
 import LinkTransport
 import LinuxIO
 import OpusCodec
@@ -16,9 +17,11 @@ extension PuckDaemon {
         let now = MonotonicClock.now()
         let words = capture.controls.words
         var json = JSONWriter()
+        json.set("pid", Int(getpid()))
         json.set("puck", settings.identity.id)
         json.set("room", settings.identity.room)
         json.set("board", settings.identity.board)
+        json.set("state_lasts", settings.stateProblem == nil)
         json.set("uptime_s", (now - visitors.startedAt).wholeMilliseconds / 1000)
         json.set("phase", puck.phase.rawValue)
         json.set("connected", puck.isConnected)
@@ -50,6 +53,7 @@ extension PuckDaemon {
         json.set("playback_faults", playbackFaults.kinds)
         json.set("playback_error", playbackFaults.complaint)
         json.set("playback_format", visitors.playbackFormat)
+        mixer.describe(&json)
         describeLink(&json, now)
         inputs?.describe(&json)
         outputs?.describe(&json)
@@ -70,7 +74,8 @@ extension PuckDaemon {
 
     private func describeLink(_ json: inout JSONWriter, _ now: Instant) {
         if settings.hub.isComplete {
-            json.set("hub", "\(settings.hub.isInsecure ? "ws" : "wss")://\(settings.hub.host):\(settings.hub.port)")
+            let place = link.destination
+            json.set("hub", "\(settings.hub.isInsecure ? "ws" : "wss")://\(place.host):\(place.port)")
         }
         json.set("link", puck.linkState.rawValue)
         json.set("link_s", (now - visitors.linkSince).wholeMilliseconds / 1000)

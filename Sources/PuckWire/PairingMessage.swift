@@ -86,6 +86,7 @@ public enum PairingReply: Equatable, Sendable {
             json.set("puck_id", pairing.puckID)
             if let room = pairing.room { json.set("room", room) }
             json.set("token", pairing.token)
+            if let seconds = pairing.unixSeconds { json.set("unix_s", Double(seconds)) }
         case .refused(let refusal, let text):
             json.set("op", "pair_refused")
             json.set("reason", refusal.rawValue)
@@ -107,12 +108,18 @@ public enum PairingReply: Equatable, Sendable {
                 Pairing(
                     proof: json.has("proof") ? try json.binary("proof", limit: PairingLimits.proofBytes) : [],
                     puckID: try word(json, "puck_id"), room: json.has("room") ? try word(json, "room") : nil,
-                    token: try json.token("token")))
+                    token: try json.token("token"), unixSeconds: try unixSeconds(json)))
         case "pair_refused":
             return .refused(
                 Refusal(rawValue: try json.string("reason")) ?? .failed, text: try json.string("text", limit: 512))
         default: throw WireError(.badControl, "\"\(op)\" is no message of pairing")
         }
+    }
+
+    /// The hub's clock; whatever it says, it may not end the pairing.
+    private static func unixSeconds(_ json: borrowing JSONObject) throws(WireError) -> Int64? {
+        guard json.has("unix_s") else { return nil }
+        return Int64(exactly: try json.number("unix_s").rounded())
     }
 
     /// It goes into a configuration file: nothing else may be in it.
@@ -133,12 +140,15 @@ public struct Pairing: Equatable, Sendable {
     /// Where it stands, when the hub was told.
     public var room: String?
     public var token: String
+    /// The hub's clock, seconds of Unix time; nil from a hub that does not say.
+    public var unixSeconds: Int64?
 
-    public init(proof: [UInt8], puckID: String, room: String?, token: String) {
+    public init(proof: [UInt8], puckID: String, room: String?, token: String, unixSeconds: Int64? = nil) {
         self.proof = proof
         self.puckID = puckID
         self.room = room
         self.token = token
+        self.unixSeconds = unixSeconds
     }
 }
 

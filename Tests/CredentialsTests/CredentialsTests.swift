@@ -4,7 +4,7 @@ import Testing
 @testable import Credentials
 
 /// A folder that goes with its owner.
-private final class Folder {
+final class Folder {
     let path: String
 
     init() {
@@ -29,7 +29,9 @@ private final class Folder {
     }
 
     func write(_ name: String, _ text: String) throws {
-        try replaceFile(file(name), with: Array(text.utf8), mode: 0o600)
+        try withFolderLocked(of: file(name)) { () throws(CredentialError) in
+            try replaceFile(file(name), with: Array(text.utf8), mode: 0o600)
+        }
     }
 
     func text(_ name: String) throws -> String {
@@ -93,6 +95,28 @@ struct CertificateTests {
         #expect(try Certificate(readFrom: folder.file("hub.pem"), nowUnixSeconds: 0).fingerprint != first)
         try folder.write("hub.key", key)
         #expect(try !Certificate.matches(certificateFile: folder.file("hub.pem"), keyFile: folder.file("hub.key")))
+    }
+
+    @Test("a clock that is not set makes a certificate with the dates of a clock that is")
+    func clockNotSet() throws {
+        let folder = Folder()
+        try Certificate.create(
+            names: [], addresses: [], certificateFile: folder.file("hub.pem"), keyFile: folder.file("hub.key"),
+            nowUnixSeconds: 12)
+        let read = try Certificate(
+            readFrom: folder.file("hub.pem"), nowUnixSeconds: Certificate.earliestUnixSeconds)
+        #expect(read.daysUntilExpiry == Certificate.defaultDays)
+    }
+
+    @Test(
+        "what can be a name in the network",
+        arguments: [
+            ("hub", true), ("hub.local", true), ("a-1", true), ("under_score", false), ("küche", false), ("a b", false),
+            ("", false), ("a..b", false), (String(repeating: "x", count: 63), true),
+            (String(repeating: "x", count: 64), false),
+        ])
+    func isName(_ name: String, _ expected: Bool) {
+        #expect(Certificate.isName(name) == expected)
     }
 
     @Test("names that are none are refused with what to write, and nothing is made")
@@ -239,8 +263,5 @@ struct TokenStoreTests {
         try folder.write("tokens", "hall\t\(hash.uppercased())  253402300799\r\n")
         #expect(try store.reloadIfChanged())
         #expect(store.device(ofToken: token)?.name == "hall")
-        unlink(folder.file("tokens"))
-        #expect(try store.reloadIfChanged())
-        #expect(store.devices.isEmpty)
     }
 }

@@ -15,6 +15,12 @@ struct TokenRotationTests {
         try body(try TokenStore(path: folder + "/tokens"), folder + "/tokens")
     }
 
+    private func replace(_ path: String, _ text: String) throws {
+        try withFolderLocked(of: path) { () throws(CredentialError) in
+            try replaceFile(path, with: Array(text.utf8), mode: 0o600)
+        }
+    }
+
     private func text(_ path: String) throws -> String {
         String(decoding: try #require(try readFile(path)).bytes, as: UTF8.self)
     }
@@ -92,10 +98,10 @@ struct TokenRotationTests {
         try withStore { store, path in
             let hash = DeviceToken.hash("x")
             for bad in ["room=", "room=a/b", "room=a room=b", "next=12", "colour=red", "room"] {
-                try replaceFile(path, with: Array("kitchen \(hash) 1 \(bad)\n".utf8), mode: 0o600)
+                try replace(path, "kitchen \(hash) 1 \(bad)\n")
                 #expect(throws: CredentialError.self, "\(bad)") { try store.reloadIfChanged() }
             }
-            try replaceFile(path, with: Array("kitchen \(hash) 1 next=\(hash) room=a\n".utf8), mode: 0o600)
+            try replace(path, "kitchen \(hash) 1 next=\(hash) room=a\n")
             #expect(try store.reloadIfChanged() && store.devices[0].room == "a" && store.devices[0].nextHash == hash)
         }
     }

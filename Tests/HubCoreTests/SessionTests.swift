@@ -185,6 +185,21 @@ struct SessionTests {
         #expect(bench.hub.sessionCount == 1)
     }
 
+    @Test("a conversation that ends with its puck's token, or with the hub, says so")
+    func reasons() throws {
+        for (event, reason) in [
+            (HubEvent.tokensRevoked(["kitchen"]), "this puck's token was revoked on the hub"),
+            (.stopping, "the hub is stopping"),
+        ] {
+            var bench = HubBench()
+            let id = bench.connect("kitchen")
+            bench.step(.received(id, HubBench.candidate(1, snr: 3)))
+            bench.step(event)
+            let line = try #require(bench.last.log("session.degraded"))
+            #expect(line.value("reason") == reason)
+        }
+    }
+
     @Test("stopping closes every connection")
     func stopping() {
         var bench = HubBench()

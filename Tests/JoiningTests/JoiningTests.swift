@@ -19,6 +19,18 @@ struct JoiningTests {
         #expect(v6.text == "puck:[fd00::5]:1:\(fingerprint):\(secret)")
     }
 
+    @Test("clocks that are minutes apart are said, by how much and what helps")
+    func clocks() {
+        #expect(JoinCommand.clockComplaint(hub: 1_800_000_000, here: 1_800_000_200) == nil)
+        for (here, words) in [
+            (1_800_000_600 as Int64, "10 minutes ahead"), (1_800_000_000 - 5 * 3600, "5 hours behind"),
+            (0, "20833 days behind"),
+        ] {
+            let said = JoinCommand.clockComplaint(hub: 1_800_000_000, here: here)
+            #expect(said?.contains(words) == true && said?.contains("timedatectl") == true, "\(said ?? "")")
+        }
+    }
+
     @Test("a line that is not whole is none")
     func brokenLines() {
         let whole = "puck:hub.local:7443:\(fingerprint):\(secret)"

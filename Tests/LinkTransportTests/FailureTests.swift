@@ -21,7 +21,7 @@ extension LinkTransportTests {
             try bench.listen(tls: tls)
             let reason = failure(of: try bench.client(tls: tls) { $0.token = "wrong" }, bench)
             #expect(reason == .unauthorized)
-            #expect(reason?.advice.contains("puckhub token add") == true)
+            #expect(reason?.advice.contains("puckhub pair NAME") == true)
             #expect(bench.opened.isEmpty)
             #expect(bench.log.contains { $0.contains("401") && $0.contains("127.0.0.1") })
         }
@@ -77,17 +77,35 @@ extension LinkTransportTests {
             bench.serve { client.openings == 1 }
         }
 
-        @Test("an expired certificate, and one that is not valid yet, are told apart")
+        @Test("an expired certificate of an authority, and one that is not valid yet, are told apart")
         func validity() throws {
-            let now = Int64(time(nil))
-            for (made, expected) in [
-                (now - 40 * 86_400, LinkFailure.certificateExpired), (now + 3 * 86_400, .certificateNotYetValid),
+            for (from, to, expected) in [
+                (-40, -10, LinkFailure.certificateExpired), (3, 33, .certificateNotYetValid),
             ] {
                 let bench = try Bench()
-                try bench.makeCertificate(days: 30, nowUnixSeconds: made)
+                let authority = bench.folder.file("authority.pem")
+                try TestAuthority.sign(
+                    certificate: bench.certificate, key: bench.key, authority: authority, days: from...to)
                 try bench.listen(tls: true)
-                #expect(failure(of: try bench.client(tls: true), bench) == expected)
+                #expect(
+                    failure(
+                        of: try bench.client(tls: true, trust: .certificateFile(authority), name: "localhost"), bench)
+                        == expected)
             }
+        }
+
+        @Test("a puck believes the very certificate that it has, whatever its clock says", arguments: [-40, 3])
+        func pinnedDates(daysFromNow: Int64) throws {
+            let bench = try Bench()
+            try bench.makeCertificate(days: 30, nowUnixSeconds: Int64(time(nil)) + daysFromNow * 86_400)
+            try bench.listen(tls: true)
+            let client = try bench.client(tls: true)
+            client.link.open()
+            bench.serve { client.openings == 1 }
+            // Its name counts all the same.
+            #expect(
+                failure(of: try bench.client(tls: true, name: "other.example"), bench)
+                    == .certificateWrongName(expected: "other.example"))
         }
 
         @Test("a plain puck at the TLS port is told to use TLS")

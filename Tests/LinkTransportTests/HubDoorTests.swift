@@ -23,7 +23,7 @@ extension LinkTransportTests {
         @Test("each wrong request gets its status and a sentence")
         func statuses() throws {
             #expect(try answer(to: RawSocket.upgrade(token: nil)).hasPrefix("HTTP/1.1 401 "))
-            #expect(try answer(to: RawSocket.upgrade(token: "nobody's")).contains("puckhub token add"))
+            #expect(try answer(to: RawSocket.upgrade(token: "nobody's")).contains("puckhub pair NAME"))
             #expect(try answer(to: RawSocket.upgrade(subprotocol: nil)).hasPrefix("HTTP/1.1 426 "))
             #expect(try answer(to: RawSocket.upgrade(subprotocol: "chat, puck.v2")).hasPrefix("HTTP/1.1 426 "))
             #expect(try answer(to: RawSocket.upgrade(path: "/")).hasPrefix("HTTP/1.1 404 "))

@@ -113,7 +113,7 @@ struct CommandTests {
             Fault(setting: "capture.device=nosuch", complaint: ["FAIL microphone", "nosuch"]),
             Fault(setting: "playback.device=nosuch", complaint: ["FAIL loudspeaker", "nosuch"]),
             Fault(setting: "hub.port=1", complaint: ["FAIL hub", "start puckhub"]),
-            Fault(setting: "hub.token=wrong-token", complaint: ["FAIL hub", "puckhub token add"]),
+            Fault(setting: "hub.token=wrong-token", complaint: ["FAIL hub", "puckhub pair NAME"]),
             Fault(setting: "puck.id=hall", complaint: ["FAIL hub", "AUTH", "set [puck] id = kitchen"]),
             Fault(setting: "hub.insecure=no", complaint: ["FAIL hub", "TLS"]),
         ])

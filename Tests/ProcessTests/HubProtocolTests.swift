@@ -193,4 +193,16 @@ struct HubProtocolTests {
             try await peer.ended()
         }
     }
+
+    @Test("A frame that no WebSocket has is refused, and the hub's log says that it was the hub who closed")
+    func brokenFrame() async throws {
+        try await House.run { house in
+            let hub = try await house.hub()
+            let peer = try await RawPeer.puck(try await house.token("kitchen"), to: house.port())
+            try await Self.greet(peer)
+            // Opcode 3 is reserved (RFC 6455, 5.2).
+            peer.writeFrame(3, [])
+            try await hub.line("session.close", ["puck": "kitchen", "reason": "closed by the hub"])
+        }
+    }
 }

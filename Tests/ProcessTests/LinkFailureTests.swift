@@ -9,7 +9,7 @@ struct LinkFailureTests {
         try await House.run { house in
             let hub = try await house.hub()
             let puck = try await house.puck(token: String(repeating: "x", count: 43))
-            try await puck.line("link.closed", ["detail": "run 'puckhub token add"])
+            try await puck.line("link.closed", ["detail": "pair it again ('puckhub pair NAME'"])
             let first = try await puck.line("link.failed", ["reason": "unauthorized", "attempt": "1"])
             let second = try await puck.line("link.failed", ["reason": "unauthorized", "attempt": "2"])
             #expect((900...1100).contains(Int(first["retry_in_ms"] ?? "") ?? 0))

@@ -24,7 +24,7 @@ struct PairingMessageTests {
         let token = "0123456789012345678901234567890123456789-_A"
         for reply in [
             PairingReply.challenge(salt: [0, 255], key: key),
-            .done(Pairing(proof: [1, 2], puckID: "kitchen", room: "cellar", token: token)),
+            .done(Pairing(proof: [1, 2], puckID: "kitchen", room: "cellar", token: token, unixSeconds: 4_000_000_000)),
             .done(Pairing(proof: [], puckID: "kitchen", room: nil, token: token)),
             .refused(.wrong, text: "no"),
         ] {

@@ -98,7 +98,7 @@ struct ResumeChecker {
             numbered(&states[puck], sequence, bytes: Self.headerBytes + Int(packet.bytes), moment.local)
         case .hubLogged(let record):
             // It says so when it forgets all of a puck, for a new speaker, say.
-            guard record.event.isNamed("session.degraded"), record.value("reason") == "the puck stayed away",
+            guard record.event.isNamed("session.degraded"), !Self.keepsStream.contains(record.value("reason") ?? ""),
                 let puck = states.firstIndex(where: { $0.conversation?.id == record.value("conversation") })
             else { return }
             states[puck].isSuperseded = true
@@ -106,6 +106,9 @@ struct ResumeChecker {
         default: break
         }
     }
+
+    /// Reasons for which a conversation ends and what is kept of its puck does not.
+    private static let keepsStream = ["away", "the utterance could not be resumed"]
 
     private mutating func closed(_ connection: Int, _ now: Instant) {
         guard let puck = puckOf[connection], states[puck].connection == connection else { return }

@@ -15,7 +15,10 @@ final class House {
     var environment: [String: String] = [:]
 
     private init() throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: "puck-\(UUID().uuidString.prefix(8))")
+        // /tmp may lie in memory, where a puck would not have its token replaced.
+        let usual = FileManager.default.temporaryDirectory
+        let place = LastingFolder.problem(usual.path) == nil ? usual : URL(filePath: "/var/tmp")
+        folder = place.appending(path: "puck-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
     }
 
@@ -53,15 +56,16 @@ final class House {
         return (try await child.exitStatus(), child.output)
     }
 
-    /// Starts a program that goes on running, in a network of its own when one is given.
+    /// Starts a program that goes on running, in a network and with file systems of its own when they are given.
     /// - Parameter errors: where its standard error goes instead of the child's output, as the shell writes it behind
     ///   `2>`: a path, or `&-` for closed.
     func start(
         _ program: String, _ arguments: [String], name: String, devices: Bool = false, network: Network? = nil,
-        errors: String? = nil
+        mounts: Mounts? = nil, errors: String? = nil
     ) throws -> Child {
         let redirection = errors.map { ["/bin/sh", "-c", "exec \"$0\" \"$@\" 2>\($0)"] } ?? []
-        let command = try (network?.prefix ?? []) + redirection + [Build.program(program)] + arguments
+        let spaces = (network?.prefix ?? []) + (mounts?.prefix ?? [])
+        let command = try spaces + redirection + [Build.program(program)] + arguments
         let child = try Child(
             command[0], Array(command.dropFirst()), name: name, in: folder, devices ? deviceEnvironment : environment)
         children.append(child)
@@ -109,10 +113,10 @@ final class House {
     /// Starts a hub and waits until it listens; on the same port when it is started again.
     func hub(
         _ name: String = "hub", tls: Bool = false, address: String = "127.0.0.1", extra: String = "",
-        network: Network? = nil
+        network: Network? = nil, mounts: Mounts? = nil
     ) async throws -> Child {
         let path = try configureHub(name, tls: tls, address: address, port: ports[name] ?? 0, extra: extra)
-        let hub = try start("puckhub", ["--config", path], name: name, network: network)
+        let hub = try start("puckhub", ["--config", path], name: name, network: network, mounts: mounts)
         ports[name] = Int(try await hub.line("hub.listening")["port"] ?? "")
         return hub
     }
