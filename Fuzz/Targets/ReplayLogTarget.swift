@@ -55,9 +55,9 @@ private struct NaiveLog {
         out += 1
     }
 
-    /// Whether it was sent to this puck, or to it before.
+    /// Whether it was sent to this puck, or to it before. −1 says that nothing has come yet.
     mutating func acknowledge(_ meant: Int) -> Bool {
-        guard (0..<out).contains(meant) else { return false }
+        guard (-1..<out).contains(meant) else { return false }
         while kept <= meant { drop() }
         return true
     }
