@@ -26,6 +26,8 @@ public struct Hub: Sendable {
     var generator: SeededGenerator
     var sessions = AscendingTable<ConnectionID, Session>()
     var pucks: [String: PuckState] = [:]
+    /// For each token whose puck was replaced by another device, who was.
+    var rivals: [String: Rivals] = [:]
     /// The live sessions of each group, oldest first, so that a wake costs what its group has and not what the house has.
     var members: [String: [ConnectionID]] = [:]
     /// The pucks of each group that are remembered, those that are away too, in alphabetical order.
@@ -111,8 +113,8 @@ public struct Hub: Sendable {
         let touched = groupThatDecides(event)
         anyWindowTouched = event.touchesAnyWindow
         switch event {
-        case .connectionOpened(let id, let tokenName):
-            let session = Session(connection: id, tokenName: tokenName, now: now)
+        case .connectionOpened(let id, let tokenName, let peer):
+            let session = Session(connection: id, tokenName: tokenName, peer: peer, now: now)
             precondition(sessions.position(of: id) == nil, "a connection number is used once")
             sessions[id] = session
             consider(session.deadlines.next)
@@ -144,7 +146,10 @@ public struct Hub: Sendable {
             for id in sessions.keys where names.contains(sessions[id]?.tokenName ?? "") {
                 fail(id, WireError(.auth, "this puck's token was revoked on the hub"), now: now, into: &effects)
             }
-            for name in names { forgetPuck(name, "its token was revoked", now: now, into: &effects) }
+            for name in names {
+                forgetPuck(name, "its token was revoked", now: now, into: &effects)
+                rivals[name] = nil
+            }
         case .stopping:
             for id in sessions.keys { close(id, reason: "the hub is stopping", now: now, into: &effects) }
             for name in pucks.keys.sorted() {

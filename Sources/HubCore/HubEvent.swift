@@ -12,7 +12,8 @@ public struct ConnectionID: Hashable, Comparable, Sendable {
 /// ignored: the transport may deliver what was under way.
 public enum HubEvent: Equatable, Sendable {
     /// The upgrade succeeded with the token that is stored under `tokenName`.
-    case connectionOpened(ConnectionID, tokenName: String)
+    /// - peer: its numeric address, for people and to tell two pucks with one id apart.
+    case connectionOpened(ConnectionID, tokenName: String, peer: String = "")
     case connectionClosed(ConnectionID, reason: String)
     case received(ConnectionID, PuckControl)
     /// One audio message. The bytes stay with the interpreter; `HubEffect.hear` tells it to keep them.
@@ -43,7 +44,7 @@ extension HubEvent {
     /// Whose event it is, when it is a connection's.
     var connection: ConnectionID? {
         switch self {
-        case .connectionOpened(let id, _), .connectionClosed(let id, _), .received(let id, _),
+        case .connectionOpened(let id, _, _), .connectionClosed(let id, _), .received(let id, _),
             .receivedAudio(let id, _, _, _), .receivedMalformed(let id, _), .receivedError(let id, _),
             .tokenMade(let id, _):
             id

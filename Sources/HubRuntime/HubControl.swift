@@ -80,7 +80,18 @@ extension HubDaemon {
             + " loudspeakers_down=\(hub.pucksWithout { $0.playbackOK }) conversations=\(hub.conversationsInProgress)"
             + " runners_up_total=\(counters.runnersUp) conversations_total=\(counters.conversations) degraded_total=\(counters.degraded)"
             + " uplinks_resumed_total=\(counters.uplinksResumed) streams_replayed_total=\(counters.streamsReplayed)"
-            + " streams_restarted_total=\(counters.streamsRestarted)"
+            + " streams_restarted_total=\(counters.streamsRestarted)" + duplicates()
+    }
+
+    /// A line for each puck whose id and token another one uses as well.
+    private func duplicates() -> String {
+        var text = ""
+        for (name, holder, refused) in hub.duplicates(now: MonotonicClock.now()) {
+            text +=
+                "\nduplicate_puck=\(name) connected_from=\(holder) refused_from=\(refused): two pucks have its id and "
+                + "token; pair one of them anew"
+        }
+        return text
     }
 }
 

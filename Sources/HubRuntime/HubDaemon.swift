@@ -187,7 +187,7 @@ public final class HubDaemon {
         link.onStrangerClosed = { [unowned(unsafe) self] id in strangerLeft(id) }
         link.onOpen = { [unowned(unsafe) self] id, name, peer in
             log.debug("connection.open", [Field("connection", id.value), Field("puck", name), Field("peer", peer)])
-            process(.connectionOpened(HubCore.ConnectionID(id.value), tokenName: name))
+            process(.connectionOpened(HubCore.ConnectionID(id.value), tokenName: name, peer: peer))
         }
         link.onMessage = { [unowned(unsafe) self] id, bytes in received(HubCore.ConnectionID(id.value), bytes) }
         link.onClosed = { [unowned(unsafe) self] id, reason in

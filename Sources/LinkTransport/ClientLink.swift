@@ -10,7 +10,8 @@ public final class ClientLink {
     public enum Security: Equatable, Sendable {
         /// `ws`: for loopback, and where the owner wrote `insecure = yes`.
         case plain
-        /// `wss`. `certificateName` is the host name or address that the certificate must carry; nil means `host`.
+        /// `wss`. `certificateName` is the host name or address that the certificate must carry; nil means `host`, unless
+        /// the certificate is itself in the trusted file: then it is the hub's wherever that is.
         case verified(Trust, certificateName: String? = nil)
     }
 
@@ -102,7 +103,7 @@ public final class ClientLink {
         case .plain:
             trust = nil
         case .verified(let trusted, let name):
-            trust = try ServerTrust(trusted, expectedName: name ?? configuration.host)
+            trust = try ServerTrust(trusted, expectedName: name ?? configuration.host, isNamed: name != nil)
         }
         requestStrings = RequestStrings(configuration)
         if let trust { loop.keep(trust: trust.context) }
@@ -148,6 +149,9 @@ public final class ClientLink {
         // A numeric address needs no thread.
         let numeric = lookUp(
             destination.host, port: destination.port, numericOnly: true, limit: NameLookup.maximumAddresses)
+        if numeric.addresses.first?.lacksZone ?? isZoneUnknown {
+            return finishLater(.addressWithoutZone(host: destination.host))
+        }
         if numeric.code == 0 {
             addresses = numeric.addresses
             connectToNextAddress()

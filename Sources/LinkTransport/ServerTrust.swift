@@ -21,7 +21,10 @@ final class ServerTrust {
     private let expectedName: String
     private(set) var failure: LinkFailure?
 
-    init(_ trust: Trust, expectedName: String) throws(TransportError) {
+    /// - Parameters:
+    ///   - expectedName: the name or address that the certificate must carry.
+    ///   - isNamed: it was configured, and is not just where the hub is.
+    init(_ trust: Trust, expectedName: String, isNamed: Bool) throws(TransportError) {
         self.expectedName = expectedName
         guard let context = SSL_CTX_new(TLS_client_method()) else {
             throw .library("OpenSSL could not create a client context")
@@ -45,7 +48,10 @@ final class ServerTrust {
                 throw .configuration(
                     "'\(path)' holds no readable certificate (PEM): copy the hub's certificate there")
             }
-            SSL_CTX_set_cert_verify_callback(context, { verification, _ in ServerTrust.verify(verification) }, nil)
+            // The argument says whether a name was asked for: any pointer for no.
+            let anyName = isNamed ? nil : UnsafeMutableRawPointer(context)
+            SSL_CTX_set_cert_verify_callback(
+                context, { ServerTrust.verify($0, anyName: $1 != nil) }, anyName)
         case .unproven:
             SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_3_VERSION), nil)
             SSL_CTX_set_cert_verify_callback(context, { _, _ in 1 }, nil)
@@ -57,7 +63,8 @@ final class ServerTrust {
     /// As OpenSSL verifies, but the dates of a certificate that is itself in the file do not count: it is believed as a
     /// copy, not because somebody vouched for it until a day, and a puck without a clock must find its hub
     /// (docs/SECURITY.md). What an authority of the file signed is verified with its dates.
-    private static func verify(_ verification: OpaquePointer?) -> Int32 {
+    /// - Parameter anyName: no name was configured, and such a copy is this hub's under each address that it gets.
+    private static func verify(_ verification: OpaquePointer?, anyName: Bool) -> Int32 {
         guard let verification, let shown = X509_STORE_CTX_get0_cert(verification),
             let store = X509_STORE_CTX_get0_store(verification)
         else { return 0 }
@@ -68,6 +75,10 @@ final class ServerTrust {
                 continue
             }
             X509_STORE_CTX_set_flags(verification, UInt(X509_V_FLAG_NO_CHECK_TIME))
+            if anyName, let parameters = X509_STORE_CTX_get0_param(verification) {
+                X509_VERIFY_PARAM_set1_host(parameters, nil, 0)
+                X509_VERIFY_PARAM_set1_ip(parameters, nil, 0)
+            }
             break
         }
         return X509_verify_cert(verification)

@@ -184,6 +184,8 @@ public struct HubLinkSettings: Sendable {
     public var authorityFile: String
     /// The name that the hub's certificate must carry.
     public var certificateName: String
+    /// That was written down; else it is the host.
+    var isCertificateNamed: Bool
     /// Empty in a puck that is not paired and has none configured.
     public var token: Secret
     /// Plain `ws://`: the token and the voice travel readable. For a loopback or a trusted wire.
@@ -202,6 +204,7 @@ public struct HubLinkSettings: Sendable {
         let isPinned = pairingFile != nil && !reader.isSet("hub", "ca_file")
         authorityFile = reader.path("hub", "ca_file", default: "")
         if isPinned { authorityFile = pairingFile ?? "" }
+        isCertificateNamed = reader.isSet("hub", "certificate_name")
         certificateName = reader.host("hub", "certificate_name", default: host)
         token = reader.secret("hub", "token", fileKey: "token_file")
         isInsecure = reader.boolean("hub", "insecure", default: false)

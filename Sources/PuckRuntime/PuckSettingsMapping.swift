@@ -1,4 +1,5 @@
 import ALSADevice
+import CLinux
 import LinkTransport
 import LinuxIO
 import OpusCodec
@@ -14,8 +15,16 @@ extension PuckSettings {
         Puck.Identity(
             puckID: identity.id, room: identity.room, group: identity.group, phrase: wake.phrase,
             software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil && stateProblem == nil,
-            hubSearch: hubSearch)
+            hubSearch: hubSearch, instance: Self.instance)
     }
+
+    /// Of this process: a copied card has everything else in common with its original.
+    private static let instance: UInt32 = {
+        var number: UInt32 = 0
+        let failed = withUnsafeMutableBytes(of: &number) { getentropy($0.baseAddress!, $0.count) }
+        precondition(failed == 0, "the kernel has no random numbers")
+        return number
+    }()
 
     /// A hub that moved is known by the one certificate that is trusted.
     private var hubSearch: Puck.HubSearchMode {
@@ -48,7 +57,7 @@ extension PuckSettings {
         var security = ClientLink.Security.plain
         if !hub.isInsecure && hub.isComplete {
             let trust: Trust = hub.authorityFile.isEmpty ? .systemStore : .certificateFile(hub.authorityFile)
-            security = .verified(trust, certificateName: hub.certificateName)
+            security = .verified(trust, certificateName: hub.isCertificateNamed ? hub.certificateName : nil)
         }
         // A puck without a hub never opens its link; the name is reserved for what does not exist (RFC 2606).
         var configuration = ClientLink.Configuration(
@@ -179,6 +188,11 @@ extension LinkFailure {
         switch self {
         case .nameNotFound: "name-not-found"
         case .nameServiceSilent: "name-service-silent"
+        case .nameWithoutAddress: "name-without-address"
+        case .nameLookupFailed: "name-lookup-failed"
+        case .noNetwork: "no-network"
+        case .addressWithoutZone: "address-without-zone"
+        case .familyMissing: "family-missing"
         case .refused: "refused"
         case .unreachable: "unreachable"
         case .timedOut: "timed-out"

@@ -95,6 +95,8 @@ public struct WireError: Error, Equatable, Sendable {
         case badControl = 6
         case unexpected = 7
         case version = 8
+        /// Another puck has this one's id and token, and is connected: the cards were copied.
+        case duplicate = 9
 
         public var name: String {
             switch self {
@@ -106,6 +108,7 @@ public struct WireError: Error, Equatable, Sendable {
             case .badControl: "BAD_CONTROL"
             case .unexpected: "UNEXPECTED"
             case .version: "VERSION"
+            case .duplicate: "DUPLICATE"
             }
         }
     }

@@ -57,7 +57,7 @@ final class SimulatedPuck {
         return Puck(
             identity: .init(
                 puckID: setup.name, room: setup.name, group: setup.group, phrase: "puck", software: "simulated",
-                hubSearch: .replacesConfigured),
+                hubSearch: .replacesConfigured, instance: UInt32(index << 16 | run)),
             parameters: .init(playoutDelayMilliseconds: setup.playoutDelayMilliseconds),
             random: SeededGenerator(seed: random.bits()))
     }
