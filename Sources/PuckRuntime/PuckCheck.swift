@@ -5,6 +5,8 @@ import Joining
 import LinkTransport
 import LinuxIO
 import PuckBase
+import PuckCore
+import PuckCore
 import PuckWire
 import Settings
 
@@ -193,6 +195,7 @@ struct PuckCheck {
                 frames += outcome.frames
             }
             report("microphone", .good, device.format.line)
+            reportPlace("microphone", "capture", settings.captureRequest.device, settings.capture.usbPath)
             for flaw in sound.flaws { report("microphone", .doubtful, flaw) }
             return true
         } catch {
@@ -204,9 +207,20 @@ struct PuckCheck {
         do throws(DeviceError) {
             let device = try PlaybackDevice.open(settings.playbackRequest)
             report("loudspeaker", .good, device.format.line)
+            reportPlace("loudspeaker", "playback", settings.playbackRequest.device, settings.playback.usbPath)
             return true
         } catch {
             return reportRefusal("loudspeaker", error, isRunning)
+        }
+    }
+
+    /// Which of several cards of one make it is.
+    private func reportPlace(_ what: String, _ section: String, _ device: String, _ usbPath: String) {
+        let place = CardPlace(of: device, root: settings.systemRoot)
+        if let (detail, advice) = place.ambiguity(section, usbPath: usbPath) {
+            report(what, .doubtful, "\(detail). \(advice)")
+        } else if !place.port.isEmpty {
+            report(what, .good, "card \(place.id) at USB port \(place.port)")
         }
     }
 
