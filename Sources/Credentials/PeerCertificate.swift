@@ -10,6 +10,9 @@ public struct PeerCertificate: Equatable, Sendable {
     /// SHA-256 of the DER form in base64url, 43 characters: what a join line carries.
     public var shortFingerprint: String { base64URL(sha256(der)) }
 
+    /// SHA-256 of the DER form, 64 hexadecimal digits: what a puck is told to believe.
+    public var fingerprint: String { hexadecimal(sha256(der)[...], separator: "", uppercase: false) }
+
     /// The first certificate of a PEM file.
     public init(readFrom path: String) throws(CredentialError) {
         guard let content = try readFile(path) else { throw .file(path: path, call: "open", code: ENOENT) }

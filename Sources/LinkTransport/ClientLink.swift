@@ -19,6 +19,8 @@ public final class ClientLink {
         public var port: UInt16
         public var token: String
         public var security: Security
+        /// SHA-256 of certificates that are believed for themselves beside `security`, 64 hexadecimal digits each.
+        public var believed: [String] = []
         public var path = LinkProtocol.path
         public var subprotocol = LinkProtocol.subprotocol
         /// Name lookup, TCP, TLS and HTTP together, in nanoseconds.
@@ -101,6 +103,7 @@ public final class ClientLink {
         case .verified(let trusted, let name):
             trust = try ServerTrust(trusted, expectedName: name ?? configuration.host)
         }
+        trust?.believed = configuration.believed
         requestStrings = RequestStrings(configuration)
         if let trust { loop.keep(trust: trust.context) }
         host = try loop.makeVirtualHost(name: "client", endpoint: endpoint) { [trust] info in
@@ -362,33 +365,6 @@ public final class ClientLink {
         } else {
             connectionRefusedAtOnce()
         }
-    }
-}
-
-/// C strings that libwebsockets reads while it connects.
-private final class RequestStrings {
-    let path: UnsafeMutablePointer<CChar>
-    let host: UnsafeMutablePointer<CChar>
-    let subprotocol: UnsafeMutablePointer<CChar>
-    let localProtocol: UnsafeMutablePointer<CChar>
-    let alpn: UnsafeMutablePointer<CChar>
-
-    init(_ configuration: ClientLink.Configuration) {
-        path = strdup(configuration.path)
-        var name = configuration.host
-        if case .verified(_, let certificateName?) = configuration.security { name = certificateName }
-        host = strdup(name)
-        subprotocol = strdup(configuration.subprotocol)
-        localProtocol = strdup(LinkProtocol.subprotocol)
-        alpn = strdup("http/1.1")
-    }
-
-    deinit {
-        free(path)
-        free(host)
-        free(subprotocol)
-        free(localProtocol)
-        free(alpn)
     }
 }
 

@@ -17,9 +17,12 @@ public struct Puck: Sendable {
         public var software: String
         /// A new token can be stored, see `PuckEffect.keepToken`.
         public var keepsToken: Bool
+        /// Certificates that are believed beside the pinned one; nil when none can be stored, see `PuckEffect.keepTrust`.
+        public var trusts: [String]?
 
         public init(
-            puckID: String, room: String, group: String, phrase: String, software: String, keepsToken: Bool = false
+            puckID: String, room: String, group: String, phrase: String, software: String, keepsToken: Bool = false,
+            trusts: [String]? = nil
         ) {
             self.puckID = puckID
             self.room = room
@@ -27,6 +30,7 @@ public struct Puck: Sendable {
             self.phrase = phrase
             self.software = software
             self.keepsToken = keepsToken
+            self.trusts = trusts
         }
     }
 
@@ -246,6 +250,7 @@ public struct Puck: Sendable {
         case .controlReceived(let control, let sequence): controlReceived(control, sequence, now, &effects)
         case .audioReceived(let type, let sequence, let count, let sentAt):
             audioReceived(type, sequence, count, sentAt, now, &effects)
+        case .trustKept(let certificates): trustKept(certificates, &effects)
         case .malformedReceived(let error): refuse(error, now, &effects)
         case .errorReceived(let error):
             effects.append(

@@ -52,7 +52,8 @@ extension Puck {
                         puckID: identity.puckID, room: identity.room, group: identity.group,
                         software: identity.software, phrases: [identity.phrase],
                         resume: downlink.epoch.map { Hello.Resume(epoch: $0, sequence: downlink.expected) },
-                        uplink: uplinkToResume, plays: playsToResume, keepsToken: identity.keepsToken))))
+                        uplink: uplinkToResume, plays: playsToResume, keepsToken: identity.keepsToken,
+                        trusts: identity.trusts))))
     }
 
     /// While an utterance can still be resumed, every tenth of a second counts.
@@ -160,6 +161,7 @@ extension Puck {
             if let volume { changeVolume(volume, now, &effects) }
             if let muted { mutedByTheHub(muted, now, &effects) }
         case .token(let token): effects.append(.keepToken(token))
+        case .trust(let certificates): effects.append(.keepTrust(certificates))
         case .ping(let ping):
             let t = now.clockMilliseconds
             effects.append(.send(.pong(Pong(t0: ping.t0, t1: t, t2: t))))
@@ -219,6 +221,11 @@ extension Puck {
             playbackIsOrphaned(silenced: welcome.floor != nil, now, &effects)
         }
         turnGotLink(welcome, now, &effects)
+    }
+
+    mutating func trustKept(_ certificates: [String], _ effects: inout [PuckEffect]) {
+        identity.trusts = certificates
+        if link == .up { effects.append(.send(.trusts(certificates))) }
     }
 
     /// Anything at all from the hub proves it alive; half-open sockets die within 10 s.

@@ -1,4 +1,5 @@
 import LinuxIO
+import PuckWire
 import Settings
 
 /// What `puckd.conf` says, checked and complete. docs/examples/puckd.conf shows every key with its default and its
@@ -184,6 +185,8 @@ public struct HubLinkSettings: Sendable {
     public var authorityFile: String
     /// The name that the hub's certificate must carry.
     public var certificateName: String
+    /// SHA-256 of certificates that are believed for themselves.
+    public var trusted: [String]
     /// Empty in a puck that is not paired and has none configured.
     public var token: Secret
     /// Plain `ws://`: the token and the voice travel readable. For a loopback or a trusted wire.
@@ -203,6 +206,15 @@ public struct HubLinkSettings: Sendable {
         authorityFile = reader.path("hub", "ca_file", default: "")
         if isPinned { authorityFile = pairingFile ?? "" }
         certificateName = reader.host("hub", "certificate_name", default: host)
+        trusted = reader.list(
+            "hub", "trust", most: WireLimits.trustedCertificates, of: "SHA-256 in 64 hexadecimal digits"
+        ) { word in
+            word.utf8.count == 64
+                && word.utf8.allSatisfy {
+                    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                        || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+                }
+        }
         token = reader.secret("hub", "token", fileKey: "token_file")
         isInsecure = reader.boolean("hub", "insecure", default: false)
         if host.isEmpty, !token.value.isEmpty {

@@ -13,13 +13,17 @@ extension PuckSettings {
     var coreIdentity: Puck.Identity {
         Puck.Identity(
             puckID: identity.id, room: identity.room, group: identity.group, phrase: wake.phrase,
-            software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil && stateProblem == nil)
+            software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil && stateProblem == nil,
+            trusts: keepsTrust ? hub.trusted : nil)
     }
 
     /// Why what is written into `state_dir` does not outlast a reboot; nil when it does, or is not known not to.
     var stateProblem: String? {
         identity.stateFolder.isEmpty ? nil : LastingFolder.problem(identity.stateFolder, root: systemRoot)
     }
+
+    /// The hub may say which certificates are to be believed: those that pairing has left, in a file that lasts.
+    var keepsTrust: Bool { pairingFile != nil && hub.authorityFile == pairingFile && stateProblem == nil }
 
     /// What to do about it.
     static let stateAdvice =
@@ -48,6 +52,7 @@ extension PuckSettings {
             host: hub.isComplete ? hub.host : "unpaired.invalid", port: UInt16(clamping: hub.port),
             token: hub.token.value, security: security)
         configuration.path = hub.path
+        configuration.believed = hub.trusted
         return configuration
     }
 
@@ -82,7 +87,8 @@ extension PuckSettings {
 extension HubLinkSettings {
     func isSame(as other: HubLinkSettings) -> Bool {
         host == other.host && port == other.port && path == other.path && authorityFile == other.authorityFile
-            && certificateName == other.certificateName && token == other.token && isInsecure == other.isInsecure
+            && certificateName == other.certificateName && trusted == other.trusted && token == other.token
+            && isInsecure == other.isInsecure
     }
 }
 
