@@ -13,6 +13,8 @@ public struct FoundHub: Equatable, Sendable {
     /// Of its certificate, as a join line has it; empty when it is not said.
     public let fingerprint: String
 
+    var isIPv6: Bool { address.utf8.contains(UInt8(ascii: ":")) }
+
     /// A name goes on being right when the hub gets another address; where the resolver has no mDNS, that has to do.
     var place: HubPlace { HubPlace(host: HubFinder.isKnown(host) ? host : address, port: port) }
 }
@@ -21,10 +23,12 @@ public struct FoundHub: Equatable, Sendable {
 public enum HubFinder {
     static let program = "avahi-browse"
     static let service = "_puck._tcp"
+    /// Resolve, in lines to be read by a program, and end.
+    public static let command = [program, "-rpt", service]
     /// It ends by itself when all that answers has answered, after a second or two.
-    static let patience = Interval.seconds(8)
+    public static let patience = Interval.seconds(8)
     /// Some hundred bytes a hub, interface and protocol; more is not read.
-    static let mostBytes = 64 * 1024
+    public static let mostBytes = 64 * 1024
 
     /// - Returns: each hub once; none when none answered.
     public static func search() throws(SystemError) -> [FoundHub] {
@@ -34,8 +38,7 @@ public enum HubFinder {
         defer { close(ends[0]) }
         var child: ChildCommand
         do throws(SystemError) {
-            // Resolve, in lines to be read by a program, and end.
-            child = try ChildCommand([program, "-rpt", service], output: ends[1], isQuiet: true)
+            child = try ChildCommand(command, output: ends[1], isQuiet: true)
         } catch {
             close(ends[1])
             throw SystemError(
@@ -77,9 +80,23 @@ public enum HubFinder {
         return output
     }
 
-    /// What `avahi-browse -rp` prints: `=;interface;protocol;name;type;domain;host;address;port;"txt" …`, one line for
-    /// each interface and protocol. The same host and port is the same hub.
+    /// Each hub once: the same host and port is the same hub.
     static func parse(_ output: String) -> [FoundHub] {
+        var hubs: [FoundHub] = []
+        for hub in answers(output) {
+            guard let known = hubs.firstIndex(where: { $0.host == hub.host && $0.port == hub.port }) else {
+                hubs.append(hub)
+                continue
+            }
+            // An IPv4 address is the one that works everywhere.
+            if !hub.isIPv6, hubs[known].isIPv6 { hubs[known] = hub }
+        }
+        return hubs
+    }
+
+    /// What `avahi-browse -rp` prints: `=;interface;protocol;name;type;domain;host;address;port;"txt" …`, one line for
+    /// each interface and protocol.
+    public static func answers(_ output: String) -> [FoundHub] {
         var hubs: [FoundHub] = []
         for line in output.split(separator: "\n") {
             let fields = line.split(separator: ";", maxSplits: 9, omittingEmptySubsequences: false)
@@ -89,15 +106,10 @@ public enum HubFinder {
             var address = String(fields[7])
             if address.utf8.starts(with: "fe80:".utf8) { address += "%" + fields[1] }
             guard JoinLine.isHost(host), JoinLine.isHost(address) else { continue }
-            let hub = FoundHub(
-                name: readable(fields[3]), host: host, address: address, port: port,
-                fingerprint: fields.count > 9 ? value("id", in: fields[9]) : "")
-            guard let known = hubs.firstIndex(where: { $0.host == host && $0.port == port }) else {
-                hubs.append(hub)
-                continue
-            }
-            // An IPv4 address is the one that works everywhere.
-            if fields[2] == "IPv4", hubs[known].address.utf8.contains(UInt8(ascii: ":")) { hubs[known] = hub }
+            hubs.append(
+                FoundHub(
+                    name: readable(fields[3]), host: host, address: address, port: port,
+                    fingerprint: fields.count > 9 ? value("id", in: fields[9]) : ""))
         }
         return hubs
     }

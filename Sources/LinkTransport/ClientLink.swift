@@ -56,6 +56,8 @@ public final class ClientLink {
     var configuration: Configuration
     let trust: ServerTrust?
     var state = State.idle
+    /// What the current or last `open` connects to.
+    public private(set) var destination: (host: String, port: UInt16)
     /// The number of the socket that counts; a callback that carries another comes from one that was given up.
     var attempt: UInt32 = 0
     /// Counts `open` calls, so that a note of an earlier one is not taken for the current one's.
@@ -89,6 +91,7 @@ public final class ClientLink {
     public init(on loop: EventLoop, configuration: Configuration) throws(TransportError) {
         self.loop = loop
         self.configuration = configuration
+        destination = (configuration.host, configuration.port)
         if configuration.host.isEmpty { throw .configuration("the hub's host is empty: set [hub] host") }
         if configuration.port == 0 { throw .configuration("the hub's port is 0: set [hub] port, usually 7443") }
         guard configuration.token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }), configuration.token.utf8.count <= 512
@@ -133,9 +136,12 @@ public final class ClientLink {
     }
 
     /// Starts to connect. Only after `onClosed` of the open before.
-    public func open() {
+    /// - Parameter place: where the hub may be instead of where the configuration says. Trust is not changed by it: the
+    ///   certificate must be the trusted one and carry the configured name.
+    public func open(to place: (host: String, port: UInt16)? = nil) {
         precondition(state == .idle, "open was called again before onClosed reported the end of the last one")
         state = .resolving
+        destination = place ?? (configuration.host, configuration.port)
         opening += 1
         addresses = []
         addressIndex = 0
@@ -144,17 +150,17 @@ public final class ClientLink {
         timer!.set(openDeadline)
         // A numeric address needs no thread.
         let numeric = lookUp(
-            configuration.host, port: configuration.port, numericOnly: true, limit: NameLookup.maximumAddresses)
+            destination.host, port: destination.port, numericOnly: true, limit: NameLookup.maximumAddresses)
         if numeric.code == 0 {
             addresses = numeric.addresses
             connectToNextAddress()
             return
         }
-        lookup = NameLookup(configuration.host, port: configuration.port, on: loop) {
+        lookup = NameLookup(destination.host, port: destination.port, on: loop) {
             [unowned(unsafe) self] found, code in
             lookedUp(found, code)
         }
-        if lookup == nil { finishLater(.nameServiceSilent(host: configuration.host)) }
+        if lookup == nil { finishLater(.nameServiceSilent(host: destination.host)) }
     }
 
     /// Sends what is queued and then a close with `code` and `reason` (at most 123 bytes of it), for at most a second;
@@ -341,7 +347,7 @@ public final class ClientLink {
         var info = lws_client_connect_info()
         info.context = loop.contextPointer
         info.vhost = host
-        info.port = Int32(configuration.port)
+        info.port = Int32(destination.port)
         info.path = UnsafePointer(requestStrings.path)
         info.host = UnsafePointer(requestStrings.host)
         info.protocol = UnsafePointer(requestStrings.subprotocol)

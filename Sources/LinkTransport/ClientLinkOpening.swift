@@ -12,7 +12,7 @@ extension ClientLink {
             let isSilent = code == EAI_AGAIN || code == EAI_SYSTEM
             finish(
                 isSilent
-                    ? .nameServiceSilent(host: configuration.host) : .nameNotFound(host: configuration.host))
+                    ? .nameServiceSilent(host: destination.host) : .nameNotFound(host: destination.host))
             return
         }
         addresses = found
@@ -185,5 +185,32 @@ extension ClientLink {
         case ECONNRESET: return .reset
         default: return .unreachable(code: code)
         }
+    }
+}
+
+/// C strings that libwebsockets reads while it connects.
+final class RequestStrings {
+    let path: UnsafeMutablePointer<CChar>
+    let host: UnsafeMutablePointer<CChar>
+    let subprotocol: UnsafeMutablePointer<CChar>
+    let localProtocol: UnsafeMutablePointer<CChar>
+    let alpn: UnsafeMutablePointer<CChar>
+
+    init(_ configuration: ClientLink.Configuration) {
+        path = strdup(configuration.path)
+        var name = configuration.host
+        if case .verified(_, let certificateName?) = configuration.security { name = certificateName }
+        host = strdup(name)
+        subprotocol = strdup(configuration.subprotocol)
+        localProtocol = strdup(LinkProtocol.subprotocol)
+        alpn = strdup("http/1.1")
+    }
+
+    deinit {
+        free(path)
+        free(host)
+        free(subprotocol)
+        free(localProtocol)
+        free(alpn)
     }
 }

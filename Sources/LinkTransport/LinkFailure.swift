@@ -43,6 +43,16 @@ public enum LinkFailure: Equatable, Sendable {
         case handshake = "the TLS and WebSocket handshake"
     }
 
+    /// The other end spoke HTTP, or more: over TLS, whoever it is has the trusted certificate.
+    public var isAfterHandshake: Bool {
+        switch self {
+        case .unauthorized, .wrongSubprotocol, .wrongPath, .hubFull, .needsTLS, .httpStatus, .notWebSocket,
+            .closedByPeer, .messageTooLarge, .textMessage:
+            true
+        default: false
+        }
+    }
+
     /// One sentence: what is wrong and what to do.
     public var advice: String {
         switch self {

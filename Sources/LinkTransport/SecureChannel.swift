@@ -60,4 +60,10 @@ extension ClientLink {
 
     /// The token that the next `open` shows.
     public func setToken(_ token: String) { configuration.token = token }
+
+    /// Where the next `open` goes.
+    public func setHub(host: String, port: UInt16) {
+        configuration.host = host
+        configuration.port = port
+    }
 }

@@ -54,14 +54,26 @@ public struct PairingFile: Equatable, Sendable {
 
     /// Puts another token into the file at `path`: a reader, or a power cut, finds the old one or the new one.
     public static func replaceToken(at path: String, with token: String) throws(SystemError) {
-        let bytes = try readSmallFile(path)
-        guard let key = start(of: tokenKey, in: bytes) else {
-            throw SystemError("cannot find the token in \(path)", code: 0, advice: "pair this puck again: puckctl join")
+        try replace([(tokenKey, token)], at: path)
+    }
+
+    /// Puts another address of the hub into the file at `path`, as `replaceToken`.
+    public static func replaceHub(at path: String, host: String, port: UInt16) throws(SystemError) {
+        try replace([("host = ", host), ("port = ", "\(port)")], at: path)
+    }
+
+    private static func replace(_ values: [(key: String, value: String)], at path: String) throws(SystemError) {
+        var bytes = try readSmallFile(path)
+        for (key, value) in values {
+            guard let line = start(of: key, in: bytes) else {
+                throw SystemError(
+                    "cannot find '\(key)' in \(path)", code: 0, advice: "pair this puck again: puckctl join")
+            }
+            let begin = line + key.utf8.count
+            let end = bytes[begin...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+            bytes = Array(bytes[..<begin]) + Array(value.utf8) + Array(bytes[end...])
         }
-        let begin = key + tokenKey.utf8.count
-        let end = bytes[begin...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
-        try writeFileAtomically(
-            path, Array(bytes[..<begin]) + Array(token.utf8) + Array(bytes[end...]), mode: mode, likeFolder: true)
+        try writeFileAtomically(path, bytes, mode: mode, likeFolder: true)
     }
 
     /// Puts other certificates into the file at `path`, as `replaceToken` does a token.

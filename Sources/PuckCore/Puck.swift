@@ -19,10 +19,11 @@ public struct Puck: Sendable {
         public var keepsToken: Bool
         /// Certificates that are believed beside the pinned one; nil when none can be stored, see `PuckEffect.keepTrust`.
         public var trusts: [String]?
+        public var hubSearch: HubSearchMode
 
         public init(
             puckID: String, room: String, group: String, phrase: String, software: String, keepsToken: Bool = false,
-            trusts: [String]? = nil
+            trusts: [String]? = nil, hubSearch: HubSearchMode = .off
         ) {
             self.puckID = puckID
             self.room = room
@@ -31,6 +32,7 @@ public struct Puck: Sendable {
             self.software = software
             self.keepsToken = keepsToken
             self.trusts = trusts
+            self.hubSearch = hubSearch
         }
     }
 
@@ -61,7 +63,7 @@ public struct Puck: Sendable {
 
     /// Everything that this machine can wait for, each with its exit in `deadlineCame`.
     enum Deadline: Int, CaseIterable, Sendable {
-        case reconnect, connecting, greeting, ping, silence, stable, offline
+        case reconnect, connecting, greeting, ping, silence, stable, offline, hubSearch
         case verdict, standby, listening, answer, interrupted
         case playedReport, statusReport, playbackStall, pausedPlay, lostPlay, volumeShown, pairing, doubt
     }
@@ -141,6 +143,7 @@ public struct Puck: Sendable {
 
     var link = Link.down
     var backoff = Backoff()
+    var hubSearch = HubSearch()
     var everConnected = false
     var isOffline = false
     var lostAt: Instant?
@@ -246,7 +249,8 @@ public struct Puck: Sendable {
         case .startedUnpaired: startAlone(now, &effects)
         case .hubChanged: hubChanged(now, &effects)
         case .socketOpened: socketOpened(now, &effects)
-        case .socketClosed(let reason): socketClosed(reason, now, &effects)
+        case .socketClosed(let reason, let reachedHub): socketClosed(reason, reachedHub, now, &effects)
+        case .hubsFound(let found): hubsFound(found, now, &effects)
         case .controlReceived(let control, let sequence): controlReceived(control, sequence, now, &effects)
         case .audioReceived(let type, let sequence, let count, let sentAt):
             audioReceived(type, sequence, count, sentAt, now, &effects)
@@ -300,6 +304,7 @@ public struct Puck: Sendable {
         case .silence: dropLink("silent-hub", now, &effects)
         case .stable: backoff.reset()
         case .offline: wentOffline(&effects)
+        case .hubSearch: hubSearchTimePassed(now, &effects)
         case .verdict: verdictTimedOut(&effects)
         case .listening: listeningTimedOut(now, &effects)
         case .answer: answerTimedOut(&effects)

@@ -4,7 +4,8 @@ import PuckWire
 
 /// What is to be done, in the imperative: plain data that the runtime (or the simulator) carries out in order.
 public enum PuckEffect: Equatable, Sendable {
-    case openSocket
+    /// - to: nil for the configured hub.
+    case openSocket(to: HubAddress?)
     case closeSocket
     case send(PuckControl)
     /// Tell the hub what it did wrong; `closeSocket` follows.
@@ -36,6 +37,10 @@ public enum PuckEffect: Equatable, Sendable {
     case dropPausedPlayback
     case playEarcon(Earcon)
     case setVolume(Int)
+    /// Ask the network which hubs there are, and report `hubsFound` with all answers, none where nobody can be asked.
+    case searchForHub
+    /// The hub was reached there and not where the configuration says: store it, so that a restart finds it again.
+    case keepHub(HubAddress)
     /// The hub's new token: store it so that neither a crash nor a power cut loses both, then use it.
     case keepToken(String)
     /// The certificates that the hub wants to be believed: store them like a token, then report `trustKept`.

@@ -12,7 +12,10 @@ public enum PuckEvent: Equatable, Sendable {
     case hubChanged
     case socketOpened
     /// - reason: one word for the log.
-    case socketClosed(reason: String)
+    /// - reachedHub: a hub with the right certificate had answered: it is where it should be, whatever it said.
+    case socketClosed(reason: String, reachedHub: Bool = false)
+    /// The answers to `searchForHub`.
+    case hubsFound([HubCandidate])
     case controlReceived(HubControl, sequence: SerialNumber)
     /// A downlink packet; the runtime holds its bytes until `playPacket` says that they are wanted.
     /// - sentAt: the hub's clock at sending, as the header tells it (milliseconds, wrapping).

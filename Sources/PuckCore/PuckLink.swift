@@ -25,6 +25,8 @@ extension Puck {
         endPairing(.joined, &effects)
         dropLink("paired", now, &effects)
         backoff.reset()
+        hubSearch = HubSearch()
+        deadlines.clear(.hubSearch)
         deadlines.clear(.reconnect)
         deadlines[.offline] = now + Self.offlineAfter
         connect(now, &effects)
@@ -33,8 +35,10 @@ extension Puck {
     mutating func connect(_ now: Instant, _ effects: inout [PuckEffect]) {
         link = .connecting
         networkIsNew = false
-        deadlines[.connecting] = now + (mayResumeUtterance(now) ? Self.resumeConnectTimeout : Self.connectTimeout)
-        effects.append(.openSocket)
+        let isResuming = mayResumeUtterance(now)
+        deadlines[.connecting] = now + (isResuming ? Self.resumeConnectTimeout : Self.connectTimeout)
+        hubSearch.aim(again: isResuming)
+        effects.append(.openSocket(to: hubSearch.target))
     }
 
     mutating func socketOpened(_ now: Instant, _ effects: inout [PuckEffect]) {
@@ -65,9 +69,11 @@ extension Puck {
         return now - lostAt < Self.resumeWithin
     }
 
-    mutating func socketClosed(_ reason: String, _ now: Instant, _ effects: inout [PuckEffect]) {
+    mutating func socketClosed(
+        _ reason: String, _ reachedHub: Bool, _ now: Instant, _ effects: inout [PuckEffect]
+    ) {
         guard link != .down else { return }
-        linkLost(reason, now, &effects)
+        linkLost(reason, reachedHub: reachedHub, now, &effects)
     }
 
     /// Closes the socket from this side; the transport need not report it.
@@ -89,8 +95,11 @@ extension Puck {
         dropLink("protocol-error", now, &effects)
     }
 
-    private mutating func linkLost(_ reason: String, _ now: Instant, _ effects: inout [PuckEffect]) {
+    private mutating func linkLost(
+        _ reason: String, reachedHub: Bool = false, _ now: Instant, _ effects: inout [PuckEffect]
+    ) {
         let wasUp = link == .up
+        let wasOpen = link != .connecting
         link = .down
         for deadline in [Deadline.connecting, .greeting, .ping, .silence, .stable, .statusReport, .playedReport] {
             deadlines.clear(deadline)
@@ -102,7 +111,12 @@ extension Puck {
             #endif
             lostAt = now
         }
-        var pause = mayResumeUtterance(now) ? Self.resumePause : backoff.nextPause(using: &random)
+        var pause: Interval
+        if mayResumeUtterance(now) {
+            pause = Self.resumePause
+        } else {
+            pause = hubSearch.hasCandidates && !wasUp ? candidatePause() : backoff.nextPause(using: &random)
+        }
         if networkIsNew { pause = min(pause, networkPause()) }
         deadlines[.reconnect] = now + pause
         effects.append(
@@ -116,6 +130,8 @@ extension Puck {
         if wasUp {
             turnLostLink(now, &effects)
             playbackLostLink(now)
+        } else {
+            attemptFailed(reachedHub: reachedHub || wasOpen, now, &effects)
         }
     }
 
@@ -202,6 +218,7 @@ extension Puck {
         pingEvery = min(.milliseconds(welcome.pingMilliseconds), Self.pingEvery)
         deadlines[.ping] = now + pingEvery
         if !isReplay { downlink.begin(epoch: welcome.epoch, from: welcome.from) }
+        keepHub(&effects)
         effects.append(
             .log(
                 LogRecord(

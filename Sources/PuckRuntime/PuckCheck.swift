@@ -1,6 +1,7 @@
 import ALSADevice
 import BoardIO
 import CLinux
+import Joining
 import LinkTransport
 import LinuxIO
 import PuckBase
@@ -40,6 +41,7 @@ struct PuckCheck {
         checkWireless()
         checkGateway()
         let hub = checkHub()
+        checkSearch()
         return microphone && speaker && button && mute && driven && lights && hub && control ? 0 : 1
     }
 
@@ -249,6 +251,20 @@ struct PuckCheck {
         } catch {
             report("hub", .bad, "\(place): \(error.message)")
             return false
+        }
+    }
+
+    /// A hub whose address changes is found again by Avahi's program; says nothing where no certificate is pinned.
+    private func checkSearch() {
+        guard settings.coreIdentity.hubSearch != .off else { return }
+        do throws(SystemError) {
+            var command = try ChildCommand([HubFinder.command[0], "--version"], isQuiet: true)
+            while command.ended() == nil { poll(nil, 0, 5) }
+        } catch {
+            report(
+                "hub search", .doubtful,
+                "\(error.description): a hub whose address changes is not found again; install avahi-daemon and "
+                    + "avahi-utils")
         }
     }
 

@@ -48,6 +48,9 @@ final class PuckDaemon {
     /// Nil where the gateway is not to be asked.
     var care: NetworkCare?
     var search: PairingSearch?
+    var movedHub: MovedHubSearch?
+    /// Why there is no search for a hub that moved: said once.
+    var searchProblem = ""
     /// What the process ends with: 0, or 75 (EX_TEMPFAIL) when it wants to be started again.
     private(set) var exitStatus: Int32 = 0
 
@@ -62,6 +65,8 @@ final class PuckDaemon {
     var isStopping = false
     var closedByUs = false
     var openWanted = false
+    /// Where the next attempt goes; nil for the configured hub.
+    var wantedHub: HubAddress?
     var header = [UInt8](repeating: 0, count: WireLimits.headerBytes)
     let reread: () -> PuckSettings?
     private var talkAtOnce: Bool
@@ -136,6 +141,7 @@ final class PuckDaemon {
             inputs?.timePassed()
             care?.timePassed()
             if let end = search?.timePassed() { perform(.pairingEnded(end)) }
+            movedHubTimePassed()
             outputs?.timePassed()
             noteDegraded()
             kept.timePassed()
@@ -246,7 +252,9 @@ final class PuckDaemon {
     func rearm() {
         var next = earliest(puck.nextDeadline, inputs?.nextDeadline)
         next = earliest(next, earliest(care?.nextDeadline, search?.lookAt))
-        for due in [lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline, visitors.nextDeadline] {
+        for due in [
+            movedHub?.lookAt, lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline, visitors.nextDeadline,
+        ] {
             next = earliest(next, due)
         }
         loop.setDeadline(next?.nanoseconds)
@@ -292,8 +300,9 @@ final class PuckDaemon {
         let expected = closedByUs
         closedByUs = false
         if !expected {
-            log.warning("link.closed", [Field("detail", failure.advice)])
-            perform(.socketClosed(reason: failure.name))
+            let place = link.destination
+            log.warning("link.closed", [Field("detail", failure.advice), Field("hub", "\(place.host):\(place.port)")])
+            perform(.socketClosed(reason: failure.name, reachedHub: failure.isAfterHandshake))
         }
         if openWanted {
             openWanted = false

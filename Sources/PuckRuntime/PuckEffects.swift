@@ -13,7 +13,11 @@ import Synchronization
 extension PuckDaemon {
     func carryOut(_ effect: PuckEffect) {
         switch effect {
-        case .openSocket: openSocket()
+        case .openSocket(let place):
+            wantedHub = place
+            openSocket()
+        case .searchForHub: searchForHub()
+        case .keepHub(let address): keepHub(address)
         case .closeSocket:
             openWanted = false
             if socketInUse {
@@ -97,7 +101,7 @@ extension PuckDaemon {
         socketInUse = true
         closedByUs = false
         isOverflowing = false
-        link.open()
+        link.open(to: wantedHub.map { ($0.host, $0.port) })
     }
 
     func send(_ type: MessageType, _ sequence: SerialNumber, _ payload: [UInt8]) {

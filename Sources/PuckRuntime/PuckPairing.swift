@@ -64,6 +64,7 @@ extension PuckDaemon {
         } catch { return log.error("hub.refused", [Field("detail", error.message)]) }
         socketInUse = false
         openWanted = false
+        wantedHub = nil
         closedByUs = false
         settings.hub = fresh.hub
         settings.pairingFile = fresh.pairingFile

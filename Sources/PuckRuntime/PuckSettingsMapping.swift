@@ -14,7 +14,14 @@ extension PuckSettings {
         Puck.Identity(
             puckID: identity.id, room: identity.room, group: identity.group, phrase: wake.phrase,
             software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil && stateProblem == nil,
-            trusts: keepsTrust ? hub.trusted : nil)
+            trusts: keepsTrust ? hub.trusted : nil,
+            hubSearch: hubSearch)
+    }
+
+    /// A hub that moved is known by the one certificate that is trusted.
+    private var hubSearch: Puck.HubSearchMode {
+        if hub.isInsecure || hub.authorityFile.isEmpty { return .off }
+        return pairingFile != nil && !hub.isFixed ? .replacesConfigured : .besideConfigured
     }
 
     /// Why what is written into `state_dir` does not outlast a reboot; nil when it does, or is not known not to.
@@ -22,13 +29,13 @@ extension PuckSettings {
         identity.stateFolder.isEmpty ? nil : LastingFolder.problem(identity.stateFolder, root: systemRoot)
     }
 
-    /// The hub may say which certificates are to be believed: those that pairing has left, in a file that lasts.
-    var keepsTrust: Bool { pairingFile != nil && hub.authorityFile == pairingFile && stateProblem == nil }
-
     /// What to do about it.
     static let stateAdvice =
         "Name a folder that outlasts a reboot as [puck] state_dir (one that is mounted from the disk, say). Until then "
         + "the token that the puck was paired with stays, and what is changed here is lost with the next boot."
+
+    /// The hub may say which certificates are to be believed: those that pairing has left, in a file that lasts.
+    var keepsTrust: Bool { pairingFile != nil && hub.authorityFile == pairingFile && stateProblem == nil }
 
     var coreParameters: Puck.Parameters {
         Puck.Parameters(

@@ -71,7 +71,8 @@ extension PuckDaemon {
 
     private func describeLink(_ json: inout JSONWriter, _ now: Instant) {
         if settings.hub.isComplete {
-            json.set("hub", "\(settings.hub.isInsecure ? "ws" : "wss")://\(settings.hub.host):\(settings.hub.port)")
+            let place = link.destination
+            json.set("hub", "\(settings.hub.isInsecure ? "ws" : "wss")://\(place.host):\(place.port)")
         }
         json.set("link", puck.linkState.rawValue)
         json.set("link_s", (now - visitors.linkSince).wholeMilliseconds / 1000)

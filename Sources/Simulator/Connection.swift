@@ -37,6 +37,8 @@ final class Connection {
     let puck: Int
     /// Which life of the puck opened it.
     let puckRun: Int
+    /// Where the puck looks for the hub; negative: nobody's.
+    let address: Int
     var up = Channel()
     var down = Channel()
     var puckEnd = End.opening
@@ -46,10 +48,11 @@ final class Connection {
     var isBlackHole = false
     var random: RandomStream
 
-    init(number: Int, puck: Int, puckRun: Int, seed: UInt64, opening: Int) {
+    init(number: Int, puck: Int, puckRun: Int, address: Int, seed: UInt64, opening: Int) {
         self.number = number
         self.puck = puck
         self.puckRun = puckRun
+        self.address = address
         random = RandomStream(seed: seed, .connection, puck << 20 + opening)
     }
 

@@ -5,6 +5,8 @@ struct ScheduledEvent {
     enum Kind: UInt8 {
         /// subject: puck.
         case puckStarts, puckThaws, puckTimer, captureReturns, playbackReturns, networkChanged
+        /// subject: puck, number: life of the process.
+        case hubSearchEnds
         /// subject: puck, number: of the recording, or of the play.
         case microphone, loudspeaker
         /// subject: puck, number: of the opening.

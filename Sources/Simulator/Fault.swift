@@ -42,11 +42,13 @@ public enum FaultKind: String, CaseIterable, Sendable {
     case forgery
     /// Another access point, another address: what is open is dead, and the puck's system says so in the end.
     case networkChange = "network-change"
+    /// The hub's machine starts anew with another address.
+    case hubMove = "hub-move"
 
     /// Strikes every puck at once.
     var concernsHub: Bool {
         switch self {
-        case .hubRestart, .hubPowerLoss, .hubFreeze: true
+        case .hubRestart, .hubPowerLoss, .hubFreeze, .hubMove: true
         case .stall, .partition, .partitionUp, .partitionDown, .halfOpen, .reset, .refusal, .slowReader, .puckRestart,
             .puckPowerLoss, .puckFreeze, .loopStall, .puckSuspend, .clockDrift, .captureGap, .captureLoss,
             .playbackLoss, .speakerStall, .forgery, .networkChange:
@@ -68,7 +70,7 @@ public enum FaultKind: String, CaseIterable, Sendable {
         case .puckFreeze, .puckSuspend, .hubFreeze: 0.1...20
         case .loopStall: 0.05...3
         case .hubRestart: 0.2...40
-        case .hubPowerLoss: 4...60
+        case .hubPowerLoss, .hubMove: 4...60
         case .clockDrift: 10...300
         case .captureGap: 0.01...0.5
         case .captureLoss, .playbackLoss: 1...30

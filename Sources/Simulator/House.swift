@@ -77,7 +77,7 @@ public final class House {
         switch event.kind {
         case .deliverUp, .hubTimer, .responder, .hubStarts, .hubThaws: handleHub(event)
         case .puckStarts, .puckThaws, .puckTimer, .microphone, .loudspeaker, .socketClosed, .deliverDown,
-            .captureReturns, .playbackReturns, .networkChanged, .driftEnds:
+            .captureReturns, .playbackReturns, .networkChanged, .driftEnds, .hubSearchEnds:
             handlePuck(event)
         case .connect: connectStep(event)
         case .fault: faultCame(Int(event.subject), event)
@@ -123,6 +123,7 @@ public final class House {
         case .loudspeaker: puck.loudspeakerTurn(Int(event.number))
         case .socketClosed: puck.socketClosed(Int(event.number))
         case .networkChanged: puck.networkChanged()
+        case .hubSearchEnds: puck.searchEnded(run: Int(event.number))
         case .captureReturns: if !puck.captureWorks { puck.captureReturns() }
         case .playbackReturns: if !puck.playbackWorks { puck.playbackReturns() }
         default: break

@@ -55,6 +55,10 @@ extension House {
         case .hubRestart, .hubPowerLoss:
             hub.end(powerLost: fault.kind == .hubPowerLoss)
             queue.schedule(.hubStarts, at: fault.end)
+        case .hubMove:
+            hub.end(powerLost: true)
+            hub.move()
+            queue.schedule(.hubStarts, at: fault.end)
         case .hubFreeze:
             hub.freeze(until: fault.end)
             queue.schedule(.hubThaws, at: fault.end)

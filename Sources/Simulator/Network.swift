@@ -42,10 +42,10 @@ final class Network {
     // MARK: Opening
 
     /// Numbers are never used twice.
-    func open(puck: Int, run: Int) -> Connection {
+    func open(puck: Int, run: Int, address: Int) -> Connection {
         openings[puck] += 1
         let connection = Connection(
-            number: connections.count, puck: puck, puckRun: run, seed: house.scenario.plan.seed,
+            number: connections.count, puck: puck, puckRun: run, address: address, seed: house.scenario.plan.seed,
             opening: openings[puck])
         connections.append(connection)
         house.queue.schedule(.connect, at: house.now + roundTrip(connection), subject: connection.number, number: 0)
@@ -69,6 +69,10 @@ final class Network {
         }
         switch step {
         case 0:
+            if connection.address != house.hub.address {
+                // Somebody else has the address now, or nobody has.
+                return connection.random.chance(0.5) ? failOpening(connection, "refused") : next(0, .seconds(1))
+            }
             if house.hub.isHostDown { return next(0, .seconds(1)) }
             if !house.hub.isRunning || house.now < refusedUntil[puck] { return failOpening(connection, "refused") }
             let work = Interval.seconds(exactly: connection.random.between(0.005, 0.08))

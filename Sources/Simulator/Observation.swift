@@ -19,6 +19,8 @@ enum Observation {
 
     // A puck's socket.
     case socketWanted(Int)
+    /// As `socketWanted`, to an address that a search has found.
+    case candidateWanted(Int)
     case socketOpened(Int, Int)
     /// The puck closed it.
     case socketDropped(Int)
@@ -32,6 +34,9 @@ enum Observation {
     case puckHeardError(Int, Int, WireError)
     case puckQueueFull(Int, Int)
     case networkChanged(Int)
+    case hubSearched(Int)
+    case hubKept(Int)
+    case hubMoved(Int)
 
     // The hub's connections.
     case connectionOpened(Int, Int)

@@ -14,6 +14,8 @@ final class SimulatedHub {
     private(set) var isRunning = false
     private(set) var isHostDown = false
     private(set) var frozenUntil = Instant.zero
+    /// Another one after each move.
+    private(set) var address = 0
     var responder: SimulatedResponder
 
     private var followUps = Line<HubEvent>()
@@ -70,6 +72,11 @@ final class SimulatedHub {
         requestedPlays = []
         note(.hubEnded)
         house.network.hubGone(tell: !powerLost)
+    }
+
+    func move() {
+        address += 1
+        note(.hubMoved(address))
     }
 
     func freeze(until end: Instant) {

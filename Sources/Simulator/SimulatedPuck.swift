@@ -27,9 +27,12 @@ final class SimulatedPuck {
     var captureWorks = true
     var playbackWorks = true
 
+    /// Where its pairing says that the hub is: outlasts the process.
+    private var hubAddress = 0
     private var connection: Connection?
     private var socketInUse = false
     private var openWanted = false
+    private var wantedAddress: HubAddress?
     private var openings = 0
     private var isOverflowing = false
 
@@ -53,7 +56,8 @@ final class SimulatedPuck {
         var random = RandomStream(seed: seed, .puck, index << 16 + run)
         return Puck(
             identity: .init(
-                puckID: setup.name, room: setup.name, group: setup.group, phrase: "puck", software: "simulated"),
+                puckID: setup.name, room: setup.name, group: setup.group, phrase: "puck", software: "simulated",
+                hubSearch: .replacesConfigured),
             parameters: .init(playoutDelayMilliseconds: setup.playoutDelayMilliseconds),
             random: SeededGenerator(seed: random.bits()))
     }
@@ -223,9 +227,14 @@ final class SimulatedPuck {
 
     private func carryOut(_ effect: PuckEffect, _ now: Instant) {
         switch effect {
-        case .openSocket:
-            note(.socketWanted(index))
+        case .openSocket(let address):
+            note(address == nil ? .socketWanted(index) : .candidateWanted(index))
+            wantedAddress = address
             openSocket()
+        case .searchForHub: searchForHub()
+        case .keepHub(let address):
+            note(.hubKept(index))
+            hubAddress = Self.number(of: address)
         case .closeSocket: closeSocket()
         case .send(let control): send(control)
         case .sendError(let error):
@@ -297,7 +306,8 @@ final class SimulatedPuck {
         socketInUse = true
         isOverflowing = false
         openings += 1
-        connection = house.network.open(puck: index, run: run)
+        connection = house.network.open(
+            puck: index, run: run, address: wantedAddress.map { Self.number(of: $0) } ?? hubAddress)
     }
 
     private func closeSocket() {

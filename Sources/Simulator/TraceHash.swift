@@ -47,6 +47,8 @@ struct TraceHash {
         case .personActed(let act): mix(17, act.ordinal, act.puck)
         case .socketWanted(let puck): mix(18, puck)
         case .socketLost(let puck, _): mix(19, puck)
+        case .candidateWanted(let puck): mix(21, puck)
+        case .hubKept(let puck): mix(22, puck)
         default: mix(20)
         }
     }

@@ -3,21 +3,6 @@ import Testing
 
 @Suite("Processes: a hub is found", .fewAtATime)
 struct DiscoveryTests {
-    /// Puts a program of this name before all others, which does what `script` says.
-    private func pretend(_ name: String, _ script: String, in house: House) throws {
-        let folder = house.file("bin")
-        try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
-        try house.write("#!/bin/sh\n" + script, to: "bin/" + name)
-        try FileManager.default.setAttributes(
-            [.posixPermissions: 0o700], ofItemAtPath: folder.appending(path: name).path)
-        house.environment["PATH"] = folder.path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "")
-    }
-
-    /// A line as avahi-browse prints it of a hub on this machine.
-    private func answer(_ name: String, _ port: Int, fingerprint: String = "") -> String {
-        "=;lo;IPv4;\(name);_puck._tcp;local;127.0.0.1;127.0.0.1;\(port);\"proto=1\" \"id=\(fingerprint)\""
-    }
-
     @Test("A puck that is given a code only finds the hub; with two it asks which, and says how to answer")
     func searched() async throws {
         try await House.run { house in
@@ -26,19 +11,19 @@ struct DiscoveryTests {
             _ = try house.configureUnpaired()
             let folder = house.file("kitchen.state").path
             let offer = try await house.offer()
-            let both = [answer("nas", house.port()), answer("attic", house.port(of: "other"))]
-            try pretend("avahi-browse", "cat <<'END'\n\(both.joined(separator: "\n"))\nEND\n", in: house)
+            let both = [house.answer("nas", house.port()), house.answer("attic", house.port(of: "other"))]
+            try house.pretend("avahi-browse", "cat <<'END'\n\(both.joined(separator: "\n"))\nEND\n")
             let asked = try await house.join(offer.code, at: nil, "--state-dir", folder)
             #expect(asked.status == 3, "\(asked.output)")
             #expect(asked.output.contains("--hub 127.0.0.1:\(house.port())    nas"))
             #expect(asked.output.contains("--hub 127.0.0.1:\(house.port(of: "other"))    attic"))
-            try pretend("avahi-browse", "exit 0\n", in: house)
+            try house.pretend("avahi-browse", "exit 0\n")
             let none = try await house.join(offer.code, at: nil, "--state-dir", folder)
             #expect(none.status == 69 && none.output.contains("--hub HOST"), "\(none.output)")
-            try pretend("avahi-browse", "exit 1\n", in: house)
+            try house.pretend("avahi-browse", "exit 1\n")
             let broken = try await house.join(offer.code, at: nil, "--state-dir", folder)
             #expect(broken.status == 69 && broken.output.contains("avahi-daemon"), "\(broken.output)")
-            try pretend("avahi-browse", "echo '\(both[0])'\n", in: house)
+            try house.pretend("avahi-browse", "echo '\(both[0])'\n")
             let joined = try await house.join(offer.code, at: nil, "--state-dir", folder)
             #expect(joined.status == 0, "\(joined.output)")
             #expect(try house.paired("port") == "\(house.port())")
@@ -53,8 +38,8 @@ struct DiscoveryTests {
             _ = try house.configureUnpaired()
             let offer = try await house.offer()
             _ = try await house.offer("attic", hub: "other")
-            let impostor = answer("nas", house.port(of: "other"))
-            try pretend("avahi-browse", "echo '\(impostor)'\n", in: house)
+            let impostor = house.answer("nas", house.port(of: "other"))
+            try house.pretend("avahi-browse", "echo '\(impostor)'\n")
             let refused = try await house.join(offer.code, at: nil, "--state-dir", house.file("kitchen.state").path)
             #expect(refused.status == 1 && refused.output.contains("the code is wrong"), "\(refused.output)")
         }
@@ -70,7 +55,7 @@ struct DiscoveryTests {
             try await network.ip("address", "add", "10.77.0.1/24", "dev", "wire")
             try await network.ip("link", "set", "wire", "up")
             let said = house.file("announced").path
-            try pretend("avahi-publish-service", "echo $$ \"$@\" >\(said)\nexec sleep 1000\n", in: house)
+            try house.pretend("avahi-publish-service", "echo $$ \"$@\" >\(said)\nexec sleep 1000\n")
             let hub = try await house.hub(tls: true, address: "10.77.0.1", network: network)
             try await hub.line("announce.started", ["service": "_puck._tcp"])
             var words: [Substring] = []
@@ -98,7 +83,7 @@ struct DiscoveryTests {
             try await network.ip("address", "add", "10.77.0.1/24", "dev", "wire")
             try await network.ip("link", "set", "wire", "up")
             // Neither there nor anywhere.
-            try pretend("nothing", "exit 1\n", in: house)
+            try house.pretend("nothing", "exit 1\n")
             let words = try house.configureHub(tls: true, address: "10.77.0.1")
             let bare = ["env", "PATH=" + house.file("bin").path, try Build.program("puckhub"), "--config", words]
             let hub = try house.help(network.prefix + bare)
@@ -138,51 +123,5 @@ struct DiscoveryTests {
             #expect(said.contains("paired with 10.77.0.1:\(house.port())"), "\(said)\n\(avahi.log)")
             #expect(try house.paired("host") == "10.77.0.1")
         }
-    }
-}
-
-/// A private D-Bus and an Avahi on it, in a network of their own.
-private struct Avahi {
-    static let isInstalled = ["avahi-daemon", "avahi-browse", "avahi-publish-service", "dbus-daemon"].allSatisfy {
-        name in
-        ["/usr/sbin/", "/usr/bin/"].contains { FileManager.default.isExecutableFile(atPath: $0 + name) }
-    }
-
-    let bus: String
-    private let daemon: Child
-    var log: String { daemon.tail }
-
-    init(in house: House, _ network: Network) async throws {
-        let socket = house.file("bus").path
-        bus = "unix:path=\(socket)"
-        try house.write(
-            """
-            <busconfig><type>system</type><listen>\(bus)</listen><auth>EXTERNAL</auth><policy context="default">
-            <allow user="*"/><allow own="*"/><allow send_destination="*"/><allow send_type="signal"/>
-            <allow receive_sender="*"/></policy></busconfig>
-            """, to: "bus.conf")
-        try house.write(
-            """
-            [server]
-            host-name=hub
-            use-ipv6=no
-            allow-interfaces=wire
-            [publish]
-            publish-addresses=yes
-            [wide-area]
-            enable-wide-area=no
-            """, to: "avahi.conf")
-        _ = try house.help(
-            network.prefix + ["dbus-daemon", "--nofork", "--nopidfile", "--config-file=" + house.file("bus.conf").path])
-        try await eventually("no bus") { FileManager.default.fileExists(atPath: socket) }
-        // Its own /run, so that it neither finds nor leaves a process id there.
-        daemon = try house.help(
-            network.prefix + [
-                "env", "DBUS_SYSTEM_BUS_ADDRESS=" + bus, "unshare", "--mount", "sh", "-c",
-                "mount -t tmpfs none /run && mkdir /run/avahi-daemon && exec avahi-daemon --no-drop-root --no-chroot "
-                    + "--no-rlimits -f \(house.file("avahi.conf").path)",
-            ])
-        let child = daemon
-        try await eventually("Avahi does not start: \(child.tail)") { child.output.contains("startup complete") }
     }
 }

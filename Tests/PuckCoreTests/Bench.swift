@@ -11,9 +11,11 @@ struct Bench {
     var now = Instant(nanoseconds: 1_000_000_000)
     var effects: [PuckEffect] = []
 
-    init(seed: UInt64 = 1) {
+    init(seed: UInt64 = 1, hubSearch: Puck.HubSearchMode = .off) {
         puck = Puck(
-            identity: .init(puckID: "kitchen", room: "kitchen", group: "house", phrase: "puck", software: "test"),
+            identity: .init(
+                puckID: "kitchen", room: "kitchen", group: "house", phrase: "puck", software: "test",
+                hubSearch: hubSearch),
             parameters: .init(), random: SeededGenerator(seed: seed))
     }
 
@@ -68,7 +70,9 @@ extension [PuckEffect] {
     var sent: [PuckControl] { compactMap { if case .send(let control) = $0 { control } else { nil } } }
     var packets: [UInt16] { compactMap { if case .sendPacket(let s) = $0 { s.value } else { nil } } }
     var lights: [Lights] { compactMap { if case .showLights(let l) = $0 { l } else { nil } } }
-    var opens: Int { filter { $0 == .openSocket }.count }
+    /// Where each attempt went; nil for the configured hub.
+    var targets: [HubAddress?] { compactMap { if case .openSocket(let to) = $0 { .some(to) } else { nil } } }
+    var opens: Int { targets.count }
     func logged(_ event: StaticStringKey) -> Bool {
         contains { if case .log(let record) = $0 { record.event == event } else { false } }
     }

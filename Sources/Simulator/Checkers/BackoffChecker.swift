@@ -4,13 +4,15 @@ import PuckWire
 
 /// 6. Attempts to reconnect follow 1, 2, 4, 8, 16, 30, 30 … s, each ±10 %, and begin again after a link that was up
 /// for 10 s. In the first second after a loss in the middle of an utterance they come every 150 ms instead, outside the
-/// row; a network change cuts a pause short, within a second of it. By the puck's own clock.
+/// row; a network change cuts a pause short, within a second of it. Addresses that a search has found are tried outside
+/// the row as well, a second apart. By the puck's own clock.
 struct BackoffChecker {
     private static let seconds = [1, 2, 4, 8, 16, 30]
     private static let stableAfter = Interval.seconds(10)
     private static let resumePause = Interval.milliseconds(150)
     private static let resumeWithin = Interval.seconds(1)
     private static let networkSettles = Interval.seconds(1)
+    private static let candidatePause = Interval.milliseconds(900)
 
     private struct State {
         var isFirst = true
@@ -24,6 +26,8 @@ struct BackoffChecker {
         var hasTurn = false
         var hadTurn = false
         var networkChangedAt: Instant?
+        /// The last attempt went to an address that a search has found.
+        var triesCandidates = false
         /// It changed while an attempt was under way.
         var networkIsNew = false
         var thawedAt = Instant.zero
@@ -47,6 +51,7 @@ struct BackoffChecker {
             states[puck].networkIsNew = states[puck].lostAt == nil && states[puck].upSince == nil
         case .socketLost(let puck, _), .socketDropped(let puck): lost(&states[puck], moment.local)
         case .socketWanted(let puck): wanted(puck, moment.local, findings)
+        case .candidateWanted(let puck): wantedCandidate(puck, moment.local, findings)
         default: break
         }
     }
@@ -70,8 +75,27 @@ struct BackoffChecker {
         if up >= Self.stableAfter { state.attempts = isOnTheEdge ? state.attempts + [0] : [0] }
     }
 
+    private mutating func wantedCandidate(_ puck: Int, _ now: Instant, _ findings: Findings) {
+        let state = states[puck]
+        guard let lostAt = state.lostAt else {
+            return findings.report(.backoff, puck, "opens a socket although it has one")
+        }
+        let isSoon = state.downSince.map { lostAt - $0 < Self.resumeWithin } ?? false
+        if now - lostAt < Self.candidatePause, !isSoon, state.networkChangedAt == nil {
+            findings.report(
+                .backoff, puck, "tries what it found after \((now - lostAt).wholeMilliseconds) ms, which is too soon")
+        }
+        // The pause that was cut short was of the row, unless the search ended during an attempt.
+        if !state.triesCandidates { states[puck].attempts += state.attempts.map { $0 + 1 } }
+        states[puck].triesCandidates = true
+        states[puck].lostAt = nil
+    }
+
     private mutating func wanted(_ puck: Int, _ now: Instant, _ findings: Findings) {
-        defer { states[puck].lostAt = nil }
+        defer {
+            states[puck].lostAt = nil
+            states[puck].triesCandidates = false
+        }
         if states[puck].isFirst {
             states[puck].isFirst = false
             return
