@@ -67,87 +67,64 @@ extension DeviceError {
         settingUp(device, direction, "while running", result: -errno)
     }
 
+    /// A loudspeaker whose driver does not say how much it has played: no reason to give it up.
+    /// - Parameter errno: positive.
+    public static func delayUnknown(_ device: String, errno: Int32) -> (detail: String, advice: String) {
+        let cause = Diagnosis(errno, said: "", device: device, .using(.playback)).reason
+        return (
+            "playback device '\(device)' does not say how much it has played: \(cause)",
+            "What is written is counted against the clock instead, exact to some milliseconds; sound is not affected. "
+                + "A newer driver, or 'hw:…' without a plugin in front, may mend it."
+        )
+    }
+
     /// What a failed `snd_pcm_open` means.
     /// - Parameter result: negative errno.
     static func opening(_ device: String, _ direction: Direction, result: Int32) -> DeviceError {
-        let number = -result
-        let context = "\(direction.word) device '\(device)' cannot be opened: \(reason(number))"
-        switch number {
-        case ENOENT, ENODEV, ENXIO:
-            return DeviceError(.noSuchDevice, errno: number, context: context, advice: existing(direction))
-        case EBUSY:
-            return DeviceError(.busy, errno: number, context: context, advice: busyAdvice(root: "/proc"))
-        case EACCES, EPERM:
-            return DeviceError(
-                .permissionDenied, errno: number, context: context,
-                advice: "Put the user that runs this program into the group 'audio' ('adduser USER audio'), "
-                    + "and start it again.")
-        case EINVAL:
-            return DeviceError(
-                .invalidArgument, errno: number, context: context,
-                advice: "Check the name and, if it is defined in an asound.conf, its definition.")
-        default:
-            return DeviceError(
-                .other, errno: number, context: context,
-                advice: "Try 'arecord -L' and 'aplay -L', and look at the kernel's messages with 'dmesg'.")
-        }
+        let found = Diagnosis(-result, said: message(), device: device, .opening(direction))
+        return DeviceError(
+            found.code, errno: -result,
+            context: "\(direction.word) device '\(device)' cannot be opened: \(found.reason)", advice: found.advice)
     }
 
     /// What a failed call on an open device means.
     static func settingUp(_ device: String, _ direction: Direction, _ step: String, result: Int32) -> DeviceError {
-        let number = -result
-        let context = "\(direction.word) device '\(device)': \(step): \(reason(number))"
-        switch number {
-        case EBUSY:
-            return DeviceError(.busy, errno: number, context: context, advice: busyAdvice(root: "/proc"))
-        case ENODEV, EBADFD, ENOENT:
-            return DeviceError(
-                .lost, errno: number, context: context, advice: "Plug the device in again; it is retried by itself.")
+        switch -result {
         case ENODATA:
             return DeviceError(
-                .zeros, errno: number,
+                .zeros, errno: ENODATA,
                 context: "\(direction.word) device '\(device)' delivers nothing but exact zeros: it is deaf",
                 advice: "Unmute it: a switch on the device, or 'alsamixer', F4; or name another channel in [capture] "
                     + "channel. If it is a microphone that gates its noise, set [capture] zeros_ms = 0. "
                     + "It is tried again by itself, and works with the first sound that comes.")
         case ERANGE:
             return DeviceError(
-                .wrongRate, errno: number,
+                .wrongRate, errno: ERANGE,
                 context: "\(direction.word) device '\(device)' does not run at the rate that it agreed to",
                 advice: "Ask for another rate in [capture] rate; it is opened again by itself. With a wrong clock in "
                     + "the card's overlay every rate is wrong.")
         case ETIME:
             return DeviceError(
-                .stalled, errno: number,
+                .stalled, errno: ETIME,
                 context: "\(direction.word) device '\(device)' is open, but has moved no sound for 2 s",
                 advice: "It is opened again by itself; when that does not help, unplug it and plug it in again.")
         default:
+            let found = Diagnosis(-result, said: message(), device: device, .using(direction))
             return DeviceError(
-                .other, errno: number, context: context,
-                advice: "Try the same with 'arecord -D \(device) -v' or 'aplay', and look at 'dmesg'.")
+                found.code, errno: -result,
+                context: "\(direction.word) device '\(device)': \(step): \(found.reason)", advice: found.advice)
         }
     }
 
-    /// libasound's own words when it had any, else the errno's.
-    static func reason(_ number: Int32) -> String {
-        let said = String(cString: puck_alsa_message())
-        let plain = String(cString: snd_strerror(-number))
-        return said.isEmpty ? plain : "\(plain) (\(said))"
+    /// What a failed call on a card's controls means.
+    /// - Parameter result: negative errno.
+    static func mixing(_ device: String, _ step: String, _ result: Int32) -> DeviceError {
+        let found = Diagnosis(-result, said: message(), device: device, .mixing)
+        return DeviceError(
+            found.code, errno: -result, context: "mixer of '\(device)': \(step): \(found.reason)",
+            advice: found.advice)
     }
 
-    private static func existing(_ direction: Direction) -> String {
-        var names: [String] = []
-        for device in listDevices() where direction == .capture ? device.canCapture : device.canPlay {
-            // Eight names are enough to recognise a card by; the whole list has its own command.
-            if names.count == 8 { break }
-            names.append(device.name)
-        }
-        if names.isEmpty {
-            return "There is no \(direction.word) device on this machine: check that the card is plugged in, that its "
-                + "overlay is loaded, and that 'cat /proc/asound/cards' shows it."
-        }
-        var list = ""
-        for name in names { list += (list.isEmpty ? "" : ", ") + name }
-        return "There is: \(list). 'puckd --list-devices' shows all."
-    }
+    /// libasound's own words of this thread's last failure; empty for none.
+    private static func message() -> String { String(cString: puck_alsa_message()) }
 }

@@ -9,6 +9,8 @@ public struct ListedDevice: Equatable, Sendable {
     public let name: String
     /// What the card calls itself.
     public let details: String
+    /// The USB port that the card is at, such as `1-1.2`; empty for others. See `usbPort`.
+    public internal(set) var port = ""
     public internal(set) var canCapture: Bool
     public internal(set) var canPlay: Bool
 
@@ -16,23 +18,25 @@ public struct ListedDevice: Equatable, Sendable {
     public var line: String {
         let directions = canCapture ? (canPlay ? "capture, playback" : "capture") : "playback"
         return leftAligned(name, 36) + " " + leftAligned(directions, 18) + " " + details
+            + (port.isEmpty ? "" : ", usb_path \(port)")
     }
 }
 
 /// The PCM devices of this machine: the hardware first, then the names that ALSA's configuration offers.
 /// Allocates and may open control devices; not for real-time threads.
-public func listDevices() -> [ListedDevice] {
+/// - Parameter root: where the cards' USB ports are looked for; "" for this machine.
+public func listDevices(root: String = "") -> [ListedDevice] {
     puck_alsa_catch_messages()
     var devices: [ListedDevice] = []
     var card: Int32 = -1
-    while snd_card_next(&card) == 0, card >= 0 { appendHardware(of: card, to: &devices) }
+    while snd_card_next(&card) == 0, card >= 0 { appendHardware(of: card, root, to: &devices) }
     appendHints(to: &devices)
     return devices
 }
 
 /// The lines of `puckd --list-devices`; says so when there is nothing to list.
-public func deviceListLines() -> [String] {
-    let devices = listDevices()
+public func deviceListLines(root: String = "") -> [String] {
+    let devices = listDevices(root: root)
     if devices.isEmpty {
         return [
             "No sound device: the kernel knows no card and ALSA's configuration names none.",
@@ -42,7 +46,7 @@ public func deviceListLines() -> [String] {
     return devices.map { $0.line }
 }
 
-private func appendHardware(of card: Int32, to devices: inout [ListedDevice]) {
+private func appendHardware(of card: Int32, _ root: String, to devices: inout [ListedDevice]) {
     var control: OpaquePointer?
     guard snd_ctl_open(&control, "hw:\(card)", Int32(SND_CTL_NONBLOCK)) == 0, let control else { return }
     defer { snd_ctl_close(control) }
@@ -56,10 +60,11 @@ private func appendHardware(of card: Int32, to devices: inout [ListedDevice]) {
     guard snd_ctl_card_info(control, information) == 0 else { return }
     let id = String(cString: snd_ctl_card_info_get_id(information))
     let cardName = String(cString: snd_ctl_card_info_get_name(information))
+    let port = usbPort(ofCard: Int(card), root: root)
     var number: Int32 = -1
     while snd_ctl_pcm_next_device(control, &number) == 0, number >= 0 {
         var device = ListedDevice(
-            name: "hw:CARD=\(id),DEV=\(number)", details: cardName, canCapture: false, canPlay: false)
+            name: "hw:CARD=\(id),DEV=\(number)", details: cardName, port: port, canCapture: false, canPlay: false)
         snd_pcm_info_set_device(stream, UInt32(number))
         snd_pcm_info_set_subdevice(stream, 0)
         snd_pcm_info_set_stream(stream, SND_PCM_STREAM_CAPTURE)

@@ -80,6 +80,50 @@ public struct Mixer: ~Copyable {
         try write(element, min(max(value, least), loudest))
     }
 
+    /// What a control shows where that is not what `set` would make it; nil where it is.
+    public func difference(_ name: String, from value: MixerValue) throws(DeviceError) -> String? {
+        let element = try element(name)
+        let wanted = try raw(value, of: element)
+        let values = try values(of: element)
+        if values.allSatisfy({ $0 == wanted }) { return nil }
+        var text = ""
+        for value in values { text += (text.isEmpty ? "" : " ") + words(value, element) }
+        return "\(text), not \(words(wanted, element))"
+    }
+
+    /// Where a volume control stands.
+    public struct VolumeReading: Equatable, Sendable {
+        /// In the card's own numbers, one a channel. A change of these is what somebody turned.
+        public var values: [Int]
+        /// Of the way from the least value to `top`, 0…100; 0 for the least value alone.
+        public var percent: Int
+        /// By how much it is quieter than `top`, 0 or more; nil where the control knows no decibels.
+        public var attenuationDecibels: Double?
+    }
+
+    /// Where a volume control stands, on its loudest channel.
+    /// - Parameter top: what 100 % is; nil for the control's greatest value.
+    public func volume(_ name: String, top: MixerValue?) throws(DeviceError) -> VolumeReading {
+        let element = try element(name)
+        guard element.type == SND_CTL_ELEM_TYPE_INTEGER else { throw unfit(element, "a volume") }
+        let values = try values(of: element)
+        let least = element.range.lowerBound
+        var loudest = element.range.upperBound
+        if let top { loudest = max(least, try raw(top, of: element)) }
+        let value = min(loudest, values.max() ?? least)
+        let width = Int64(loudest) - Int64(least)
+        let part = width == 0 ? 100 : Int(((Int64(value) - Int64(least)) * 100 + width / 2) / width)
+        var reading = VolumeReading(values: values, percent: value > least ? max(1, part) : 0)
+        var centibels = 0
+        var loudestCentibels = 0
+        if snd_ctl_convert_to_dB(controls, element.id, value, &centibels) == 0,
+            snd_ctl_convert_to_dB(controls, element.id, loudest, &loudestCentibels) == 0
+        {
+            reading.attenuationDecibels = Double(max(0, loudestCentibels - centibels)) / 100
+        }
+        return reading
+    }
+
     // MARK: -
 
     /// A control that was looked up, with the memory that libasound wants for it.
@@ -215,6 +259,35 @@ public struct Mixer: ~Copyable {
         return a.utf8.elementsEqual(b.utf8) { lower($0) == lower($1) }
     }
 
+    /// One a channel.
+    private func values(of element: Element) throws(DeviceError) -> [Int] {
+        let result = snd_ctl_elem_read(controls, element.value)
+        if result < 0 { throw .mixing(device, "control '\(element.name)' cannot be read", result) }
+        var values: [Int] = []
+        for channel in 0..<snd_ctl_elem_info_get_count(element.info) {
+            switch element.type {
+            case SND_CTL_ELEM_TYPE_BOOLEAN:
+                values.append(Int(snd_ctl_elem_value_get_boolean(element.value, channel)))
+            case SND_CTL_ELEM_TYPE_ENUMERATED:
+                values.append(Int(snd_ctl_elem_value_get_enumerated(element.value, channel)))
+            default: values.append(snd_ctl_elem_value_get_integer(element.value, channel))
+            }
+        }
+        return values
+    }
+
+    /// A control's number as people write it in `[mixer]`.
+    private func words(_ number: Int, _ element: Element) -> String {
+        switch element.type {
+        case SND_CTL_ELEM_TYPE_BOOLEAN: return number == 0 ? "off" : "on"
+        case SND_CTL_ELEM_TYPE_ENUMERATED:
+            snd_ctl_elem_info_set_item(element.info, UInt32(clamping: number))
+            guard snd_ctl_elem_info(controls, element.info) == 0 else { return "\(number)" }
+            return "'\(String(cString: snd_ctl_elem_info_get_item_name(element.info)))'"
+        default: return "\(number)"
+        }
+    }
+
     private func write(_ element: Element, _ number: Int) throws(DeviceError) {
         for channel in 0..<snd_ctl_elem_info_get_count(element.info) {
             switch element.type {
@@ -240,28 +313,5 @@ public struct Mixer: ~Copyable {
         return DeviceError(
             .invalidArgument, errno: EINVAL, context: "control '\(element.name)' of '\(device)' does not take \(value)",
             advice: "It takes \(words); 'amixer -D \(device) contents' shows it.")
-    }
-}
-
-extension DeviceError {
-    /// What a failed call on a card's controls means.
-    /// - Parameter result: negative errno.
-    static func mixing(_ device: String, _ step: String, _ result: Int32) -> DeviceError {
-        let number = -result
-        let context = "mixer of '\(device)': \(step): \(reason(number))"
-        switch number {
-        case ENOENT, ENODEV, ENXIO, EBADFD:
-            return DeviceError(
-                .lost, errno: number, context: context,
-                advice:
-                    "Check that the card is there ('cat /proc/asound/cards'); it is tried again when its sound starts.")
-        case EACCES, EPERM:
-            return DeviceError(
-                .permissionDenied, errno: number, context: context,
-                advice: "Put the user that runs this program into the group 'audio' ('adduser USER audio').")
-        default:
-            return DeviceError(
-                .other, errno: number, context: context, advice: "Try the same with 'amixer -D \(device)'.")
-        }
     }
 }

@@ -101,9 +101,7 @@ private func setSoftware(_ pcm: OpaquePointer, _ format: NegotiatedFormat) throw
     defer { snd_pcm_sw_params_free(parameters) }
     snd_pcm_sw_params_current(pcm, parameters)
     snd_pcm_sw_params_set_avail_min(pcm, parameters, snd_pcm_uframes_t(format.periodFrames))
-    // Capture is started explicitly. Playback starts by itself with two periods: one to play, one to be late by.
-    let threshold = format.direction == .capture ? 1 : min(format.bufferFrames, 2 * format.periodFrames)
-    snd_pcm_sw_params_set_start_threshold(pcm, parameters, snd_pcm_uframes_t(threshold))
+    snd_pcm_sw_params_set_start_threshold(pcm, parameters, snd_pcm_uframes_t(format.startThreshold))
     snd_pcm_sw_params_set_tstamp_mode(pcm, parameters, SND_PCM_TSTAMP_ENABLE)
     snd_pcm_sw_params_set_tstamp_type(pcm, parameters, SND_PCM_TSTAMP_TYPE_MONOTONIC)
     let result = snd_pcm_sw_params(pcm, parameters)

@@ -109,6 +109,10 @@ public struct NegotiatedFormat: Equatable, Sendable {
     /// Bytes that one frame takes.
     public var frameBytes: Int { channels * sampleFormat.sampleBytes }
 
+    /// Frames with which the device starts. Capture is started explicitly. Playback starts by itself with two periods: one
+    /// to play, one to be late by.
+    var startThreshold: Int { direction == .capture ? 1 : min(bufferFrames, 2 * periodFrames) }
+
     /// One line for the log, such as `capture hw:CARD=Lite: 16000 Hz, 2 channels, S16_LE, period 160 frames (10.0 ms),
     /// buffer 1600 frames (100.0 ms), ordinary scheduling`.
     public var line: String {

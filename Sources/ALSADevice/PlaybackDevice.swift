@@ -79,10 +79,12 @@ public struct PlaybackStream: BitwiseCopyable, @unchecked Sendable {
             let taken = writeFrames(state.pointee.pcm, UnsafeRawPointer(from), offered &- written)
             if taken > 0 {
                 written &+= taken
+                state.pointee.playout.wrote(taken, at: monotonicNanoseconds())
                 continue
             }
             var result = Int32(truncatingIfNeeded: taken)
             if result == 0 || result == -EAGAIN {
+                state.pointee.playout.wasFull(period: state.pointee.periodFrames, at: monotonicNanoseconds())
                 result = state.pointee.awaitFrames()
                 if result == 0 { break }
             }
@@ -103,6 +105,7 @@ public struct PlaybackStream: BitwiseCopyable, @unchecked Sendable {
         } else {
             state.pointee.xruns &+= 1
         }
+        state.pointee.playout.stopped()
         let result = state.pointee.prepareAgain()
         return result < 0 ? Recovery(.lost, errno: 0 &- result) : Recovery(.running)
     }
@@ -124,11 +127,44 @@ public struct PlaybackStream: BitwiseCopyable, @unchecked Sendable {
         }
     }
 
-    /// Frames written that have not been heard yet; 0 when the device cannot say.
+    /// Frames written that have not been heard yet, as the device says it, or by the clock where it cannot; 0 after an
+    /// underrun, a suspend, and when the device is gone.
     @_noLocks @_noAllocation
     public func queuedFrames() -> Int {
+        let frames = reportedFrames()
+        if frames >= 0 { return frames }
+        return Int(truncatingIfNeeded: state.pointee.playout.remaining(at: monotonicNanoseconds()))
+    }
+
+    /// As the device says it; −1 where it cannot.
+    @_noLocks @_noAllocation
+    private func reportedFrames() -> Int {
         var frames = 0
-        return delayFrames(state.pointee.pcm, &frames) == 0 ? max(0, frames) : 0
+        let result = delayFrames(state.pointee.pcm, &frames)
+        if result == 0 { return max(0, frames) }
+        // These say where the stream stands; the others only that it cannot be asked.
+        if result == -EPIPE || result == -ESTRPIPE || result == -ENODEV || result == -EBADFD { return 0 }
+        state.pointee.delayErrno = 0 &- result
+        return -1
+    }
+
+    /// The errno with which the device refused to say its delay, positive; 0: it says it.
+    public var delayErrno: Int32 { @_noLocks @_noAllocation get { state.pointee.delayErrno } }
+
+    /// For a sound whose last frame has just been written.
+    @_noLocks @_noAllocation
+    public func playoutEnd() -> PlayoutEnd {
+        PlayoutEnd(
+            rate: state.pointee.clock.rate, period: state.pointee.periodFrames,
+            hasMadeRoom: state.pointee.playout.hasMadeRoom)
+    }
+
+    /// One more question to `end`, whether all has been heard.
+    @_noLocks @_noAllocation
+    public func look(at end: inout PlayoutEnd) -> PlayoutEnd.Verdict {
+        let queued = reportedFrames()
+        let now = monotonicNanoseconds()
+        return end.look(queued: queued, expected: state.pointee.playout.remaining(at: now), at: now)
     }
 
     /// Starts playing what is written although it is less than two periods: the end of a short sound.
@@ -138,6 +174,7 @@ public struct PlaybackStream: BitwiseCopyable, @unchecked Sendable {
             ALSADevice.state(in: state.pointee.status) == SND_PCM_STATE_PREPARED.rawValue
         {
             _ = startPCM(state.pointee.pcm)
+            state.pointee.playout.started(at: monotonicNanoseconds())
         }
     }
 
@@ -145,6 +182,7 @@ public struct PlaybackStream: BitwiseCopyable, @unchecked Sendable {
     @_noLocks @_noAllocation
     public func discard() -> Recovery {
         _ = dropPCM(state.pointee.pcm)
+        state.pointee.playout.stopped()
         let result = preparePCM(state.pointee.pcm)
         return result < 0 ? Recovery(.lost, errno: 0 &- result) : Recovery(.running)
     }

@@ -74,6 +74,14 @@ func pause(_ time: inout timespec) { nanosleep(&time, nil) }
 @_semantics("no_performance_analysis") @inline(never)
 func zeroFill(_ buffer: UnsafeMutableRawPointer, _ bytes: Int) { memset(buffer, 0, bytes) }
 
+/// Nanoseconds of the monotonic clock.
+@_noLocks @_noAllocation
+func monotonicNanoseconds() -> Int64 {
+    var time = timespec()
+    monotonicTime(&time)
+    return nanoseconds(time)
+}
+
 @_noLocks @_noAllocation
 func nanoseconds(_ time: timespec) -> Int64 {
     Int64(truncatingIfNeeded: time.tv_sec) &* 1_000_000_000 &+ Int64(truncatingIfNeeded: time.tv_nsec)

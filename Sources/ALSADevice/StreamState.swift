@@ -15,6 +15,10 @@ struct StreamState {
     let descriptors: UnsafeMutablePointer<pollfd>
     let descriptorCount: UInt32
     var clock: SegmentClock
+    /// Playback: what was written against the clock.
+    var playout: PlayoutClock
+    /// Playback: the errno with which the device refused to say its delay; 0: it says it.
+    var delayErrno: Int32 = 0
     var offsetFilter: OffsetFilter
     var xruns: Int64
     var suspensions: Int64
@@ -45,6 +49,9 @@ struct StreamState {
                 sampleFormat: open.format.sampleFormat, waitMilliseconds: Int32(request.waitMilliseconds),
                 descriptors: descriptors, descriptorCount: UInt32(descriptorCount),
                 clock: SegmentClock(rate: Int64(open.format.rate)),
+                playout: PlayoutClock(
+                    rate: open.format.rate, capacity: open.format.bufferFrames,
+                    threshold: open.format.startThreshold),
                 offsetFilter: OffsetFilter(rate: open.format.rate), xruns: 0, suspensions: 0))
         return state
     }

@@ -24,6 +24,8 @@ public struct AudioEvent: BitwiseCopyable, Equatable, Sendable {
         case skipped
         /// In the middle of a play the ring is empty and the device has little left.
         case dry
+        /// The loudspeaker's device cannot say how much it has played; the clock is taken. `count`: the errno.
+        case delayUnknown
     }
 
     public var kind: Kind

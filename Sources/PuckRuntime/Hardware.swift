@@ -1,3 +1,4 @@
+import ALSADevice
 import LinuxIO
 
 /// What tells boards from each other on this machine, as the kernel and the firmware show it.
@@ -6,6 +7,8 @@ struct Hardware: Equatable, Sendable {
         var id: String
         /// `VENDOR:PRODUCT`; empty for a card that is not at a USB port.
         var usb: String
+        /// Its USB port, such as `1-1.2`; empty likewise.
+        var port = ""
     }
 
     var cards: [Card] = []
@@ -47,7 +50,9 @@ struct Hardware: Equatable, Sendable {
         for (name, folder) in entries(root + "/proc/asound") where name.hasPrefix("card") {
             // "card0"; "cards" is a file, and no card's id.
             let id = text(folder + "/id")
-            if !id.isEmpty { found.append(Card(id: id, usb: text(folder + "/usbid"))) }
+            if id.isEmpty { continue }
+            let port = Int(name.dropFirst(4)).map { usbPort(ofCard: $0, root: root) } ?? ""
+            found.append(Card(id: id, usb: text(folder + "/usbid"), port: port))
         }
         return found
     }
@@ -55,18 +60,26 @@ struct Hardware: Equatable, Sendable {
 
 extension BoardDescription {
     /// The id of this board's card among those that there are; nil when it is not there.
-    func card(among cards: [Hardware.Card]) -> String? {
+    /// - Parameter port: the USB port that the card is at, whatever it is called; empty for any.
+    func card(among cards: [Hardware.Card], port: String = "") -> String? {
+        if !port.isEmpty { return cards.first { $0.port == port }?.id }
         for id in self.cards where cards.contains(where: { $0.id == id }) { return id }
         return cards.first { usb.contains($0.usb) }?.id
     }
 
+    /// Whether a device's name has `$CARD` in it.
+    static func namesCard(_ name: String) -> Bool {
+        name.split(separator: "$", omittingEmptySubsequences: false).dropFirst().contains { $0.hasPrefix("CARD") }
+    }
+
     /// ALSA's name of a device with the card's id for `$CARD`. Looked up anew for each use, since cards come late, and
     /// a USB card's id depends on what else is plugged in.
-    func device(_ name: String, root: String) -> String {
+    func device(_ name: String, root: String, port: String = "") -> String {
         let parts = name.split(separator: "$", omittingEmptySubsequences: false)
-        guard parts.dropFirst().contains(where: { $0.hasPrefix("CARD") }) else { return name }
+        if !Self.namesCard(name) { return name }
         // A card that is not there goes by the name that it would have; the error then says it.
-        let id = card(among: Hardware.cards(root)) ?? cards.first ?? "usb-" + (usb.first ?? "unknown").dashed
+        let expected = port.isEmpty ? cards.first ?? "usb-" + (usb.first ?? "unknown").dashed : "port-" + port
+        let id = card(among: Hardware.cards(root), port: port) ?? expected
         var result = String(parts[0])
         for part in parts.dropFirst() {
             result += part.hasPrefix("CARD") ? id + part.dropFirst(4) : "$" + part

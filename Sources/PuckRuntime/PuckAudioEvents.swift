@@ -29,7 +29,7 @@ extension PuckDaemon {
         case .deviceOpened:
             if let format = capture.format.take() {
                 visitors.captureFormat = format
-                log.notice("capture.open", [Field("format", format)])
+                logOpened("capture.open", format, "capture", settings.captureRequest.device, settings.capture.usbPath)
             }
             soundCameBack()
         case .deviceWorks:
@@ -52,7 +52,7 @@ extension PuckDaemon {
             }
             mixer.soundLost()
             perform(.captureLost)
-        case .played, .skipped, .dry: break
+        case .played, .skipped, .dry, .delayUnknown: break
         }
     }
 
@@ -65,7 +65,8 @@ extension PuckDaemon {
         case .deviceOpened:
             if let format = playback.format.take() {
                 visitors.playbackFormat = format
-                log.notice("playback.open", [Field("format", format)])
+                logOpened(
+                    "playback.open", format, "playback", settings.playbackRequest.device, settings.playback.usbPath)
             }
             if playbackFaults.works() { log.notice("playback.recovered") }
             soundCameBack()
@@ -85,7 +86,23 @@ extension PuckDaemon {
         case .dry:
             if speaker.ranDry() { playback.wakeUp() }
             if speaker.takeStarved() { perform(.playbackStarved) }
+        case .delayUnknown:
+            let (detail, advice) = DeviceError.delayUnknown(settings.playbackRequest.device, errno: Int32(event.count))
+            log.warning("playback.delay_unknown", [Field("detail", detail), Field("advice", advice)])
         case .wake, .suspended, .deviceWorks, .microphoneJudged: break
+        }
+    }
+
+    /// With the port of a card at USB, and whether another card could have been taken for it.
+    private func logOpened(
+        _ event: StaticString, _ format: String, _ section: String, _ device: String, _ usbPath: String
+    ) {
+        let place = CardPlace(of: device, root: settings.systemRoot)
+        var fields = [Field("format", format)]
+        if !place.port.isEmpty { fields.append(Field("usb_path", place.port)) }
+        log.notice(event, fields)
+        if let (detail, advice) = place.ambiguity(section, usbPath: usbPath) {
+            log.warning("card.ambiguous", [Field("detail", detail), Field("advice", advice)])
         }
     }
 

@@ -193,6 +193,7 @@ struct PuckCheck {
                 frames += outcome.frames
             }
             report("microphone", .good, device.format.line)
+            reportPlace("microphone", "capture", settings.captureRequest.device, settings.capture.usbPath)
             for flaw in sound.flaws { report("microphone", .doubtful, flaw) }
             return true
         } catch {
@@ -204,9 +205,20 @@ struct PuckCheck {
         do throws(DeviceError) {
             let device = try PlaybackDevice.open(settings.playbackRequest)
             report("loudspeaker", .good, device.format.line)
+            reportPlace("loudspeaker", "playback", settings.playbackRequest.device, settings.playback.usbPath)
             return true
         } catch {
             return reportRefusal("loudspeaker", error, isRunning)
+        }
+    }
+
+    /// Which of several cards of one make it is.
+    private func reportPlace(_ what: String, _ section: String, _ device: String, _ usbPath: String) {
+        let place = CardPlace(of: device, root: settings.systemRoot)
+        if let (detail, advice) = place.ambiguity(section, usbPath: usbPath) {
+            report(what, .doubtful, "\(detail). \(advice)")
+        } else if !place.port.isEmpty {
+            report(what, .good, "card \(place.id) at USB port \(place.port)")
         }
     }
 

@@ -35,7 +35,11 @@ public enum PuckCommand {
                 help: "Validate the configuration, open the microphone, the loudspeaker and the GPIO lines, reach the "
                     + "hub and be welcomed; say what is wrong and how to mend it. Exits with 0 when everything works, "
                     + "1 when something does not."),
-            .init("list-devices", help: "List the sound devices, by the names that the configuration takes."),
+            .init(
+                "list-devices",
+                help:
+                    "List the sound devices, by the names that the configuration takes, with the USB port of each card."
+            ),
             .init(
                 "meter",
                 help: "Show the microphone's level, the noise floor and the signal-to-noise ratio, live, until "
@@ -71,7 +75,7 @@ public enum PuckCommand {
         if arguments.isSet("help") { return say(table.help) }
         if arguments.isSet("version") { return say("puckd \(PuckVersion.text)") }
         if arguments.isSet("list-devices") {
-            for line in deviceListLines() { _ = say(line) }
+            for line in deviceListLines(root: arguments.value("system-root") ?? "") { _ = say(line) }
             return 0
         }
         if let file = arguments.value("check-board") { return BoardCommands.check(file) }

@@ -145,6 +145,7 @@ final class PuckDaemon {
             outputs?.timePassed()
             noteDegraded()
             kept.timePassed()
+            mixer.timePassed()
             lights?.timePassed()
             visitorsTimePassed()
             perform(.timePassed)
@@ -156,6 +157,10 @@ final class PuckDaemon {
                 rearm()
             }
         ) { [unowned(unsafe) self] event in perform(event) }
+        mixer.attach(to: loop, onDeadlineMoved: { [unowned(unsafe) self] in rearm() }) {
+            [unowned(unsafe) self] percent in
+            perform(.volumeRequested(percent))
+        }
         if settings.network.isProbing {
             care = NetworkCare(settings.network, log: log, hasManager: manager != nil) { [unowned(unsafe) self] in
                 exitStatus = 75
@@ -254,6 +259,7 @@ final class PuckDaemon {
         next = earliest(next, earliest(care?.nextDeadline, search?.lookAt))
         for due in [
             movedHub?.lookAt, lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline, visitors.nextDeadline,
+            mixer.nextDeadline,
         ] {
             next = earliest(next, due)
         }

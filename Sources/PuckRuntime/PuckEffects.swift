@@ -86,7 +86,8 @@ extension PuckDaemon {
         let recording = settings.earcons.recording(of: earcon)
         speaker.play(earcon: recording ?? earcon.samples(levelDecibels: Float(settings.earcons.levelDecibels)))
         let late =
-            settings.playback.bufferMilliseconds + 2 * settings.capture.periodMilliseconds + Self.earconEchoMilliseconds
+            settings.playback.bufferMilliseconds + settings.playback.leadInMilliseconds
+            + 2 * settings.capture.periodMilliseconds + Self.earconEchoMilliseconds
         let samples = speaker.earconSamples + Int64(late * 16)
         microphone.cancelEarcon(recording == nil ? earcon.frequencies : nil, samples: samples)
         perform(.earconStarted(until: MonotonicClock.now() + .milliseconds(Int(samples / 16))))

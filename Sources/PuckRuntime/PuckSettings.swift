@@ -85,7 +85,7 @@ struct HardwareSettings {
 
     init(_ reader: inout SettingsReader) {
         capture = CaptureSettings(&reader)
-        playback = PlaybackSettings(&reader)
+        playback = PlaybackSettings(&reader, microphonesPath: capture.usbPath)
         opus = OpusSettings(&reader)
         lights = LightSettings(&reader)
         gpio = GPIOSettings(&reader)
@@ -95,13 +95,22 @@ struct HardwareSettings {
     /// What does not go together, across sections.
     func check(board: BoardDescription, _ reader: inout SettingsReader) {
         lights.check(against: gpio, &reader)
+        for (section, path, device) in [
+            ("capture", capture.usbPath, capture.device), ("playback", playback.usbPath, playback.device),
+        ] where reader.isSet(section, "usb_path") && !path.isEmpty && !BoardDescription.namesCard(device) {
+            reader.refuse(
+                section, "usb_path", "chooses nothing, since device names no $CARD; set device = plughw:CARD=$CARD")
+        }
         // Nobody knows what $CARD is when the board does not say it.
         if !board.cards.isEmpty || !board.usb.isEmpty { return }
-        for (section, key, name) in [
-            ("capture", "device", capture.device), ("playback", "device", playback.device),
-            ("playback", "control_device", playback.controlDevice),
-        ] where board.device(name, root: "/nonexistent") != name {
-            reader.refuse(section, key, "names $CARD, but board '\(board.name)' has no card; name the card itself")
+        for (section, key, path, name) in [
+            ("capture", "device", capture.usbPath, capture.device),
+            ("playback", "device", playback.usbPath, playback.device),
+            ("playback", "control_device", playback.usbPath, playback.controlDevice),
+        ] where path.isEmpty && BoardDescription.namesCard(name) {
+            reader.refuse(
+                section, key,
+                "names $CARD, but board '\(board.name)' has no card; name the card itself, or its port in usb_path")
         }
     }
 }

@@ -13,6 +13,8 @@ public struct CaptureSettings: Equatable, Sendable {
 
     /// ALSA's name.
     public var device: String
+    /// The USB port of the card that `$CARD` in `device` stands for, such as 1-1.2; empty for the board's card.
+    public var usbPath: String
     /// Asked of the device, Hz; what it gives is resampled to the wire's 16,000.
     public var rateHertz: Int
     /// 0: as many as the device likes best.
@@ -33,6 +35,7 @@ public struct CaptureSettings: Equatable, Sendable {
 
     init(_ reader: inout SettingsReader) {
         device = reader.text("capture", "device", default: "default")
+        usbPath = reader.usbPath("capture", default: "")
         rateHertz = reader.integer("capture", "rate", default: 16_000, range: 8000...192_000, unit: "Hz")
         channels = reader.integer("capture", "channels", default: 0, range: 0...8)
         format = reader.sampleFormat("capture")
@@ -86,6 +89,8 @@ extension CaptureSettings.Channel {
 public struct PlaybackSettings: Equatable, Sendable {
     /// ALSA's name.
     public var device: String
+    /// As `CaptureSettings.usbPath`; the microphone's when it is not set.
+    public var usbPath: String
     /// Asked of the device, Hz.
     public var rateHertz: Int
     /// 0: as many as the device likes best.
@@ -103,9 +108,13 @@ public struct PlaybackSettings: Equatable, Sendable {
     public var controlDevice: String
     /// Held back before a stream starts, so that a late message is not heard, ms.
     public var playoutDelayMilliseconds: Int
+    /// Silence before the first sample after a rest, ms: an amplifier that wakes up, an HDMI or Bluetooth receiver
+    /// swallows the beginning. 0…1000, so that the ring and a lane's queue hold what comes meanwhile.
+    public var leadInMilliseconds: Int
 
-    init(_ reader: inout SettingsReader) {
+    init(_ reader: inout SettingsReader, microphonesPath: String = "") {
         device = reader.text("playback", "device", default: "default")
+        usbPath = reader.usbPath("playback", default: microphonesPath)
         rateHertz = reader.integer("playback", "rate", default: 16_000, range: 8000...192_000, unit: "Hz")
         channels = reader.integer("playback", "channels", default: 0, range: 0...8)
         format = reader.sampleFormat("playback")
@@ -116,6 +125,7 @@ public struct PlaybackSettings: Equatable, Sendable {
         controlDevice = reader.text("playback", "control_device", default: "")
         playoutDelayMilliseconds = reader.integer(
             "playback", "playout_delay_ms", default: 120, range: 0...1000, unit: "ms")
+        leadInMilliseconds = reader.integer("playback", "lead_in_ms", default: 0, range: 0...1000, unit: "ms")
         reader.refuseShortBuffer("playback", bufferMilliseconds, periodMilliseconds)
     }
 }
@@ -130,6 +140,13 @@ extension SettingsReader {
             for format in SampleFormat.allCases where format.name == text { return .some(format) }
             return nil
         }
+    }
+
+    /// Empty for none.
+    mutating func usbPath(_ section: String, default standard: String) -> String {
+        value(
+            section, "usb_path", default: standard, written: "", allowed: "a USB port such as 1-1.2, or nothing"
+        ) { $0.isEmpty || isUSBPort($0) ? $0 : nil }
     }
 
     /// With less than two periods a device has nothing to do while the thread handles the other.

@@ -103,22 +103,23 @@ extension PuckSettings {
     /// To be asked for at each opening: the card may have come meanwhile.
     var captureRequest: PCMRequest {
         var request = capture.request
-        request.device = board.device(request.device, root: systemRoot)
+        request.device = board.device(request.device, root: systemRoot, port: capture.usbPath)
         return request
     }
 
     /// As `captureRequest`.
     var playbackRequest: PCMRequest {
         var request = playback.request
-        request.device = board.device(request.device, root: systemRoot)
+        request.device = board.device(request.device, root: systemRoot, port: playback.usbPath)
         return request
     }
 
     /// ALSA's name of the card whose controls are set.
     var controlDevice: String {
-        if !playback.controlDevice.isEmpty { return board.device(playback.controlDevice, root: systemRoot) }
-        if board.cards.isEmpty && board.usb.isEmpty { return "default" }
-        return board.device("hw:CARD=$CARD", root: systemRoot)
+        let port = playback.usbPath
+        if !playback.controlDevice.isEmpty { return board.device(playback.controlDevice, root: systemRoot, port: port) }
+        if board.cards.isEmpty && board.usb.isEmpty && port.isEmpty { return "default" }
+        return board.device("hw:CARD=$CARD", root: systemRoot, port: port)
     }
 }
 

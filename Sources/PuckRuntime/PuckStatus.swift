@@ -1,5 +1,6 @@
 import ALSADevice
 import AudioRing
+import CLinux
 import LinkTransport
 import LinuxIO
 import OpusCodec
@@ -16,6 +17,7 @@ extension PuckDaemon {
         let now = MonotonicClock.now()
         let words = capture.controls.words
         var json = JSONWriter()
+        json.set("pid", Int(getpid()))
         json.set("puck", settings.identity.id)
         json.set("room", settings.identity.room)
         json.set("board", settings.identity.board)
@@ -51,6 +53,7 @@ extension PuckDaemon {
         json.set("playback_faults", playbackFaults.kinds)
         json.set("playback_error", playbackFaults.complaint)
         json.set("playback_format", visitors.playbackFormat)
+        mixer.describe(&json)
         describeLink(&json, now)
         inputs?.describe(&json)
         outputs?.describe(&json)

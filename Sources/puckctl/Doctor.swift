@@ -41,7 +41,7 @@ struct Doctor {
             }
             findings = [Finding(verdict: .bad, what: "daemon", text: Self.absent(error))]
         }
-        findings += check(isRunning: status != nil)
+        findings += check(status)
         let said = asJSON ? Self.json(findings) : findings.map { Self.line($0) }.joined(separator: "\n")
         if !Command.put(said + "\n", 1) { return ExitCode.nobodyListens }
         return findings.contains { $0.verdict == .bad } ? 1 : 0
@@ -111,6 +111,16 @@ struct Doctor {
                 .doubtful, "loudspeaker",
                 StatusScreen.plural(underruns, "underrun") + " since the start: raise [playback] buffer_ms")
         }
+        switch status["mixer"] {
+        case "ok": add(.good, "mixer", "every control stands where [mixer] sets it")
+        case "differs":
+            add(
+                .doubtful, "mixer",
+                (status.filled("mixer_differs") ?? "?") + ": another program may have changed it, which "
+                    + "'journalctl -u puckd' says as mixer.restored and mixer.contested")
+        case .some: add(.doubtful, "mixer", status.filled("mixer_differs") ?? "the card's controls cannot be read")
+        case nil: break
+        }
         if status["volume"] == "0" { add(.doubtful, "loudspeaker", "the volume is 0: 'puckctl volume 40'") }
         if status.isSet("muted") {
             let causes = status["muted_by"] ?? ""
@@ -146,14 +156,17 @@ struct Doctor {
 
     // MARK: The check
 
-    private func check(isRunning: Bool) -> [Finding] {
+    private func check(_ status: StatusReply?) -> [Finding] {
+        let isRunning = status != nil
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else {
             return [Finding(verdict: .bad, what: "check", text: "no pipe: \(errorText(puck_errno()))")]
         }
         for end in ends { _ = puck_fcntl(end, F_SETFD, Int(FD_CLOEXEC)) }
         defer { close(ends[0]) }
-        var words = Self.asDaemonsUser(socket) + [Self.daemonProgram(), "--check"]
+        let (user, home) = Self.daemonsUser(socket)
+        var words = user
+        words += Self.environment(of: status?.number("pid"), home: home) + [Self.daemonProgram(), "--check"]
         if let configuration { words += ["--config", configuration] }
         var child: ChildCommand
         do throws(SystemError) { child = try ChildCommand(words, output: ends[1]) } catch {
@@ -166,18 +179,18 @@ struct Doctor {
             child.kill()
             return [Finding(verdict: .bad, what: "check", text: "'puckd --check' did not end within a minute")]
         }
-        var status: Int32?
-        while status == nil {
-            status = child.ended()
+        var ended: Int32?
+        while ended == nil {
+            ended = child.ended()
             // Its output has ended, so it is about to.
-            if status == nil { _ = poll(nil, 0, 5) }
+            if ended == nil { _ = poll(nil, 0, 5) }
         }
         let found = Self.findings(of: text, isRunning: isRunning)
         if found.isEmpty {
             let reason =
-                status == ExitStatus.configuration
+                ended == ExitStatus.configuration
                 ? "the configuration is wrong: see above"
-                : "'\(words.joined(separator: " "))' ended with \(status ?? 127)"
+                : "'\(words.joined(separator: " "))' ended with \(ended ?? 127)"
             return [Finding(verdict: .bad, what: "check", text: reason)]
         }
         return found
@@ -216,7 +229,7 @@ struct Doctor {
             var what = line.dropFirst(5).prefix(14)
             while what.last == " " { what.removeLast() }
             if isRunning,
-                ["microphone", "loudspeaker", "control"].contains(String(what)) || line.hasSuffix(heldByPuckd)
+                ["microphone", "loudspeaker", "control", "mixer"].contains(String(what)) || line.hasSuffix(heldByPuckd)
             {
                 continue
             }
@@ -235,17 +248,5 @@ struct Doctor {
         let path = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "puckd" }
         return String(path[...slash]) + "puckd"
-    }
-
-    /// What root may do says nothing about what the daemon may: it is tried as the user that owns the socket, or as the
-    /// package's. Nothing is changed for anybody who is not root.
-    private static func asDaemonsUser(_ socket: String) -> [String] {
-        if geteuid() != 0 { return [] }
-        var status = stat()
-        if stat(socket, &status) == 0 {
-            guard status.st_uid != 0, let entry = getpwuid(status.st_uid) else { return [] }
-            return ["runuser", "-u", String(cString: entry.pointee.pw_name), "--"]
-        }
-        return getpwnam("puckd") == nil ? [] : ["runuser", "-u", "puckd", "--"]
     }
 }

@@ -38,6 +38,7 @@ enum StatusScreen {
                 plural(status.number("underruns"), "underrun") + ", "
                     + plural(status.number("broken_packets"), "broken packet")
             ))
+        if let mixer = mixer(status) { lines.append(("Mixer", mixer)) }
         if let wifi = wireless(status) { lines.append(("Wi-Fi", wifi)) }
         if let gateway = status["gateway"] {
             let answers = status["gateway_answers"] ?? "unknown"
@@ -53,6 +54,13 @@ enum StatusScreen {
         if let parts = board(status) { lines.append(("Board", parts)) }
         lines.append(("Software", software(status)))
         return lines
+    }
+
+    /// Nil where the board sets no control.
+    private static func mixer(_ status: StatusReply) -> String? {
+        guard let state = status["mixer"] else { return nil }
+        let differs = status.filled("mixer_differs") ?? "?"
+        return state == "ok" ? "as the board sets it" : state == "differs" ? "differs: " + differs : differs
     }
 
     private static func doing(_ status: StatusReply) -> String {

@@ -109,3 +109,90 @@ struct ConversionTests {
         #expect(sample == 7)
     }
 }
+
+@Suite("What is still to be heard, by the clock")
+struct PlayoutClockTests {
+    private static let millisecond: Int64 = 1_000_000
+
+    @Test("nothing passes before the device starts: by itself with its threshold, or by hand")
+    func start() {
+        var clock = PlayoutClock(rate: 16_000, capacity: 1_280, threshold: 320)
+        clock.wrote(160, at: 0)
+        #expect(clock.remaining(at: 50 * Self.millisecond) == 160)
+        clock.started(at: 50 * Self.millisecond)
+        #expect(clock.remaining(at: 55 * Self.millisecond) == 80)
+        clock.stopped()
+        #expect(clock.remaining(at: 55 * Self.millisecond) == 0)
+        clock.wrote(320, at: 60 * Self.millisecond)
+        #expect(clock.remaining(at: 70 * Self.millisecond) == 160)
+        #expect(clock.remaining(at: 500 * Self.millisecond) == 0 && clock.remaining(at: .max) == 0)
+    }
+
+    @Test("a device that had no room was full, however its own clock runs")
+    func full() {
+        var clock = PlayoutClock(rate: 16_000, capacity: 1_280, threshold: 320)
+        for _ in 0..<10 { clock.wrote(160, at: 0) }
+        #expect(clock.remaining(at: 0) == 1_280, "never more than it holds")
+        clock.wasFull(period: 160, at: 40 * Self.millisecond)
+        #expect(clock.remaining(at: 40 * Self.millisecond) == 1_120)
+        clock.wasFull(period: 160, at: 41 * Self.millisecond)
+        #expect(clock.remaining(at: 41 * Self.millisecond) == 1_120)
+    }
+}
+
+@Suite("The end of a sound")
+struct PlayoutEndTests {
+    /// Looks every 5 ms at a device that plays 80 frames in that time, and whose delay is what `device` makes of the
+    /// frames that are really left. Returns the verdict and the time, ms.
+    private func outcome(
+        _ frames: Int, hasMadeRoom: Bool = false, _ device: (_ left: Int, _ turn: Int) -> Int
+    ) -> (PlayoutEnd.Verdict, Int) {
+        var end = PlayoutEnd(rate: 16_000, period: 320, hasMadeRoom: hasMadeRoom)
+        for turn in 0..<4_000 {
+            let left = max(0, frames - 80 * turn)
+            let verdict = end.look(
+                queued: device(left, turn), expected: Int64(left),
+                at: 7_000_000_000 + Int64(turn) * 5_000_000)
+            if verdict != .playing { return (verdict, turn * 5) }
+        }
+        return (.playing, 20_000)
+    }
+
+    @Test("a device that counts to 0 has ended there")
+    func honest() {
+        #expect(outcome(1_600) { left, _ in left } == (.ended, 100))
+        // A loudspeaker behind a network: its delay goes on falling after the clock's end.
+        #expect(outcome(1_600) { _, turn in max(0, 9_600 - 80 * turn) } == (.ended, 600))
+    }
+
+    @Test("where the device says nothing, the clock and a period more count")
+    func silent() { #expect(outcome(1_600) { _, _ in -1 } == (.ended, 120)) }
+
+    @Test("a delay that stays above 0 when all is over has ended, 200 ms after it last fell")
+    func floor() {
+        #expect(outcome(1_600) { left, _ in max(480, left) } == (.ended, 270))
+        #expect(outcome(1_600) { left, _ in left + 3_200 } == (.ended, 300))
+        // A long latency, which is still under way.
+        #expect(outcome(1_600) { left, _ in left + 8_000 } == (.ended, 600))
+        // One that never moves, behind a device that has played all but the last 100 ms.
+        #expect(outcome(1_600, hasMadeRoom: true) { _, _ in 1_600 } == (.ended, 2_000))
+        // In steps of a period.
+        #expect(outcome(1_600) { left, _ in (left + 319) / 320 * 320 + 160 }.0 == .ended)
+    }
+
+    @Test("a delay that never settles ends, too, 5 s after the clock's end")
+    func restless() { #expect(outcome(1_600) { left, turn in left + 5_000 - turn } == (.ended, 5_100)) }
+
+    @Test("a device that stands still with sound in it is stalled after 2 s")
+    func stalled() {
+        #expect(outcome(6_400) { left, _ in max(left, 4_800) } == (.stalled, 2_100))
+        #expect(outcome(6_400) { _, _ in 6_400 } == (.stalled, 2_000))
+        // A short sound, on a device that has never been seen to move.
+        #expect(outcome(800) { _, _ in 800 } == (.stalled, 2_000))
+    }
+
+    @Test("a device that has not begun is waited for, as long as one that stands still")
+    func starting() {
+        #expect(outcome(320) { _, turn in turn < 300 ? 320 : max(0, 320 - 80 * (turn - 300)) } == (.ended, 1_520))
+    }
+}

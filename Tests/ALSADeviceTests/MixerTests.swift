@@ -116,6 +116,60 @@ extension DeviceTests {
             #expect(writes(bench) == ["\(name) = \(expected)"])
         }
 
+        private func turn(_ line: String, _ bench: SoundBench) throws {
+            let old = (try? bench.read("board.controls.log")) ?? []
+            try bench.write("board.controls.log", old + Array((line + "\n").utf8))
+        }
+
+        @Test("a control that another program has turned shows where it stands and where it should")
+        func difference() throws {
+            let bench = try bench()
+            let mixer = try Mixer.open("hw:CARD=board")
+            try mixer.set("HP Playback Switch", to: .isOn(true))
+            try mixer.set("ALC Function", to: .item("Stereo"))
+            #expect(try mixer.difference("HP Playback Switch", from: .isOn(true)) == nil)
+            try turn("HP Playback Switch = 1 0", bench)
+            try turn("ALC Function = 1", bench)
+            #expect(try mixer.difference("HP Playback Switch", from: .isOn(true)) == "on off, not on")
+            #expect(try mixer.difference("ALC Function", from: .item("Stereo")) == "'1-4 channels ', not 'Stereo'")
+            #expect(try mixer.difference("HP Playback Volume", from: .percent(100)) == "0, not 9")
+        }
+
+        @Test(
+            "where a volume control stands is read by its decibels where it knows them, by its steps where not",
+            arguments: [
+                ("PCM Playback Volume = 103 90", MixerValue?.none, 81, 12.0 as Double?),
+                ("PCM Playback Volume = 127 127", .none, 100, 0),
+                ("PCM Playback Volume = 127 127", .decibels(-6), 100, 0), ("PCM Playback Volume = 0 0", .none, 0, 63.5),
+                ("HP Playback Volume = 4", .none, 44, nil), ("HP Playback Volume = 0", .none, 0, nil),
+            ])
+        func reading(_ line: String, _ top: MixerValue?, _ percent: Int, _ attenuation: Double?) throws {
+            let bench = try bench()
+            let mixer = try Mixer.open("hw:CARD=board")
+            try turn(line, bench)
+            let name = String(line.prefix { $0 != "=" }.dropLast())
+            let reading = try mixer.volume(name, top: top)
+            #expect(reading.percent == percent && reading.attenuationDecibels == attenuation, "\(reading)")
+        }
+
+        @Test("a watch tells of the controls that matter, whoever turned them, and of each change once")
+        func watch() throws {
+            let bench = try bench()
+            let mixer = try Mixer.open("hw:CARD=board")
+            let watch = try MixerWatch("hw:CARD=board")
+            let names = ["HP Playback Switch"]
+            #expect(watch.drain(names) == .nothing)
+            try mixer.set("HP Playback Volume", to: .percent(50))
+            #expect(watch.drain(names) == .nothing, "nobody asked for that one")
+            try turn("HP Playback Switch = 1 1", bench)
+            var entry = pollfd(fd: watch.descriptor, events: Int16(POLLIN), revents: 0)
+            #expect(poll(&entry, 1, 5_000) == 1)
+            #expect(watch.drain(names) == .changed)
+            #expect(watch.drain(names) == .nothing && poll(&entry, 1, 0) == 0)
+            let error = failure { () throws(DeviceError) in _ = try MixerWatch("hw:CARD=other") }
+            #expect(error?.code == .lost)
+        }
+
         private func failure(_ body: () throws(DeviceError) -> Void) -> DeviceError? {
             do throws(DeviceError) {
                 try body()

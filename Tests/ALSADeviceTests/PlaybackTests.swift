@@ -96,6 +96,38 @@ extension DeviceTests {
             #expect(isExact)
         }
 
+        @Test("a delay that cannot be asked for is counted against the clock, and is no reason to stop early")
+        func delayError() throws {
+            let bench = try bench()
+            try bench.command("delay_error 5")
+            let device = try open()
+            #expect(device.stream.play(sound, period: 160) == nil)
+            #expect(device.stream.queuedFrames() > 0, "100 ms were written, and none can be over yet")
+            #expect(device.stream.delayErrno == EIO)
+            var end = device.stream.playoutEnd()
+            while device.stream.look(at: &end) == .playing { usleep(1_000) }
+            #expect(device.stream.queuedFrames() == 0)
+            #expect(device.stream.discard().status == .running)
+            #expect(try WAVFile(parsing: try bench.read("out.wav")).samples == sound, "nothing of it is dropped")
+        }
+
+        @Test("a delay that never reaches 0 is no stall, and all is played")
+        func delayFloor() throws {
+            let bench = try bench()
+            try bench.command("delay_floor 400")
+            let device = try open()
+            #expect(device.stream.play(sound, period: 160) == nil)
+            var end = device.stream.playoutEnd()
+            var verdict = PlayoutEnd.Verdict.playing
+            while verdict == .playing {
+                verdict = device.stream.look(at: &end)
+                usleep(1_000)
+            }
+            #expect(verdict == .ended && device.stream.delayErrno == 0)
+            _ = device.stream.discard()
+            #expect(try WAVFile(parsing: try bench.read("out.wav")).samples == sound)
+        }
+
         @Test("a sound shorter than two periods waits for startNow, and discard forgets it")
         func shortSound() throws {
             let bench = try bench()

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 enum { MOST = 64, CHANNELS = 2, NAME_BYTES = 44, ITEMS_BYTES = 256, LINE_BYTES = 512 };
@@ -17,6 +18,9 @@ struct control {
     int type;
     unsigned channels;
     long least, greatest, value[CHANNELS];
+    // Lines of the log about it, and those that an event, or the opening, has told of: a value that is changed and
+    // changed back is two events, as a driver's are.
+    long lines, told;
     // Hundredths of a decibel of the least value and of a step; step 0: no scale.
     long decibels, step;
     bool mutes;  // the least value is silence
@@ -29,6 +33,7 @@ struct card {
     struct control controls[MOST];
     unsigned count;
     char *log;
+    int changes;  // inotify: the log grew
 };
 
 static struct card *card_of(snd_ctl_ext_t *ext) { return ext->private_data; }
@@ -103,14 +108,42 @@ static int get_enumerated_name(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, unsign
     return wanted < item(control_of(ext, key), wanted, name, size) ? 0 : -EINVAL;
 }
 
+// What others have written since: the last line about a control counts.
+static void replay(struct card *card)
+{
+    char line[LINE_BYTES];
+    FILE *log = fopen(card->log, "re");
+    for (unsigned i = 0; i < card->count; i++)
+        card->controls[i].lines = 0;
+    while (log && fgets(line, sizeof line, log)) {
+        char *values = strstr(line, " = ");
+        if (!values || !strchr(line, '\n'))
+            continue;
+        *values = 0;
+        for (unsigned i = 0; i < card->count; i++) {
+            struct control *control = card->controls + i;
+            long value[CHANNELS] = {0, 0};
+            if (strcmp(control->name, line) == 0 &&
+                sscanf(values + 3, "%ld %ld", value, value + 1) >= (int)control->channels) {
+                memcpy(control->value, value, sizeof value);
+                control->lines++;
+            }
+        }
+    }
+    if (log)
+        fclose(log);
+}
+
 static int read_integer(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, long *value)
 {
+    replay(card_of(ext));
     memcpy(value, control_of(ext, key)->value, control_of(ext, key)->channels * sizeof *value);
     return 0;
 }
 
 static int read_enumerated(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, unsigned *items)
 {
+    replay(card_of(ext));
     for (unsigned i = 0; i < control_of(ext, key)->channels; i++)
         items[i] = (unsigned)control_of(ext, key)->value[i];
     return 0;
@@ -147,12 +180,26 @@ static int write_enumerated(snd_ctl_ext_t *ext, snd_ctl_ext_key_t key, unsigned 
 
 static int read_event(snd_ctl_ext_t *ext, snd_ctl_elem_id_t *id, unsigned *mask)
 {
-    (void)ext, (void)id, (void)mask;
-    return -EAGAIN;
+    struct card *card = card_of(ext);
+    char events[4096];
+    replay(card);
+    for (unsigned i = 0; i < card->count; i++) {
+        struct control *control = card->controls + i;
+        if (control->told == control->lines)
+            continue;
+        control->told = control->lines;
+        elem_list(ext, i, id);
+        *mask = SND_CTL_EVENT_MASK_VALUE;
+        return 1;
+    }
+    // Looked at again after the last notice: what came in between is not lost.
+    return read(card->changes, events, sizeof events) > 0 ? read_event(ext, id, mask) : -EAGAIN;
 }
 
 static void card_free(struct card *card)
 {
+    if (card->changes >= 0)
+        close(card->changes);
     free(card->log);
     free(card);
 }
@@ -232,7 +279,19 @@ static int read_settings(struct card *card, snd_config_t *conf)
     }
     if (asprintf(&card->log, "%s.log", path) < 0)
         return -ENOMEM;
-    return read_card(card, path);
+    int error = read_card(card, path);
+    if (error < 0)
+        return error;
+    FILE *log = fopen(card->log, "ae");
+    if (!log || fclose(log) != 0)
+        return -errno;
+    card->changes = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (card->changes < 0 || inotify_add_watch(card->changes, card->log, IN_MODIFY) < 0)
+        return -errno;
+    replay(card);
+    for (unsigned i = 0; i < card->count; i++)
+        card->controls[i].told = card->controls[i].lines;
+    return 0;
 }
 
 __attribute__((visibility("default"))) SND_CTL_PLUGIN_DEFINE_FUNC(puckfake)
@@ -241,10 +300,11 @@ __attribute__((visibility("default"))) SND_CTL_PLUGIN_DEFINE_FUNC(puckfake)
     struct card *card = calloc(1, sizeof *card);
     if (!card)
         return -ENOMEM;
+    card->changes = -1;
     int error = read_settings(card, conf);
     if (error >= 0) {
         card->ext.version = SND_CTL_EXT_VERSION;
-        card->ext.poll_fd = -1;
+        card->ext.poll_fd = card->changes;
         strcpy(card->ext.id, "puckfake");
         strcpy(card->ext.driver, "puckfake");
         strcpy(card->ext.name, "Puck's fake sound card");

@@ -173,9 +173,12 @@ static int run_fault(struct device *device, const struct fault *fault)
         }
         break;
     }
-    case FAULT_RETURN:  // these concern the next open; the script has noted them
+    case FAULT_REFUSE:  // these concern the next open; the script has noted them
+    case FAULT_RETURN:
     case FAULT_BUSY:
     case FAULT_FREE:
+    case FAULT_DELAY_ERROR:  // …and these the delay
+    case FAULT_DELAY_FLOOR:
     case FAULT_ROTATE:
         break;
     }
@@ -220,7 +223,8 @@ int64_t device_position(struct device *device)
             return -EPIPE;
     } else if (position > device->done) {
         device->hardware = position = device->done;
-        if (device->io.state != SND_PCM_STATE_DRAINING)
+        // A sound server keeps its stream running, and counts its own latency on.
+        if (device->io.state != SND_PCM_STATE_DRAINING && script_delay_floor(device->script) == 0)
             return -EPIPE;
     }
     if (position > device->hardware)

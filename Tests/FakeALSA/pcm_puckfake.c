@@ -22,6 +22,9 @@ static int on_start(snd_pcm_ioplug_t *io)
 static int on_stop(snd_pcm_ioplug_t *io)
 {
     struct device *device = device_of(io);
+    // Without an answer to that question, it is where the loudspeaker really got.
+    if (!device->is_capture && script_delay_error(device->script) != 0)
+        device_position(device);
     device->running = false;
     if (device->is_capture || device->sink.fd < 0)
         return 0;
@@ -118,10 +121,15 @@ static snd_pcm_sframes_t on_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel
 static int on_delay(snd_pcm_ioplug_t *io, snd_pcm_sframes_t *delay)
 {
     struct device *device = device_of(io);
+    int64_t error = script_delay_error(device->script), floor = script_delay_floor(device->script);
+    if (error != 0)
+        return (int)-error;
     int64_t position = device->running ? device_position(device) : device->hardware;
     if (position < 0)
         return (int)position;
     *delay = (snd_pcm_sframes_t)(device->is_capture ? position - device->done : device->done - position);
+    if (*delay < floor)
+        *delay = floor;
     return 0;
 }
 

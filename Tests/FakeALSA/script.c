@@ -23,7 +23,7 @@ struct script {
     struct fault pending[MAXIMUM_PENDING];
     int count;
     bool lost, busy, zeros;
-    int64_t drift, rotation;
+    int64_t drift, rotation, refusal, delay_error, delay_floor;
 };
 
 static const struct {
@@ -34,6 +34,7 @@ static const struct {
     {"enodev", FAULT_LOST},    {"return", FAULT_RETURN}, {"suspend", FAULT_SUSPEND}, {"short", FAULT_SHORT},
     {"busy", FAULT_BUSY},      {"free", FAULT_FREE},     {"zeros", FAULT_ZEROS}, {"sound", FAULT_SOUND},
     {"drift", FAULT_DRIFT},    {"badfd", FAULT_BADFD},   {"hang", FAULT_HANG},
+    {"refuse", FAULT_REFUSE},  {"delay_error", FAULT_DELAY_ERROR}, {"delay_floor", FAULT_DELAY_FLOOR},
     {"rotate", FAULT_ROTATE},
 };
 
@@ -143,6 +144,9 @@ static bool note(struct script *script, const struct fault *fault)
     case FAULT_DRIFT: script->drift = fault->parameter; return false;
     case FAULT_ROTATE: script->rotation = fault->parameter; return true;
     case FAULT_BUSY: script->busy = true; return true;
+    case FAULT_REFUSE: script->refusal = fault->parameter; return true;
+    case FAULT_DELAY_ERROR: script->delay_error = fault->parameter; return true;
+    case FAULT_DELAY_FLOOR: script->delay_floor = fault->parameter; return true;
     case FAULT_FREE: script->busy = false; return true;
     case FAULT_LOST: script->lost = true; return true;
     case FAULT_RETURN: script->lost = false; return true;
@@ -173,6 +177,10 @@ int64_t script_drift(const struct script *script) { return script ? script->drif
 
 int64_t script_rotation(const struct script *script) { return script ? script->rotation : 0; }
 
+int64_t script_delay_error(const struct script *script) { return script ? script->delay_error : 0; }
+
+int64_t script_delay_floor(const struct script *script) { return script ? script->delay_floor : 0; }
+
 bool script_zeros(const struct script *script) { return script && script->zeros; }
 
 int script_open_error(struct script *script)
@@ -187,5 +195,5 @@ int script_open_error(struct script *script)
         else
             i++;
     }
-    return script->lost ? -ENOENT : script->busy ? -EBUSY : 0;
+    return script->lost ? -ENOENT : script->busy ? -EBUSY : -(int)script->refusal;
 }

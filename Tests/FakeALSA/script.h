@@ -20,6 +20,9 @@ enum fault_kind {
     FAULT_DRIFT,     // parameter: thousandths by which the device's clock is fast; negative: slow
     FAULT_BADFD,
     FAULT_HANG,      // parameter: milliseconds
+    FAULT_REFUSE,    // parameter: the errno that every open fails with; 0: none
+    FAULT_DELAY_ERROR,  // parameter: the errno that every question for the delay is answered with; 0: none
+    FAULT_DELAY_FLOOR,  // parameter: frames below which the delay never gets; 0: none
     FAULT_ROTATE,    // parameter: places by which the channels of the next opens are moved up
 };
 
@@ -47,7 +50,10 @@ int64_t script_drift(const struct script *script);
 int64_t script_rotation(const struct script *script);
 // Whether it delivers zeros instead of what it hears.
 bool script_zeros(const struct script *script);
-// What a closed device would do with an open: 0, -EBUSY or -ENOENT. Runs the due faults that change this.
+// What the delay is answered with: a positive errno, 0 for none, and the least number of frames.
+int64_t script_delay_error(const struct script *script);
+int64_t script_delay_floor(const struct script *script);
+// What a closed device would do with an open: 0, -EBUSY, -ENOENT or what 'refuse' names. Runs the due faults that change this.
 int script_open_error(struct script *script);
 
 #endif

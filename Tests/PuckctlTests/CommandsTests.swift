@@ -1,3 +1,4 @@
+import Foundation
 import LinuxIO
 import Testing
 import WAVFile
@@ -74,6 +75,39 @@ struct CommandsTests {
         #expect(
             Doctor.json([running[0]])
                 == #"[{"verdict":"ok","what":"configuration","text":"puck 'kitchen' in 'kitchen'"}]"#)
+    }
+
+    @Test("The check gets the daemon's sound variables, and none of the caller's")
+    func environment() throws {
+        let environ = Array("PATH=/bin\0HOME=/var/lib/puckd\0ALSA_CONFIG_PATH=/etc/a=b.conf\0TOKEN=x\0".utf8)
+        #expect(Doctor.variables(in: environ) == ["HOME=/var/lib/puckd", "ALSA_CONFIG_PATH=/etc/a=b.conf"])
+        let service = Doctor.environment(of: nil, home: "/nonexistent")
+        #expect(service.first == "env" && service.last == "HOME=/nonexistent")
+        for name in ["XDG_RUNTIME_DIR", "PULSE_SERVER", "ALSA_CONFIG_PATH"] {
+            let at = try #require(service.firstIndex(of: name))
+            #expect(service[at - 1] == "-u")
+        }
+        #expect(Doctor.environment(of: nil, home: nil) == [], "the caller's own user")
+        // A daemon that runs: its own, as the kernel shows them.
+        let own = Doctor.environment(of: Int(getpid()), home: "/nonexistent")
+        #expect(own.first == "env" && !own.contains("HOME=/nonexistent"))
+        #expect(Doctor.environment(of: 0, home: nil, root: "/nonexistent") == [], "it may not be read")
+    }
+
+    @Test("The doctor shows how the mixer stands")
+    func mixer() throws {
+        for (json, line) in [
+            (#"{"mixer":"ok","mixer_differs":""}"#, "OK   mixer         every control stands where [mixer] sets it"),
+            (
+                #"{"mixer":"differs","mixer_differs":"Switch is off, not on"}"#,
+                "warn mixer         Switch is off, not on: "
+            ),
+            (#"{"mixer":"missing","mixer_differs":"mixer of 'x': gone"}"#, "warn mixer         mixer of 'x': gone"),
+        ] {
+            let status = try #require(StatusReply(json))
+            let lines = Doctor.daemon(status).map { Doctor.line($0) }
+            #expect(lines.contains { $0.hasPrefix(line) }, "\(lines)")
+        }
     }
 
     @Test("The doctor says of a running daemon what is broken, closed or odd, and what to do")
