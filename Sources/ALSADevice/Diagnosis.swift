@@ -1,6 +1,7 @@
 import CALSA
 import CALSAShim
 import CLinux
+import PuckBase
 
 /// What an error number of a sound device means: one table for everything that libasound, its plugins and the drivers
 /// below them answer with. Each row names the cause and the remedy.
@@ -43,7 +44,7 @@ struct Diagnosis {
         _ number: Int32, said: String, device: String, _ step: Step, _ processRoot: String
     ) -> (DeviceError.Code, String) {
         // The plugins that share a card keep their state in System V IPC, by a key that all users have in common.
-        if case .opening = step, said.contains("IPC") { return (.permissionDenied, sharing(device)) }
+        if case .opening = step, said.includes("IPC") { return (.permissionDenied, sharing(device)) }
         switch number {
         case EBUSY: return (.busy, busyAdvice(root: processRoot))
         case ENOENT, ENODEV, ENXIO, ESHUTDOWN, EBADFD: return missing(device, step)
@@ -128,7 +129,7 @@ struct Diagnosis {
         switch step {
         case .opening(let direction):
             // A card is the kernel's; any other name is a definition in a file.
-            let isCard = device.contains("hw:") || device.contains("CARD=")
+            let isCard = device.includes("hw:") || device.includes("CARD=")
             let definition =
                 " A definition in a user's ~/.asoundrc counts for that user alone: for puckd it belongs into "
                 + "/etc/asound.conf."

@@ -1,3 +1,4 @@
+import CALSA
 import CLinux
 
 /// How a real-time call ended.

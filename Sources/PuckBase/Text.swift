@@ -24,3 +24,15 @@ public func padded(_ value: Int64, _ width: Int, with fill: Character = " ") -> 
 public func leftAligned(_ text: String, _ width: Int) -> String {
     text + String(repeating: " ", count: max(0, width - text.count))
 }
+
+extension String {
+    /// Whether `part` occurs in it, compared byte by byte. Embedded Swift has no `contains(_: String)`, and this needs
+    /// none of Unicode's tables.
+    public func includes(_ part: String) -> Bool {
+        let text = Array(utf8)
+        let part = Array(part.utf8)
+        guard part.count <= text.count else { return false }
+        for start in 0...(text.count - part.count) where text[start..<(start + part.count)] == part[...] { return true }
+        return false
+    }
+}

@@ -1,6 +1,7 @@
 import CLinux
 import Credentials
 import Joining
+import LinkTransport
 import LinuxIO
 import PuckBase
 import PuckCore

@@ -5,6 +5,8 @@ import Joining
 import LinkTransport
 import LinuxIO
 import PuckBase
+import PuckCore
+import PuckCore
 import PuckWire
 import Settings
 
