@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from . import arm, contestants, deadline, document, hub, machine, measure, report, speech
+from . import arm, contestants, deadline, document, flood, hub, machine, measure, report, speech
 from .deadline import Busy, Failure
 
 # A measurement that finds the machine too busy is tried so often in all.
 ATTEMPTS = 3
 CONTESTANTS = ("floor", "gstreamer", "puckd")
-EVERYTHING = (*CONTESTANTS, "puckhub", "pucksim", "arbiter", "arm")
+EVERYTHING = (*CONTESTANTS, "puckhub", "flood", "pucksim", "arbiter", "arm")
 
 
 def _arguments() -> argparse.Namespace:
@@ -98,6 +98,10 @@ def _parts(place: contestants.Place, root: Path, options: argparse.Namespace, wa
         there = replace(place, folder=place.folder / "puckhub", children=[])
         for part, seconds, function in hub.parts(there, quick):
             yield "puckhub", part, seconds, function
+    if "flood" in wanted:
+        there = replace(place, folder=place.folder / "flood", children=[])
+        for kind in flood.KINDS:
+            yield "flood", kind, 300, lambda kind=kind: flood.measure(there, kind, quick)
     if "pucksim" in wanted:
         yield "pucksim", "speed", 400, lambda: hub.simulation(root)
     if "arbiter" in wanted:

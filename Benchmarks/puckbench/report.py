@@ -1,5 +1,7 @@
 """The table, and the comparison with the thresholds."""
 
+from . import flood
+
 CONTESTANTS = ("floor", "gstreamer", "puckd")
 ROWS = (
     ("instructions / audio s", "minstr_per_audio_second", "{:.2f} M"),
@@ -109,6 +111,8 @@ def table(results: dict) -> None:
         arm_table(results["arm"])
     if "puckhub" in results:
         hub_table(results["puckhub"])
+    if "flood" in results:
+        flood.table(results["flood"])
     if "pucksim" in results:
         print(f"\n{'simulated hours / second of wall clock':66}{results['pucksim']['simulated_hours_per_second']:14.2f}")
     for key, value in results.get("arbiter", {}).items():

@@ -18,6 +18,9 @@ private struct NaiveLog {
     /// The first that has not gone out on this connection.
     var out = 0
     var isThere = true
+    /// What control messages may still cost, of 24 times 16 ms; it comes back as time passes.
+    var credit = Interval.milliseconds(24 * 16)
+    var creditAt = Instant.zero
     /// What has gone out, by number, since this was emptied.
     var gone: [Int] = []
 
@@ -28,27 +31,33 @@ private struct NaiveLog {
         sent.append(message)
         totals.append(totals[totals.count - 1] + message.bytes)
         bytes += message.bytes
-        flush()
+        flush(message.at)
         prune(message.at)
     }
 
-    /// At most 48 KiB are under way, or one message.
-    mutating func flush() {
+    /// At most 48 KiB are under way, or one message; control messages go out at their pace.
+    mutating func flush(_ now: Instant) {
         while isThere, out < sent.count {
             let underWay = totals[out] - totals[kept]
             guard underWay == 0 || underWay + sent[out].bytes <= 48 * 1024 else { return }
-            goOut()
+            credit = min(credit + (now - creditAt), .milliseconds(24 * 16))
+            creditAt = now
+            if case .control = sent[out].content, credit < .milliseconds(16) { return }
+            goOut(now)
         }
     }
 
-    private mutating func goOut() {
+    private mutating func goOut(_ now: Instant) {
+        credit = min(credit + (now - creditAt), .milliseconds(24 * 16))
+        creditAt = now
+        if case .control = sent[out].content { credit = credit - .milliseconds(16) }
         gone.append(out)
         out += 1
     }
 
-    /// Whether it was sent to this puck, or to it before.
+    /// Whether it was sent to this puck, or to it before. −1 says that nothing has come yet.
     mutating func acknowledge(_ meant: Int) -> Bool {
-        guard (0..<out).contains(meant) else { return false }
+        guard (-1..<out).contains(meant) else { return false }
         while kept <= meant { drop() }
         return true
     }
@@ -58,7 +67,7 @@ private struct NaiveLog {
             bytes > 512 * 1024 || sent.count - kept > 4_096 || now - sent[kept].at >= .seconds(30)
         {
             // The stream has no holes for a puck that is there.
-            while isThere, out <= kept { goOut() }
+            while isThere, out <= kept { goOut(now) }
             drop()
         }
     }
@@ -70,11 +79,11 @@ private struct NaiveLog {
     }
 
     /// The puck is back, and lacks what begins here.
-    mutating func replay(from first: Int) {
+    mutating func replay(from first: Int, _ now: Instant) {
         while kept < first { drop() }
         out = first
         isThere = true
-        flush()
+        flush(now)
     }
 
     /// The message that a number on the wire means: the newest that has it, unless it is as far away as one that comes.
@@ -148,8 +157,8 @@ func fuzzReplayLog(_ bytes: UnsafeRawBufferPointer) {
                 let received = try stream.acknowledge(serial)
                 promise(naive.acknowledge(meant), "\(serial.value) was never sent, and is accepted")
                 promise(received == meant + 1, "received \(received), not \(meant + 1)")
-                stream.flush(into: &effects)
-                naive.flush()
+                stream.flush(now: now, into: &effects)
+                naive.flush(now)
             } catch {
                 promise(!naive.acknowledge(meant), "\(serial.value) was sent, and is refused")
             }
@@ -164,8 +173,8 @@ func fuzzReplayLog(_ bytes: UnsafeRawBufferPointer) {
             guard let missing else { break }
             promise(missing == naive.sent.count - meant, "\(missing) are missing")
             stream.connection = connection
-            stream.replay(missing, into: &effects)
-            naive.replay(from: meant)
+            stream.replay(missing, now: now, into: &effects)
+            naive.replay(from: meant, now)
         case 8:
             // Up to the bounds, which takes long.
             let count = 16 * input.byte()

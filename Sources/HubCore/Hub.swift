@@ -126,6 +126,12 @@ public struct Hub: Sendable {
         case .connectionOpened(let id, let tokenName):
             let session = Session(connection: id, tokenName: tokenName, now: now)
             precondition(sessions.position(of: id) == nil, "a connection number is used once")
+            // One that has not said hello is nobody's yet; a token that opened many would fill the hub with them.
+            if let other = sessions.values.first(where: { $0.tokenName == tokenName && $0.live == nil })?.connection {
+                close(
+                    other, reason: "replaced before its hello by a new connection of the same token", now: now,
+                    into: &effects)
+            }
             sessions[id] = session
             consider(session.deadlines.next)
         case .connectionClosed(let id, let reason):

@@ -80,6 +80,9 @@ public enum HubLimits {
     /// Added to the audio that is still to be played before the play is given up. Longer than `silentFor`: a puck of which
     /// nothing at all is heard is away, and gets the rest when it is back.
     public static let playedSlack = silentFor + .seconds(1)
+    /// A reported position may be so far ahead of the clock, and run a quarter faster than it: twice what a puck holds,
+    /// for a loudspeaker that swallows it, and a device at a wrong rate.
+    public static let playedHeadStart = Interval.seconds(5)
     /// What a puck may have missed is kept so long and so much (PROTOCOL.md §8), and a puck that is away is remembered
     /// as long.
     public static let replayKept = Interval.seconds(30)

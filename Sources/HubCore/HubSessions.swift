@@ -37,6 +37,7 @@ extension Hub {
             try sessions.values[i].requireLive("played")
             let puckID = sessions.values[i].live!.puckID
             let received = try pucks[puckID]!.stream.acknowledge(played.sequence)
+            try pucks[puckID]!.playout.checkPace(played, now: now)
             withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
                 puck.stream.flush(now: now, into: &effects)
                 puck.playout.report(

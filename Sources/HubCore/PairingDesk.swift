@@ -24,8 +24,9 @@ public struct PairingDesk: Sendable {
         public static let offers = 8
         /// Wrong codes in all that an offer bears. An attacker's chance is 5 in 10^8.
         public static let wrongCodes = 5
-        /// Wrong codes and secrets of one address within `lifetime`, after which it is not listened to; fewer than
-        /// `wrongCodes`, so that one machine alone cannot end a code.
+        /// Wrong codes of one address within `lifetime`, after which no code of it is listened to; fewer than
+        /// `wrongCodes`, so that one machine alone cannot end a code. A join line is not barred by them: its 128 bits are
+        /// not guessed.
         public static let wrongOfOneAddress = 3
         /// Begun attempts in all and of one address, within a minute: each costs the hub three exponentiations.
         public static let beginsPerMinute = 30
@@ -84,22 +85,22 @@ public struct PairingDesk: Sendable {
 
     public func offer(_ number: UInt32) -> Offer? { offers.first { $0.number == number } }
 
-    /// Whether somebody at this address is listened to at all.
-    public mutating func admit(_ address: String, now: Instant) throws(Refusal) {
+    /// Whether anybody is listened to at all.
+    public func admit(now: Instant) throws(Refusal) {
         guard offers.contains(where: { $0.ends > now }) else { throw .nothingIsOpen }
-        let known = place(of: address)
-        addresses[known].wrong.removeAll { now - $0 > Limits.lifetime }
-        guard addresses[known].wrong.count < Limits.wrongOfOneAddress else { throw .tooManyWrong }
     }
 
     /// Somebody begins to prove that he knows the code.
+    /// - Parameter address: what counts as one peer: an IPv4 address, an IPv6 prefix of 64 bits.
     /// - Returns: the offer that it is tried for.
     public mutating func begin(from address: String, now: Instant) throws(Refusal) -> Offer {
-        try admit(address, now: now)
+        try admit(now: now)
+        let known = place(of: address)
+        addresses[known].wrong.removeAll { now - $0 > Limits.lifetime }
+        guard addresses[known].wrong.count < Limits.wrongOfOneAddress else { throw .tooManyWrong }
         guard let number = codeOffer, let offer = offer(number), offer.ends > now, offer.guessesLeft > 0 else {
             throw .nothingIsOpen
         }
-        let known = place(of: address)
         let minute = Interval.seconds(60)
         begun.removeAll { now - $0 > minute }
         addresses[known].begun.removeAll { now - $0 > minute }
@@ -117,10 +118,10 @@ public struct PairingDesk: Sendable {
         return offer.ends > now && offer.guessesLeft > 0
     }
 
-    /// A wrong code, or, without an offer, a wrong secret, which is nobody's in particular.
-    public mutating func wrong(_ number: UInt32?, from address: String, now: Instant) {
+    /// A wrong code.
+    public mutating func wrong(_ number: UInt32, from address: String, now: Instant) {
         addresses[place(of: address)].wrong.append(now)
-        guard let number, let index = offers.firstIndex(where: { $0.number == number }) else { return }
+        guard let index = offers.firstIndex(where: { $0.number == number }) else { return }
         offers[index].guessesLeft = max(0, offers[index].guessesLeft - 1)
     }
 

@@ -1,49 +1,6 @@
 import PuckBase
 import PuckWire
 
-/// Something to be played on one puck: an answer, a timer, music. Packets are 20 ms, counted from 0.
-struct Play: Sendable {
-    let id: UInt32
-    let conversationID: String
-    let category: DownStart.Category
-    /// Bytes of each packet that exists so far.
-    private(set) var sizes: [UInt16] = []
-    private(set) var isComplete = false
-    /// The next packet to send.
-    fileprivate(set) var sent: Int = 0
-    /// Packets that the loudspeaker has played.
-    fileprivate(set) var played = 0
-    fileprivate(set) var isStopSent = false
-    /// Messages of the stream before its last `down_start`: a report of less is about an earlier start.
-    fileprivate var startNumber = 0
-
-    init(id: UInt32, conversationID: String, category: DownStart.Category) {
-        self.id = id
-        self.conversationID = conversationID
-        self.category = category
-    }
-
-    /// An answer only grows, and ends once.
-    mutating func grow(_ more: [UInt16], isComplete: Bool) {
-        guard !self.isComplete else { return }
-        sizes += more
-        self.isComplete = isComplete
-    }
-
-    /// The puck has heard so much of it.
-    fileprivate mutating func note(heard milliseconds: Int) {
-        played = max(played, min(sent, milliseconds / WireLimits.packetMilliseconds))
-    }
-
-    fileprivate mutating func noteGreeting(_ told: Hello.Play) {
-        if told.playID == id { note(heard: told.positionMilliseconds) }
-    }
-
-    var isHeard: Bool { isComplete && played == sizes.count }
-    /// Audio that is out and not played yet.
-    var ahead: Int { sent - played }
-}
-
 /// What one puck plays, what is paused for it, and what waits. The hub decides by category who pre-empts whom; the puck
 /// only obeys. Two lanes: `active` sounds, `paused` keeps its place on the puck.
 ///
@@ -179,6 +136,8 @@ struct Playout: Sendable {
         #endif
         play.isStopSent = false
         play.startNumber = stream.sent
+        play.soundsSince = now
+        play.playedBefore = play.played
         let position = play.played * WireLimits.packetMilliseconds
         stream.send(
             .downStart(
@@ -202,6 +161,18 @@ struct Playout: Sendable {
             paused?.grow(sizes, isComplete: isComplete)
         } else if let i = queue.firstIndex(where: { $0.id == playID }) {
             queue[i].grow(sizes, isComplete: isComplete)
+        }
+    }
+
+    /// What is played draws new packets, so nobody may play faster than time passes.
+    /// - Throws: RATE_LIMIT.
+    func checkPace(_ report: Played, now: Instant) throws(WireError) {
+        guard let play = active, play.id == report.playID else { return }
+        let packets = Int64(report.positionMilliseconds / WireLimits.packetMilliseconds)
+        guard packets <= play.mostPlayed(by: now) else {
+            throw WireError(
+                .rateLimit,
+                "played.position_ms \(report.positionMilliseconds) of play \(report.playID) is ahead of the clock")
         }
     }
 
@@ -382,10 +353,12 @@ struct Playout: Sendable {
     ) {
         deadline = nil
         if isHeld { return }
-        if let play = paused {
+        if var play = paused {
             let waiting = queue.first.map { Self.rank($0.category) } ?? -1
             if Self.rank(play.category) >= waiting {
                 paused = nil
+                play.soundsSince = now
+                play.playedBefore = play.played
                 active = play
                 stream.send(.downResume(playID: play.id), now: now, into: &effects)
                 return advance(&stream, ahead, now, &effects)

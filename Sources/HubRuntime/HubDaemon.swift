@@ -133,6 +133,7 @@ public final class HubDaemon {
             var listening = ServerLink.Configuration(
                 address: settings.service.listenText, port: UInt16(settings.service.port), security: security)
             listening.maximumConnections = settings.service.mostConnections
+            listening.work = ServerLink.Work()
             link = try ServerLink(on: own, configuration: listening)
         } catch {
             throw HubStartError(error.message)
@@ -158,11 +159,12 @@ public final class HubDaemon {
         for handle in adopted { handle.remove() }
         loop.onDeadline = {}
         link.authorize = { _ in nil }
-        link.admitStranger = { _ in "This hub has ended." }
+        link.admitStranger = { "This hub has ended." }
         link.onStrangerMessage = { _, _, _ in }
         link.onStrangerClosed = { _ in }
         link.onOpen = { _, _, _ in }
         link.onMessage = { _, _ in }
+        link.onWasteful = { _ in }
         link.onClosed = { _, _ in }
     }
 
@@ -191,7 +193,7 @@ public final class HubDaemon {
     /// unowned(unsafe) is sound: `deinit` takes the callbacks back. (Embedded Swift has no checked unowned.)
     private func connectEvents(_ signals: SignalDescriptor?) throws(HubStartError) {
         link.authorize = { [unowned(unsafe) self] token in authorize(token) }
-        link.admitStranger = { [unowned(unsafe) self] peer in admitStranger(peer) }
+        link.admitStranger = { [unowned(unsafe) self] in admitStranger() }
         link.onStrangerMessage = { [unowned(unsafe) self] id, peer, bytes in receivedStranger(id, peer, bytes) }
         link.onStrangerClosed = { [unowned(unsafe) self] id in strangerLeft(id) }
         link.onOpen = { [unowned(unsafe) self] id, name, peer in
@@ -199,6 +201,10 @@ public final class HubDaemon {
             process(.connectionOpened(HubCore.ConnectionID(id.value), tokenName: name))
         }
         link.onMessage = { [unowned(unsafe) self] id, bytes in received(HubCore.ConnectionID(id.value), bytes) }
+        link.onWasteful = { [unowned(unsafe) self] id in
+            let error = WireError(.rateLimit, "more data, or data in more pieces, than a puck has to send")
+            process(.receivedMalformed(HubCore.ConnectionID(id.value), error))
+        }
         link.onClosed = { [unowned(unsafe) self] id, reason in
             issued.remove(id.value)
             trustSent[id.value] = nil

@@ -76,11 +76,11 @@ extension HubDaemon {
     // MARK: Those who come to be paired
 
     /// Nil lets them in.
-    func admitStranger(_ peer: String) -> String? {
+    func admitStranger() -> String? {
         let now = MonotonicClock.now()
         pairing.forget(pairing.desk.expire(now: now))
         do throws(PairingDesk.Refusal) {
-            try pairing.desk.admit(peer, now: now)
+            try pairing.desk.admit(now: now)
             return nil
         } catch {
             return Self.words(error).text
@@ -88,9 +88,12 @@ extension HubDaemon {
     }
 
     func receivedStranger(_ id: LinkTransport.ConnectionID, _ peer: String, _ bytes: UnsafeRawBufferPointer) {
+        guard let channel = link.channel(of: id) else {
+            return refuse(id, peer, .invalid, "pairing needs TLS 1.3: update the older of the two programs")
+        }
         do throws(WireError) {
             switch try PairingRequest.parse(bytes) {
-            case .begin(let key): begin(id, peer, key)
+            case .begin(let key): begin(id, peer, key, channel)
             case .proof(let proof): prove(id, peer, proof)
             case .secret(let secret): present(id, peer, secret)
             }
@@ -101,14 +104,11 @@ extension HubDaemon {
 
     func strangerLeft(_ id: LinkTransport.ConnectionID) { pairing.attempts[id.value] = nil }
 
-    private func begin(_ id: LinkTransport.ConnectionID, _ peer: String, _ key: [UInt8]) {
+    private func begin(_ id: LinkTransport.ConnectionID, _ peer: String, _ key: [UInt8], _ channel: SecureChannel) {
         guard pairing.attempts[id.value] == nil else { return refuse(id, peer, .invalid, "begun twice") }
-        guard let channel = link.channel(of: id) else {
-            return refuse(id, peer, .invalid, "pairing needs TLS 1.3: update the older of the two programs")
-        }
         let offer: PairingDesk.Offer
         do throws(PairingDesk.Refusal) {
-            offer = try pairing.desk.begin(from: peer, now: MonotonicClock.now())
+            offer = try pairing.desk.begin(from: ServerLink.group(of: peer), now: MonotonicClock.now())
         } catch {
             let words = Self.words(error)
             return refuse(id, peer, words.reason, words.text)
@@ -138,7 +138,7 @@ extension HubDaemon {
         }
         let key = attempt.server.key
         guard PairingTranscript.areEqual(proof, attempt.transcript.puckProof(key: key)) else {
-            pairing.desk.wrong(offer.number, from: peer, now: now)
+            pairing.desk.wrong(offer.number, from: ServerLink.group(of: peer), now: now)
             return refuse(
                 id, peer, .wrong, "the code is wrong, or somebody sits between this puck and the hub")
         }
@@ -148,7 +148,7 @@ extension HubDaemon {
     private func present(_ id: LinkTransport.ConnectionID, _ peer: String, _ secret: String) {
         let now = MonotonicClock.now()
         pairing.forget(pairing.desk.expire(now: now))
-        do throws(PairingDesk.Refusal) { try pairing.desk.admit(peer, now: now) } catch {
+        do throws(PairingDesk.Refusal) { try pairing.desk.admit(now: now) } catch {
             let words = Self.words(error)
             return refuse(id, peer, words.reason, words.text)
         }
@@ -156,7 +156,6 @@ extension HubDaemon {
         var found: UInt32?
         for (number, known) in pairing.secrets where DeviceToken.areEqual(known, hash) { found = number }
         guard let found, let offer = pairing.desk.offer(found) else {
-            pairing.desk.wrong(nil, from: peer, now: now)
             return refuse(id, peer, .wrong, "this join line is not, or no longer, one of this hub's")
         }
         finish(id, peer, offer, proof: [])
@@ -215,7 +214,10 @@ extension HubDaemon {
                     + "run 'puckhub pair NAME' on the hub"
             )
         case .tooManyWrong:
-            (.attempts, "too many wrong ones came from this address: run 'puckhub pair NAME' on the hub for a new code")
+            (
+                .attempts,
+                "too many wrong ones came from this address: use the join line, or run 'puckhub pair NAME' on the hub for a new code"
+            )
         case .tooMany: (.attempts, "too many attempts within a minute: wait one")
         }
     }

@@ -26,6 +26,8 @@ public final class EventLoop {
 
     private var context: OpaquePointer?
     private var descriptors: [AdoptedDescriptor?] = []
+    /// Places in `descriptors` that are free.
+    private var freeSlots: [Int] = []
     private var nextGeneration: UInt32 = 1
     private let epollDescriptor: Int32
     private let wakeDescriptor: Int32
@@ -167,8 +169,7 @@ extension EventLoop {
     func adopt(
         fileDescriptor: Int32, interest: UInt32, onReady: @escaping (Readiness) -> Void
     ) throws(TransportError) -> AdoptedDescriptor {
-        var slot = 0
-        while slot < descriptors.count, descriptors[slot] != nil { slot += 1 }
+        let slot = freeSlots.popLast() ?? descriptors.count
         let handle = AdoptedDescriptor(
             fileDescriptor: fileDescriptor, slot: slot, generation: nextGeneration, loop: self, onReady: onReady)
         nextGeneration &+= 1
@@ -176,6 +177,7 @@ extension EventLoop {
         event.events = interest
         event.data.u64 = UInt64(handle.generation) << 32 | UInt64(slot)
         guard epoll_ctl(epollDescriptor, EPOLL_CTL_ADD, fileDescriptor, &event) == 0 else {
+            if slot < descriptors.count { freeSlots.append(slot) }
             throw .system(call: "epoll_ctl", code: puck_errno())
         }
         if slot == descriptors.count { descriptors.append(handle) } else { descriptors[slot] = handle }
@@ -186,6 +188,7 @@ extension EventLoop {
         guard handle.slot < descriptors.count, descriptors[handle.slot] === handle else { return }
         epoll_ctl(epollDescriptor, EPOLL_CTL_DEL, handle.fileDescriptor, nil)
         descriptors[handle.slot] = nil
+        freeSlots.append(handle.slot)
     }
 
     /// Runs `work` in a later round, never inside the caller. Bounded by its callers: a link has at most two such

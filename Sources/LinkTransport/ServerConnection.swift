@@ -15,10 +15,16 @@ final class ServerConnection {
 
     let id: ConnectionID
     let peer: String
+    let address: PeerAddress
+    /// Of somebody who is being paired, on CLOCK_MONOTONIC.
+    var openedAt: Int64 = 0
+    /// What the door knows it by.
+    let doorNumber: UInt32
     var identity = ""
     /// Has no token: is here to be paired.
     var isStranger = false
     var wsi: OpaquePointer?
+    var meter: Meter?
     var state = State.handshaking
     private(set) var wasOpen = false
     /// When the handshake or the close must be over, on CLOCK_MONOTONIC.
@@ -30,9 +36,11 @@ final class ServerConnection {
     /// Only an open connection has a queue: silent ones cost no 64 KiB.
     private var ring: SendRing?
 
-    init(id: ConnectionID, peer: String) {
+    init(id: ConnectionID, address: SocketAddress, doorNumber: UInt32) {
         self.id = id
-        self.peer = peer
+        peer = address.numericHost
+        self.address = PeerAddress(address)
+        self.doorNumber = doorNumber
     }
 
     var isOpenOrClosing: Bool { state == .open || state == .closing }

@@ -12,8 +12,8 @@ public struct ConnectionID: Hashable, Sendable {
 /// The hub's listening side: accepts WebSockets whose token it was told to accept, and nothing else.
 ///
 /// Limits: `maximumConnections` open ones, past which a newcomer gets HTTP 503, and `handshakesAtOnce` that have not
-/// proved themselves yet, which the addresses they come from share (`makeRoom`); who finds no place there is closed at
-/// once, before any TLS work. A handshake has 5 s in all.
+/// proved themselves yet. `Door` decides who gets a place among these; who waits for one costs a descriptor and no TLS
+/// work. A connection has 5 s for all of it.
 ///
 /// It listens as long as the object lives: keep it.
 ///
@@ -27,6 +27,19 @@ public final class ServerLink {
         case tls(certificateFile: String, keyFile: String)
     }
 
+    /// Bounds of what a peer may make this hub do by sending, whatever it sends: reads cost a system call and a
+    /// decryption each, bytes the parsing of frames, and no WebSocket ping, empty fragment or frame exists without them.
+    public struct Work: Sendable {
+        /// Reads with data, two for each TLS record. A puck sends up to 300 messages a second, in as many records.
+        public var readsPerSecond = 1_200
+        public var readsAtOnce = 4_000
+        /// PCM that catches up is 70 KB a second.
+        public var bytesPerSecond = 160_000
+        public var bytesAtOnce = 1 << 20
+
+        public init() {}
+    }
+
     public struct Configuration: Sendable {
         /// A numeric address; "*" listens on all of both families.
         public var address: String
@@ -36,6 +49,11 @@ public final class ServerLink {
         public var maximumConnections = 64
         /// TLS and HTTP together, in nanoseconds.
         public var handshakeTimeoutNanoseconds = LinkProtocol.openTimeoutNanoseconds
+        /// How long somebody who is being paired keeps his place against a newcomer from whose address no more came to
+        /// nothing than from his.
+        var pairingGraceNanoseconds: Int64 = 1_000_000_000
+        /// What each open connection may make this hub read; nil for as much as it likes. Only TLS can be metered.
+        public var work: Work?
 
         public init(address: String, port: UInt16, security: Security) {
             self.address = address
@@ -44,9 +62,11 @@ public final class ServerLink {
         }
     }
 
-    /// Accepted in one round of the loop; more wait for the next. A handshake costs a millisecond and takes three rounds or
-    /// more, so few enough that those who speak need not wait and that those who came before make room meanwhile.
-    static let acceptsPerRound = 4
+    /// Accepted in one round of the loop; more wait for the next.
+    static let acceptsPerRound = 64
+    /// Handshakes begun in one round of the loop. One costs a millisecond and takes three rounds or more, so few enough
+    /// that those who speak need not wait.
+    static let handshakesPerRound = 4
     /// How long accepting rests when the process has no descriptor left, in nanoseconds.
     static let acceptPauseNanoseconds: Int64 = 1_000_000_000
 
@@ -57,26 +77,42 @@ public final class ServerLink {
     /// One whole binary message, at most 4096 bytes, valid during the call.
     public var onMessage: (ConnectionID, UnsafeRawBufferPointer) -> Void = { _, _ in }
     /// Is asked when somebody without a token wants to be paired: nil for yes, else why not.
-    public var admitStranger: (_ peerAddress: String) -> String? = { _ in "No pairing is under way." }
+    public var admitStranger: () -> String? = { "No pairing is under way." }
     /// One whole message of somebody who is being paired; answer with `send`.
     public var onStrangerMessage: (ConnectionID, _ peerAddress: String, UnsafeRawBufferPointer) -> Void = { _, _, _ in }
     /// Once for each stranger that was let in.
     public var onStrangerClosed: (ConnectionID) -> Void = { _ in }
+    /// A connection sends more than `Configuration.work` allows; once for each. End it.
+    public var onWasteful: (ConnectionID) -> Void = { _ in }
     /// Exactly once for each `onOpen`.
     public var onClosed: (ConnectionID, _ reason: String) -> Void = { _, _ in }
 
+    /// Says to what was postponed that this link has gone.
+    let life = Life()
     let loop: EventLoop
     let configuration: Configuration
     let isTLS: Bool
-    private let endpoint = Endpoint()
-    private var host: OpaquePointer?
-    private var listener: Int32 = -1
-    private var listenerHandle: AdoptedDescriptor?
+    let endpoint = Endpoint()
+    var host: OpaquePointer?
+    var listener: Int32 = -1
+    var listenerHandle: AdoptedDescriptor?
     private var timer: LoopTimer?
     var connections = AscendingTable<UInt32, ServerConnection>()
+    var door: Door
+    /// Connections that have not begun their handshake, by the door's number.
+    var callers = AscendingTable<UInt32, Caller>()
+    var lastCaller: UInt32 = 0
+    /// `serveDoor` runs in the next round.
+    var willServeDoor = false
+    var turnedAway = TurnedAway()
+    /// How often each token may connect.
+    var arrivals: [String: Allowance] = [:]
+    /// Lines of the log that peers without a token may cause.
+    var lines = Allowance(perSecond: 1, atOnce: 20)
+    var linesLeftOut = 0
     /// Set while libwebsockets takes over a socket.
-    private var adopting: ServerConnection?
-    private var acceptResumes: Int64?
+    var adopting: ServerConnection?
+    var acceptResumes: Int64?
     private(set) var openCount = 0
     /// The port that is listened on.
     public private(set) var boundPort: UInt16 = 0
@@ -85,6 +121,7 @@ public final class ServerLink {
     public init(on loop: EventLoop, configuration: Configuration) throws(TransportError) {
         self.loop = loop
         self.configuration = configuration
+        door = Door(connections: configuration.maximumConnections)
         guard configuration.maximumConnections > 0,
             loop.connectionCapacity >= Self.capacity(for: configuration.maximumConnections)
         else {
@@ -123,9 +160,12 @@ public final class ServerLink {
     }
 
     deinit {
+        life.isOver = true
         listenerHandle?.remove()
         if listener >= 0 { CLinux.close(listener) }
+        for caller in callers.values { caller.close() }
         for connection in connections.values {
+            connection.stopMetering()
             connection.kill()
             loop.retire(connection.id.value)
         }
@@ -165,92 +205,35 @@ public final class ServerLink {
 
     public var connectionCount: Int { openCount }
 
-    // MARK: Accepting
-
-    private func acceptWaiting() {
-        for _ in 0..<Self.acceptsPerRound {
-            var peer = SocketAddress()
-            let socket = peer.withMutableRaw { accept(listener, $0, &$1) }
-            if socket < 0 {
-                let code = puck_errno()
-                // A peer that went away between its SYN and our accept is nobody's fault.
-                if code == ECONNABORTED || code == EINTR { continue }
-                if code != EAGAIN { pauseAccepting(code) }
-                return
-            }
-            guard makeRoom(for: peer.numericHost) else {
-                loop.log(.debug, "closed a connection of \(peer.numericHost): too many are in their handshake")
-                CLinux.close(socket)
-                continue
-            }
-            adopt(socket, from: peer)
-        }
-    }
-
-    /// The listener stays readable while accept fails for want of descriptors; without a pause the loop would spin.
-    private func pauseAccepting(_ code: Int32) {
-        loop.log(.error, "cannot accept connections (\(systemMessage(code))): trying again in a second")
-        listenerHandle?.remove()
-        listenerHandle = nil
-        acceptResumes = monotonicNanoseconds() + Self.acceptPauseNanoseconds
-        setTimer()
-    }
-
-    private func resumeAccepting() {
-        acceptResumes = nil
-        do throws(TransportError) {
-            listenerHandle = try loop.adopt(fileDescriptor: listener) { [unowned(unsafe) self] _ in acceptWaiting() }
-        } catch {
-            acceptResumes = monotonicNanoseconds() + Self.acceptPauseNanoseconds
-        }
-    }
-
-    private func adopt(_ socket: Int32, from peer: SocketAddress) {
-        puck_fcntl(socket, F_SETFL, Int(O_NONBLOCK))
-        puck_fcntl(socket, F_SETFD, Int(FD_CLOEXEC))
-        var one: Int32 = 1
-        setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-        let number = loop.number(for: endpoint)
-        let connection = ServerConnection(id: ConnectionID(number), peer: peer.numericHost)
-        connection.deadline = monotonicNanoseconds() + configuration.handshakeTimeoutNanoseconds
-        connections[number] = connection
-        adopting = connection
-        var descriptor = lws_sock_file_fd_type()
-        descriptor.sockfd = socket
-        var type = LWS_ADOPT_SOCKET.rawValue | LWS_ADOPT_HTTP.rawValue
-        if isTLS { type |= LWS_ADOPT_ALLOW_SSL.rawValue }
-        let wsi = lws_adopt_descriptor_vhost(host, lws_adoption_type(type), descriptor, nil, nil)
-        adopting = nil
-        if let wsi, connection.wsi == wsi {
-            setSocketNumber(wsi, number)
-        } else {
-            connections[number] = nil
-            loop.retire(number)
-        }
-        setTimer()
-    }
-
     // MARK: Deadlines
 
-    private func setTimer() {
+    func setTimer() {
         var earliest = acceptResumes
-        for connection in connections.values {
-            if let deadline = connection.deadline, earliest.map({ deadline < $0 }) ?? true { earliest = deadline }
+        func consider(_ deadline: Int64?) {
+            if let deadline, earliest.map({ deadline < $0 }) ?? true { earliest = deadline }
         }
+        for connection in connections.values { consider(connection.deadline) }
+        // All have the same time, so the first to come is the first to go.
+        consider(callers.values.first?.deadline)
+        consider(door.nextTurn(now: monotonicNanoseconds()))
         timer?.set(earliest)
     }
 
     private func deadlineCame() {
         let now = monotonicNanoseconds()
         if let acceptResumes, acceptResumes <= now { resumeAccepting() }
+        while let caller = callers.values.first, caller.deadline <= now { dismiss(callers.keys[0]) }
         for connection in connections.values {
             guard let deadline = connection.deadline, deadline <= now else { continue }
             connection.deadline = nil
-            if connection.state == .handshaking {
-                loop.log(.info, "\(connection.peer) did not finish its handshake in time")
+            if connection.isStranger, connection.state == .open {
+                logStranger(.info, "\(connection.peer) did not go on with its pairing in time")
+            } else if connection.state == .handshaking {
+                logStranger(.info, "\(connection.peer) did not finish its handshake in time")
             }
             connection.kill()
         }
+        serveDoor()
         setTimer()
     }
 
@@ -274,13 +257,20 @@ public final class ServerLink {
             return refusePlainRequest(connection)
         case LWS_CALLBACK_ESTABLISHED:
             if connection.isStranger {
-                connection.open(until: monotonicNanoseconds() + Self.strangerTimeoutNanoseconds)
+                // It has shown no token: its handshake is not given back, but its place is free.
+                let now = monotonicNanoseconds()
+                door.gone(connection.doorNumber, now: now)
+                serveDoor()
+                connection.open(until: now + Self.strangerSilenceNanoseconds)
+                connection.openedAt = now
+                meter(connection)
                 setTimer()
                 return 0
             }
             if connection.identity.isEmpty { return -1 }
             connection.open()
             openCount += 1
+            meter(connection)
             setTimer()
             onOpen(connection.id, connection.identity, connection.peer)
         case LWS_CALLBACK_RECEIVE:
@@ -319,6 +309,10 @@ public final class ServerLink {
             return 0
         case .message(let message):
             if connection.isStranger {
+                connection.deadline = min(
+                    monotonicNanoseconds() + Self.strangerSilenceNanoseconds,
+                    connection.openedAt + Self.strangerTimeoutNanoseconds)
+                setTimer()
                 onStrangerMessage(connection.id, connection.peer, message)
             } else {
                 onMessage(connection.id, message)
@@ -340,8 +334,11 @@ public final class ServerLink {
     private func forget(_ connection: ServerConnection) {
         connections[connection.id.value] = nil
         loop.retire(connection.id.value)
+        connection.stopMetering()
         let reason = connection.closeReason ?? "the connection broke"
         connection.wsi = nil
+        door.gone(connection.doorNumber, now: monotonicNanoseconds())
+        serveDoor()
         guard connection.wasOpen else { return setTimer() }
         setTimer()
         if connection.isStranger { return onStrangerClosed(connection.id) }
@@ -358,6 +355,11 @@ public final class ServerLink {
         return
             "closed by the hub: what came is no WebSocket frame that it takes (code \(code)\(text.isEmpty ? "" : ": " + text))"
     }
+}
+
+/// Outlives the link that it belongs to, in the closures that the loop still holds.
+final class Life {
+    var isOver = false
 }
 
 /// C strings that libwebsockets reads while it sets the server up.

@@ -16,11 +16,17 @@ extension ServerLink {
     func confirmUpgrade(_ connection: ServerConnection, to input: UnsafeMutableRawPointer?) -> Int32 {
         guard let wsi = connection.wsi else { return -1 }
         let wanted = input.map { String(cString: $0.assumingMemoryBound(to: CChar.self)) } ?? ""
-        if let refusal = refusePlaintext(wsi) { return answer(connection, refusal) }
         let path = path(of: wsi)
         let isPairing = path == LinkProtocol.pairingPath
         guard wanted.lowercased() == "websocket", isPairing || path == LinkProtocol.path else {
             return refusePlainRequest(connection)
+        }
+        guard header(wsi, WSI_TOKEN_VERSION) == "13" else {
+            return answer(
+                connection,
+                Refusal(
+                    status: 426, name: "Upgrade Required", headers: "Sec-WebSocket-Version: 13\r\n",
+                    body: "This hub speaks version 13 of the WebSocket protocol (RFC 6455) only."))
         }
         let offered = header(wsi, WSI_TOKEN_PROTOCOL)
         guard offersSubprotocol(offered) else {
@@ -45,6 +51,14 @@ extension ServerLink {
                     status: 401, name: "Unauthorized", headers: "WWW-Authenticate: Bearer\r\n",
                     body: "Token missing or not known: pair this puck with 'puckhub pair NAME' on the hub."))
         }
+        guard mayArrive(connection, identity) else {
+            return answer(
+                connection,
+                Refusal(
+                    status: 429, name: "Too Many Requests", headers: "Retry-After: 10\r\n",
+                    body: "\"\(identity)\" connects more than \(Self.arrivalsPerSecond) time a second: "
+                        + "look whether its token is used by two devices."))
+        }
         if openCount >= configuration.maximumConnections {
             return answer(
                 connection,
@@ -56,10 +70,30 @@ extension ServerLink {
         return 0
     }
 
+    /// A token was shown. One that comes too often is refused, and its address loses the right to go first.
+    private func mayArrive(_ connection: ServerConnection, _ identity: String) -> Bool {
+        let now = monotonicNanoseconds()
+        // As many as there are tokens; old names go with the next restart, or here.
+        if arrivals.count > Door.Limits.knownAddresses { arrivals = [:] }
+        var own =
+            arrivals[identity]
+            ?? Allowance(perSecond: Self.arrivalsPerSecond, atOnce: Self.arrivalsAtOnce, now: now)
+        own.refill(now: now)
+        let isWelcome = own.hasAny
+        if isWelcome { own.take() }
+        arrivals[identity] = own
+        door.proved(connection.doorNumber, identity: identity, isWelcome: isWelcome, now: now)
+        return isWelcome
+    }
+
+    /// Connections of one token: a puck makes seven in the second in which an utterance can be resumed (docs/PROTOCOL.md
+    /// §11), then waits longer each time.
+    static let arrivalsPerSecond = 1
+    static let arrivalsAtOnce = 20
+
     /// A request that is no WebSocket upgrade for a puck.
     func refusePlainRequest(_ connection: ServerConnection) -> Int32 {
         guard let wsi = connection.wsi else { return -1 }
-        if let refusal = refusePlaintext(wsi) { return answer(connection, refusal) }
         if path(of: wsi) != LinkProtocol.path {
             return answer(
                 connection, Refusal(status: 404, name: "Not Found", body: "Pucks connect to \(LinkProtocol.path)."))
@@ -76,28 +110,35 @@ extension ServerLink {
     }
 
     /// On the TLS port nothing is served in the clear, whatever it asks for.
-    private func refusePlaintext(_ wsi: OpaquePointer) -> Refusal? {
-        guard isTLS, lws_is_ssl(wsi) == 0 else { return nil }
-        return Refusal(
+    func refusePlaintext(_ caller: Caller) {
+        let refusal = Refusal(
             status: 400, name: "Bad Request",
             body: "This port speaks wss:// only: connect to wss://THIS-HUB:\(boundPort)\(LinkProtocol.path)")
+        note(refusal, to: caller.peer.numericHost)
+        caller.answer(text(of: refusal))
     }
 
     /// Writes the answer; the -1 that it gives back closes the connection behind it.
     private func answer(_ connection: ServerConnection, _ refusal: Refusal) -> Int32 {
-        loop.log(.warning, "refused \(connection.peer) with HTTP \(refusal.status): \(refusal.body)")
-        let body = refusal.body + "\n"
-        let text =
-            "HTTP/1.1 \(refusal.status) \(refusal.name)\r\nContent-Type: text/plain; charset=utf-8\r\n"
-            + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\(refusal.headers)\r\n\(body)"
+        note(refusal, to: connection.peer)
         let headroom = puck_lws_pre()
         var bytes = [UInt8](repeating: 0, count: headroom)
-        bytes.append(contentsOf: text.utf8)
+        bytes.append(contentsOf: text(of: refusal).utf8)
         let length = bytes.count - headroom
         bytes.withUnsafeMutableBufferPointer {
             _ = lws_write(connection.wsi, $0.baseAddress! + headroom, length, LWS_WRITE_HTTP_HEADERS)
         }
         return -1
+    }
+
+    private func note(_ refusal: Refusal, to peer: String) {
+        logStranger(.warning, "refused \(peer) with HTTP \(refusal.status): \(refusal.body)")
+    }
+
+    private func text(of refusal: Refusal) -> String {
+        let body = refusal.body + "\n"
+        return "HTTP/1.1 \(refusal.status) \(refusal.name)\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\(refusal.headers)\r\n\(body)"
     }
 
     // MARK: Reading the request

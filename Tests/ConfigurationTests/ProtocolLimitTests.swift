@@ -45,7 +45,7 @@ struct ProtocolLimitTests {
         #expect(Puck.replayWait == HubLimits.replayKept && Puck.streamControlsPerSecond == HubLimits.replayMessages)
         let paced = HubLimits.streamControlBurst + Int(1000 / HubLimits.streamControlPause.wholeMilliseconds)
         let kib = 1024
-        return linkRows(opening, paced) + conversationRows(policy) + [
+        return linkRows(opening, paced) + floodRows + conversationRows(policy) + [
             (
                 "an utterance waits for its puck; an answer does",
                 "\(time(policy.uplinkResume)); \(time(HubLimits.replayKept))"
@@ -68,6 +68,9 @@ struct ProtocolLimitTests {
                 "pairing: connections; of one address; time",
                 "\(ServerLink.strangersAtOnce); \(ServerLink.strangersOfOneAddress); "
                     + nanoseconds(ServerLink.strangerTimeoutNanoseconds)
+            ),
+            (
+                "pairing: silence after the upgrade or a message", nanoseconds(ServerLink.strangerSilenceNanoseconds)
             ),
             (
                 "pairing: an offer; wrong proofs; of one address",
@@ -108,6 +111,39 @@ struct ProtocolLimitTests {
                 "\(Turn.burstPackets * WireLimits.packetMilliseconds / 1000) s, and "
                     + "\(Turn.sustainedPacketsPerSecond * WireLimits.packetMilliseconds / 1000) s for each second since "
                     + "its first packet"
+            ),
+        ]
+    }
+
+    private static var floodRows: [(String, String)] {
+        let work = ServerLink.Work()
+        #expect(ServerLink.arrivalsPerSecond == 1)
+        return [
+            (
+                "what a hub reads from a puck, whatever it is (over TLS)",
+                "\(work.bytesPerSecond / 1000) KB a second, \(work.bytesAtOnce >> 20) MiB at once; "
+                    + "\(work.readsPerSecond / 2) TLS records a second, \(grouped(work.readsAtOnce / 2)) at once"
+            ),
+            (
+                "a reported `position_ms`",
+                "\(time(HubLimits.playedHeadStart)) ahead of the clock, and a quarter faster than it"
+            ),
+            (
+                "connections that wait for their handshake",
+                "\(Door.Limits.callers), or `[hub] connections` if that is more"
+            ),
+            (
+                "handshakes at a time; of addresses without a token yet",
+                "\(Door.Limits.handshakes); \(Door.Limits.strangers)"
+            ),
+            (
+                "handshakes that end without a token, a second",
+                "\(Door.Limits.wastedPerSecond) (\(Door.Limits.wastedAtOnce) at once); of an address that has shown one, "
+                    + "\(Door.Limits.wastedPerSecondOfKnown) (\(Door.Limits.wastedAtOnceOfKnown) at once)"
+            ),
+            (
+                "connections of a token",
+                "once a second, \(ServerLink.arrivalsAtOnce) at once; one that has not said `hello`"
             ),
         ]
     }

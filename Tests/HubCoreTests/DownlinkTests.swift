@@ -32,7 +32,10 @@ struct DownlinkTests {
                 available += more
                 bench.ready(more, isComplete: available == total)
             } else {
+                let before = heard
                 heard = Int.random(in: heard...sent, using: &generator)
+                // Nobody plays faster than the clock.
+                bench.advance(.milliseconds(20 * (heard - before)))
                 let isOver = heard == total
                 bench.played(
                     id, bench.all.stream.count, heard: heard, state: isOver ? .ended : .playing)
@@ -81,7 +84,7 @@ struct DownlinkTests {
             bench.played(id, Int(packet.sequence.value), heard: packet.packet + 1)
             sent += bench.last.audio.count
             newest = bench.last.audio.last
-            bench.advance(.milliseconds(100))
+            bench.advance(.milliseconds(20 * max(5, bench.last.audio.count)))
         }
         #expect(sent == total)
         #expect(bench.all.failures.isEmpty)
@@ -169,5 +172,28 @@ struct DownlinkTests {
         #expect(bench.last.log("play.end") == nil)
         bench.step(.playCancelled(playID: 4))
         #expect(bench.last.stream.contains { $0.hasSuffix("resume-2") })
+    }
+
+    @Test("a position that runs ahead of the clock ends the link; one that a fast card reports does not")
+    func pace() {
+        for isHonest in [true, false] {
+            var (bench, id, _) = Self.answering()
+            bench.ready(30_000, isComplete: true)
+            var seconds = 0
+            while bench.all.failures.isEmpty, seconds < 60 {
+                bench.advance(.milliseconds(200))
+                seconds += 1
+                // A card that is 5 % too fast; or as fast as packets come.
+                let heard = isHonest ? min(bench.all.audio.count, seconds * 21 / 2) : bench.all.audio.count
+                bench.played(id, bench.all.stream.count - 1, heard: heard)
+            }
+            let audio = bench.all.audio.count
+            if isHonest {
+                #expect(bench.all.failures.isEmpty)
+            } else {
+                #expect(bench.all.failures == [.rateLimit])
+                #expect(audio < 600, "of 30,000 packets that it would have drawn")
+            }
+        }
     }
 }

@@ -35,6 +35,7 @@ struct HelloPlaysTests {
             var (bench, first, _) = ResumeTests.speaking()
             bench.played(first, 90, heard: 80)
             bench.played(first, 180, heard: 170)
+            bench.advance(.seconds(1))  // nobody plays much faster than the clock
             bench.played(first, 270, heard: 260)
             bench.step(.playRequested(request: 0, puckID: "kitchen", category: .notification))
             bench.ready(3, isComplete: true, playID: 2)

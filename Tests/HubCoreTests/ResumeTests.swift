@@ -153,6 +153,7 @@ struct ResumeTests {
             #expect(bench.last.stream.prefix(2) == ["0:start-1@400", "1:1/20"], "\(name)")
             bench.played(second, 100, heard: 120)
             bench.played(second, 200, heard: 220)
+            bench.advance(.seconds(1))
             bench.played(second, 281, heard: 300, state: .ended)
             #expect(bench.all.outcomes == ["done"], "\(name)")
             #expect(bench.hub.connection(of: conversation) == nil)

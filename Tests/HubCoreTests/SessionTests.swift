@@ -273,3 +273,23 @@ struct ClockTests {
         #expect(clock.best == nil)
     }
 }
+
+extension SessionTests {
+    @Test("of the connections of one token that have not said hello, only the newest stays")
+    func oneUnfinished() {
+        var bench = HubBench()
+        let live = bench.connect("kitchen")
+        let other = bench.open("hall")
+        let first = bench.open("kitchen")
+        #expect(bench.last.isEmpty, "a session that has said hello stays until the newcomer says it")
+        for _ in 0..<100 { _ = bench.open("kitchen") }
+        #expect(bench.hub.sessionCount == 3)
+        let closed = bench.all.compactMap { effect -> ConnectionID? in
+            if case .close(let id, _) = effect { id } else { nil }
+        }
+        #expect(closed.first == first && closed.count == 100 && !closed.contains(live) && !closed.contains(other))
+        // The last one is a puck like any other.
+        bench.step(.received(ConnectionID(other.number + 101), .hello(HubBench.hello("kitchen"))))
+        #expect(bench.hub.sessionCount == 2)
+    }
+}

@@ -52,7 +52,7 @@ final class Bench {
     var onServerMessage: (ConnectionID, UnsafeRawBufferPointer) -> Void = { _, _ in }
     var serverReceived: [[UInt8]] = []
 
-    init(connections: Int = 128) throws {
+    init(connections: Int = 192) throws {
         var sink: (String) -> Void = { _ in }
         let forward: (TransportLogLevel, String) -> Void = { _, text in sink(text) }
         loop = try EventLoop(connections: connections, log: forward)

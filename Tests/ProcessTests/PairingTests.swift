@@ -80,7 +80,7 @@ struct PairingTests {
         }
     }
 
-    @Test("A wrong code gets three tries from one address; that locks no puck out that has a token")
+    @Test("A wrong code gets three tries from one address; that locks out no puck that has a token, and no join line")
     func wrongCodes() async throws {
         try await House.run { house in
             let hub = try await house.hub(tls: true)
@@ -97,15 +97,17 @@ struct PairingTests {
             }
             let lockedOut = try await house.join(offer.code, "--state-dir", folder)
             #expect(lockedOut.status == 1, "\(lockedOut.output)")
-            try await hub.line("transport", ["text": "HTTP 403"])
+            try await hub.line("pairing.refused", ["reason": "attempts"])
             #expect(!FileManager.default.fileExists(atPath: house.pairingFile().path))
 
             hall.kill()
             let back = try house.start(
                 "puckd", ["--config", house.file("hall.conf").path], name: "hall", devices: true)
             try await back.line("link.up")
-            // A new code forgives.
-            #expect(try await house.join(try await house.offer().code, "--state-dir", folder).status == 0)
+            // The code is barred, the line is not; and a new code forgives.
+            #expect(try await house.join(offer.line, at: nil, "--state-dir", folder).status == 0)
+            let again = try await house.offer()
+            #expect(try await house.join(again.code, "--state-dir", folder, "--force").status == 0)
         }
     }
 

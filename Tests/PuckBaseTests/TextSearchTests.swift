@@ -1,7 +1,8 @@
 import PuckBase
 import Testing
 
-@Suite struct TextTests {
+@Suite("A part of a text")
+struct TextSearchTests {
     @Test("a part is found wherever it stands, and nothing that is not there")
     func includes() {
         #expect("hw:CARD=Lite".includes("hw:"))
