@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-from . import report
+from . import flood, report
 from .deadline import Failure
 
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -94,6 +94,15 @@ def _storms(results: dict, thresholds: dict) -> str:
     return _rows([*heads, "threshold"], rows)
 
 
+def _flood(results: dict, thresholds: dict) -> str:
+    found, rows = results["flood"], []
+    for kind in flood.KINDS:
+        known, new, share = (found[f"{kind}_{key}"] for key in ("known_p99_ms", "new_p99_ms", "cpu_share"))
+        rows.append([kind, f"{known:.0f} ms", f"{new:.0f} ms", f"{share:.0%}", _aim(thresholds["flood"], f"{kind}_new_p99_ms")])
+    heads = ["1,000 half-open connections a second", "known address, 99 %", "new address, 99 %", "hub's processor", "threshold, ms"]
+    return _rows(heads, rows)
+
+
 def _sizes(results: dict, thresholds: dict) -> str:
     sizes, rows = results["arm"]["sizes"], []
     for key in report.ARM_SIZES:
@@ -128,7 +137,7 @@ def _decisions(results: dict, _: dict) -> str:
 
 
 TABLES = {
-    "machine": _machine, "puckd": _puckd, "parts": _parts, "hub": _hub, "hub-memory": _hub_memory, "storms": _storms,
+    "machine": _machine, "puckd": _puckd, "parts": _parts, "hub": _hub, "hub-memory": _hub_memory, "storms": _storms, "flood": _flood,
     "sizes": _sizes, "guest": _guest, "simulator": _simulator, "decisions": _decisions,
 }  # fmt: skip
 

@@ -99,6 +99,18 @@ public struct Hub: Sendable {
         return connection
     }
 
+    /// Where a puck is to be told which certificates to believe, and which it said that it does; nil while it is away, or if
+    /// it cannot store them.
+    public func connectionForTrust(of puckID: String) -> (ConnectionID, believed: [String])? {
+        guard let connection = pucks[puckID]?.connection, let believed = sessions[connection]?.live?.trusts else {
+            return nil
+        }
+        return (connection, believed)
+    }
+
+    /// Whether a puck is connected.
+    public func isConnected(_ puckID: String) -> Bool { pucks[puckID]?.connection != nil }
+
     /// The best clock sample of a connected puck, nil before the first exchange.
     public func clock(of connection: ConnectionID) -> ClockEstimate.Sample? {
         sessions[connection]?.live?.clock.best
@@ -148,6 +160,8 @@ public struct Hub: Sendable {
             playCancelled(playID, now: now, into: &effects)
         case .tokenMade(let id, let token):
             if sessions[id]?.live != nil { effects.append(.send(id, .token(token), .zero)) }
+        case .trustMade(let id, let certificates):
+            if sessions[id]?.live != nil { effects.append(.send(id, .trust(certificates), .zero)) }
         case .tokensRevoked(let names):
             for id in sessions.keys where names.contains(sessions[id]?.tokenName ?? "") {
                 fail(id, WireError(.auth, "this puck's token was revoked on the hub"), now: now, into: &effects)

@@ -32,6 +32,8 @@ public enum HubEvent: Equatable, Sendable {
     case playCancelled(playID: UInt32)
     /// A token that is to replace the one of this puck, for which `connectionForToken` named the connection.
     case tokenMade(ConnectionID, token: String)
+    /// Certificates that this puck is to believe, for which `connectionForTrust` named the connection.
+    case trustMade(ConnectionID, [String])
     /// Tokens that are no longer stored, or not as they were.
     case tokensRevoked([String])
     /// The daemon ends.
@@ -46,7 +48,7 @@ extension HubEvent {
         switch self {
         case .connectionOpened(let id, _, _), .connectionClosed(let id, _), .received(let id, _),
             .receivedAudio(let id, _, _, _), .receivedMalformed(let id, _), .receivedError(let id, _),
-            .tokenMade(let id, _):
+            .tokenMade(let id, _), .trustMade(let id, _):
             id
         case .answerReady, .answerFailed, .playRequested, .playCancelled, .tokensRevoked, .stopping, .timePassed: nil
         }
@@ -57,7 +59,7 @@ extension HubEvent {
     var touchesAnyWindow: Bool {
         switch self {
         case .connectionOpened, .connectionClosed, .received, .receivedAudio, .receivedMalformed, .receivedError,
-            .timePassed, .tokenMade:
+            .timePassed, .tokenMade, .trustMade:
             false
         case .answerReady, .answerFailed, .playRequested, .playCancelled, .tokensRevoked, .stopping: true
         }

@@ -53,6 +53,9 @@ extension Hub {
         case .pong(let pong):
             try sessions.values[i].requireLive("pong")
             receivedPong(id, at: i, pong, now: now, into: &effects)
+        case .trusts(let certificates):
+            try sessions.values[i].requireLive("trusts")
+            sessions.values[i].live!.trusts = certificates
         case .unknown(let op):
             try sessions.values[i].requireLive(op)
             effects.append(.log(LogRecord(.debug, "session.unknown_op", about(id) + [LogField("op", op)])))

@@ -74,7 +74,13 @@ struct LivePuck: Sendable {
     /// The last status; a puck that has not sent one counts as able.
     var status: PuckStatus?
 
-    init(hello: Hello) { self.hello = hello }
+    /// Certificates that it believes beside its pinned one; nil when it can store none.
+    var trusts: [String]?
+
+    init(hello: Hello) {
+        self.hello = hello
+        trusts = hello.trusts
+    }
 
     var puckID: String { hello.puckID }
     var group: String { hello.group }

@@ -23,13 +23,14 @@ extension HubDaemon {
             if let problem = issueToken(to: String(words[1])) { return "error: " + problem }
             return
                 "\(words[1]) has been sent a new token; the old one ends when the new one is used, at its next connection"
+        case ("certificate", 1): return certificateReport()
         case ("revoke", 2): return revoke(String(words[1]))
         case ("revoke-all", 1): return revoke(nil)
         case ("correct", 3): return correct(String(words[1]), to: String(words[2]))
         default:
             return "error: unknown command \"\(request)\"; known are status, play PUCK CATEGORY FILE, "
                 + "explain text|json [CONVERSATION], correct CONVERSATION PUCK, pair PUCK [ROOM] [code=CODE], rotate PUCK, "
-                + "revoke PUCK, revoke-all"
+                + "revoke PUCK, revoke-all, certificate"
         }
     }
 

@@ -20,6 +20,8 @@ public final class ClientLink {
         public var port: UInt16
         public var token: String
         public var security: Security
+        /// SHA-256 of certificates that are believed for themselves beside `security`, 64 hexadecimal digits each.
+        public var believed: [String] = []
         public var path = LinkProtocol.path
         public var subprotocol = LinkProtocol.subprotocol
         /// Name lookup, TCP, TLS and HTTP together, in nanoseconds.
@@ -105,6 +107,7 @@ public final class ClientLink {
         case .verified(let trusted, let name):
             trust = try ServerTrust(trusted, expectedName: name ?? configuration.host, isNamed: name != nil)
         }
+        trust?.believed = configuration.believed
         requestStrings = RequestStrings(configuration)
         if let trust { loop.keep(trust: trust.context) }
         host = try loop.makeVirtualHost(name: "client", endpoint: endpoint) { [trust] info in

@@ -17,13 +17,15 @@ public struct Puck: Sendable {
         public var software: String
         /// A new token can be stored, see `PuckEffect.keepToken`.
         public var keepsToken: Bool
+        /// Certificates that are believed beside the pinned one; nil when none can be stored, see `PuckEffect.keepTrust`.
+        public var trusts: [String]?
         public var hubSearch: HubSearchMode
         /// See `Hello.instance`.
         public var instance: UInt32?
 
         public init(
             puckID: String, room: String, group: String, phrase: String, software: String, keepsToken: Bool = false,
-            hubSearch: HubSearchMode = .off, instance: UInt32? = nil
+            trusts: [String]? = nil, hubSearch: HubSearchMode = .off, instance: UInt32? = nil
         ) {
             self.puckID = puckID
             self.room = room
@@ -31,6 +33,7 @@ public struct Puck: Sendable {
             self.phrase = phrase
             self.software = software
             self.keepsToken = keepsToken
+            self.trusts = trusts
             self.hubSearch = hubSearch
             self.instance = instance
         }
@@ -259,6 +262,7 @@ public struct Puck: Sendable {
         case .controlReceived(let control, let sequence): controlReceived(control, sequence, now, &effects)
         case .audioReceived(let type, let sequence, let count, let sentAt):
             audioReceived(type, sequence, count, sentAt, now, &effects)
+        case .trustKept(let certificates): trustKept(certificates, &effects)
         case .malformedReceived(let error): refuse(error, now, &effects)
         case .errorReceived(let error):
             effects.append(

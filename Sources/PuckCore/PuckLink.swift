@@ -57,7 +57,7 @@ extension Puck {
                         software: identity.software, phrases: [identity.phrase],
                         resume: downlink.epoch.map { Hello.Resume(epoch: $0, sequence: downlink.expected) },
                         uplink: uplinkToResume, plays: playsToResume, keepsToken: identity.keepsToken,
-                        instance: identity.instance))))
+                        trusts: identity.trusts, instance: identity.instance))))
     }
 
     /// While an utterance can still be resumed, every tenth of a second counts.
@@ -188,6 +188,7 @@ extension Puck {
             if let volume { changeVolume(volume, now, &effects) }
             if let muted { mutedByTheHub(muted, now, &effects) }
         case .token(let token): effects.append(.keepToken(token))
+        case .trust(let certificates): effects.append(.keepTrust(certificates))
         case .ping(let ping):
             let t = now.clockMilliseconds
             effects.append(.send(.pong(Pong(t0: ping.t0, t1: t, t2: t))))
@@ -248,6 +249,11 @@ extension Puck {
             playbackIsOrphaned(silenced: welcome.floor != nil, now, &effects)
         }
         turnGotLink(welcome, now, &effects)
+    }
+
+    mutating func trustKept(_ certificates: [String], _ effects: inout [PuckEffect]) {
+        identity.trusts = certificates
+        if link == .up { effects.append(.send(.trusts(certificates))) }
     }
 
     /// Anything at all from the hub proves it alive; half-open sockets die within 10 s.

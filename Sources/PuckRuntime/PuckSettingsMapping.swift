@@ -15,6 +15,7 @@ extension PuckSettings {
         Puck.Identity(
             puckID: identity.id, room: identity.room, group: identity.group, phrase: wake.phrase,
             software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil && stateProblem == nil,
+            trusts: keepsTrust ? hub.trusted : nil,
             hubSearch: hubSearch, instance: Self.instance)
     }
 
@@ -42,6 +43,9 @@ extension PuckSettings {
         "Name a folder that outlasts a reboot as [puck] state_dir (one that is mounted from the disk, say). Until then "
         + "the token that the puck was paired with stays, and what is changed here is lost with the next boot."
 
+    /// The hub may say which certificates are to be believed: those that pairing has left, in a file that lasts.
+    var keepsTrust: Bool { pairingFile != nil && hub.authorityFile == pairingFile && stateProblem == nil }
+
     var coreParameters: Puck.Parameters {
         Puck.Parameters(
             endpoint: Endpointer.Parameters(
@@ -64,6 +68,7 @@ extension PuckSettings {
             host: hub.isComplete ? hub.host : "unpaired.invalid", port: UInt16(clamping: hub.port),
             token: hub.token.value, security: security)
         configuration.path = hub.path
+        configuration.believed = hub.trusted
         return configuration
     }
 
@@ -98,7 +103,8 @@ extension PuckSettings {
 extension HubLinkSettings {
     func isSame(as other: HubLinkSettings) -> Bool {
         host == other.host && port == other.port && path == other.path && authorityFile == other.authorityFile
-            && certificateName == other.certificateName && token == other.token && isInsecure == other.isInsecure
+            && certificateName == other.certificateName && trusted == other.trusted && token == other.token
+            && isInsecure == other.isInsecure
     }
 }
 

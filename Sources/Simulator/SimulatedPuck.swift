@@ -260,6 +260,7 @@ final class SimulatedPuck {
         case .setVolume(let percent): note(.volume(index, percent))
         case .setMuted(let on): note(.muted(index, on))
         case .beginPairing, .endPairing: break  // nobody presses for so long in these houses
+        case .keepTrust: break  // simulated hubs have no certificate
         case .keepToken: break  // simulated hubs know their pucks by name
         case .showLights(let lights): note(.lights(index, lights))
         case .log(let record): note(.puckLogged(index, record))

@@ -125,8 +125,11 @@ static int on_delay(snd_pcm_ioplug_t *io, snd_pcm_sframes_t *delay)
     if (error != 0)
         return (int)-error;
     int64_t position = device->running ? device_position(device) : device->hardware;
-    if (position < 0)
+    if (position < 0) {
+        // libasound sets this state only when the pointer reports it: the fault would be lost here.
+        snd_pcm_ioplug_set_state(io, SND_PCM_STATE_XRUN);
         return (int)position;
+    }
     *delay = (snd_pcm_sframes_t)(device->is_capture ? position - device->done : device->done - position);
     if (*delay < floor)
         *delay = floor;

@@ -160,14 +160,15 @@ struct CaptureHealthTests {
     func loudspeakerLost(_ loss: Loss) async throws {
         try await House.run { house in
             _ = try await house.hub()
-            // An answer of 3 s: a device of 400 ms, which a puck without real-time scheduling has, takes the last of a
-            // short one before the fault is there.
+            // By the position of what is played: a busy machine may see the answer begin when its end is written already.
+            let isShort = loss.kind == "none"
+            if isShort { try house.fault("at 16000 \(loss.fault)", on: "kitchen-speaker") }
             let puck = try await house.puck(set: ["endpoint.utterance_limit_ms=3000"])
             try await puck.line("link.up")
             try await house.wake(puck)
             try await puck.line("play.start")
-            try house.fault(loss.fault, on: "kitchen-speaker")
-            if loss.kind == "none" {
+            if !isShort { try house.fault(loss.fault, on: "kitchen-speaker") }
+            if isShort {
                 try await puck.line("playback.underrun")
                 try await puck.line("play.done")
             } else {
