@@ -143,8 +143,9 @@ def _prepare(place: contestants.Place, root: Path, options: argparse.Namespace, 
         speech.make(place.recording)
 
 
-def _run(place: contestants.Place, root: Path, options: argparse.Namespace, wanted: list[str]) -> dict:
-    """All figures by program, and what could not be measured under `failures`."""
+def _run(place: contestants.Place, root: Path, options: argparse.Namespace, wanted: list[str], output: Path) -> dict:
+    """All figures by program, and what could not be measured under `failures`. The file has them after each part, so that
+    a run that is ended leaves what it had."""
     results = {"machine": machine.description(root, options.quick), "failures": {}}
     for name, part, seconds, function in _parts(place, root, options, wanted):
         if part in options.skip:
@@ -155,7 +156,9 @@ def _run(place: contestants.Place, root: Path, options: argparse.Namespace, want
             # The other measurements do not depend on this one.
             results["failures"][f"{name}: {part}"] = str(failure)
             print(f"bench: {name}: {part}: {failure}", file=sys.stderr)
-    results["machine"]["load_after"] = round(os.getloadavg()[0], 2)
+        results["machine"]["load_after"] = round(os.getloadavg()[0], 2)
+        report.derive(results)
+        output.write_text(json.dumps(results, indent=2) + "\n")
     return results
 
 
@@ -174,12 +177,10 @@ def run(root: Path) -> int:
                 folder=options.keep or Path(folder), recording=build / "speech.wav",
             )  # fmt: skip
             _prepare(place, root, options, wanted)
-            results = _run(place, root, options, wanted)
+            results = _run(place, root, options, wanted, output)
     except (Failure, subprocess.CalledProcessError) as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 2
-    report.derive(results)
-    output.write_text(json.dumps(results, indent=2) + "\n")
     report.table(results)
     exceeded = report.compare(results, json.loads((root / "Benchmarks/thresholds.json").read_text()))
     for what, why in results["failures"].items():

@@ -160,11 +160,12 @@ extension PlaybackSettings {
 }
 
 extension WakeSettings {
-    var detectorParameters: LevelWakeDetector.Parameters {
+    /// - Parameter zerosAreSilence: `[capture] zeros_ms` is 0, so zeros are no fault of this device.
+    func detectorParameters(zerosAreSilence: Bool) -> LevelWakeDetector.Parameters {
         LevelWakeDetector.Parameters(
             thresholdDecibels: Float(thresholdDecibels), minimumLevelDecibels: Float(minimumLevelDecibels),
             onsetMilliseconds: onsetMilliseconds, hangoverMilliseconds: hangoverMilliseconds,
-            refractoryMilliseconds: refractoryMilliseconds)
+            refractoryMilliseconds: refractoryMilliseconds, zerosAreSilence: zerosAreSilence)
     }
 }
 
