@@ -53,6 +53,21 @@ public struct Certificate: Equatable, Sendable {
         }
     }
 
+    /// Copies a certificate and its key, the key first, each atomically. Refuses what does not belong together.
+    public static func copy(
+        from source: (certificate: String, key: String), to target: (certificate: String, key: String)
+    ) throws(CredentialError) {
+        guard try matches(certificateFile: source.certificate, keyFile: source.key) else {
+            throw .invalid("\(source.key) is not the key of \(source.certificate)")
+        }
+        for (from, to, mode) in [
+            (source.key, target.key, 0o600 as mode_t), (source.certificate, target.certificate, 0o644),
+        ] {
+            guard let bytes = try readFile(from)?.bytes else { throw .file(path: from, call: "open", code: ENOENT) }
+            try withFolderLocked(of: to) { () throws(CredentialError) in try replaceFile(to, with: bytes, mode: mode) }
+        }
+    }
+
     /// Reads the first certificate of a PEM file.
     public init(readFrom path: String, nowUnixSeconds: Int64) throws(CredentialError) {
         guard let content = try readFile(path) else {

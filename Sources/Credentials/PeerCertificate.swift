@@ -10,6 +10,27 @@ public struct PeerCertificate: Equatable, Sendable {
     /// SHA-256 of the DER form in base64url, 43 characters: what a join line carries.
     public var shortFingerprint: String { base64URL(sha256(der)) }
 
+    /// SHA-256 of the DER form, 64 hexadecimal digits: what a puck is told to believe.
+    public var fingerprint: String { hexadecimal(sha256(der)[...], separator: "", uppercase: false) }
+
+    /// The same fingerprint as `shortFingerprint`, from its 64 hexadecimal digits; nil when it is no such.
+    public static func shortFingerprint(hexadecimal text: String) -> String? {
+        let digits = text.utf8.map { byte -> UInt8? in
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+            default: nil
+            }
+        }
+        guard digits.count == 64 else { return nil }
+        var bytes: [UInt8] = []
+        for i in 0..<32 {
+            guard let high = digits[2 * i], let low = digits[2 * i + 1] else { return nil }
+            bytes.append(high << 4 | low)
+        }
+        return base64URL(bytes)
+    }
+
     /// The first certificate of a PEM file.
     public init(readFrom path: String) throws(CredentialError) {
         guard let content = try readFile(path) else { throw .file(path: path, call: "open", code: ENOENT) }

@@ -26,6 +26,8 @@ public struct Hub: Sendable {
     var generator: SeededGenerator
     var sessions = AscendingTable<ConnectionID, Session>()
     var pucks: [String: PuckState] = [:]
+    /// For each token whose puck was replaced by another device, who was.
+    var rivals: [String: Rivals] = [:]
     /// The live sessions of each group, oldest first, so that a wake costs what its group has and not what the house has.
     var members: [String: [ConnectionID]] = [:]
     /// The pucks of each group that are remembered, those that are away too, in alphabetical order.
@@ -97,6 +99,18 @@ public struct Hub: Sendable {
         return connection
     }
 
+    /// Where a puck is to be told which certificates to believe, and which it said that it does; nil while it is away, or if
+    /// it cannot store them.
+    public func connectionForTrust(of puckID: String) -> (ConnectionID, believed: [String])? {
+        guard let connection = pucks[puckID]?.connection, let believed = sessions[connection]?.live?.trusts else {
+            return nil
+        }
+        return (connection, believed)
+    }
+
+    /// Whether a puck is connected.
+    public func isConnected(_ puckID: String) -> Bool { pucks[puckID]?.connection != nil }
+
     /// The best clock sample of a connected puck, nil before the first exchange.
     public func clock(of connection: ConnectionID) -> ClockEstimate.Sample? {
         sessions[connection]?.live?.clock.best
@@ -111,8 +125,8 @@ public struct Hub: Sendable {
         let touched = groupThatDecides(event)
         anyWindowTouched = event.touchesAnyWindow
         switch event {
-        case .connectionOpened(let id, let tokenName):
-            let session = Session(connection: id, tokenName: tokenName, now: now)
+        case .connectionOpened(let id, let tokenName, let peer):
+            let session = Session(connection: id, tokenName: tokenName, peer: peer, now: now)
             precondition(sessions.position(of: id) == nil, "a connection number is used once")
             // One that has not said hello is nobody's yet; a token that opened many would fill the hub with them.
             if let other = sessions.values.first(where: { $0.tokenName == tokenName && $0.live == nil })?.connection {
@@ -146,11 +160,16 @@ public struct Hub: Sendable {
             playCancelled(playID, now: now, into: &effects)
         case .tokenMade(let id, let token):
             if sessions[id]?.live != nil { effects.append(.send(id, .token(token), .zero)) }
+        case .trustMade(let id, let certificates):
+            if sessions[id]?.live != nil { effects.append(.send(id, .trust(certificates), .zero)) }
         case .tokensRevoked(let names):
             for id in sessions.keys where names.contains(sessions[id]?.tokenName ?? "") {
                 fail(id, WireError(.auth, "this puck's token was revoked on the hub"), now: now, into: &effects)
             }
-            for name in names { forgetPuck(name, "its token was revoked", now: now, into: &effects) }
+            for name in names {
+                forgetPuck(name, "its token was revoked", now: now, into: &effects)
+                rivals[name] = nil
+            }
         case .stopping:
             for id in sessions.keys { close(id, reason: "the hub is stopping", now: now, into: &effects) }
             for name in pucks.keys.sorted() {

@@ -12,7 +12,8 @@ public struct ConnectionID: Hashable, Comparable, Sendable {
 /// ignored: the transport may deliver what was under way.
 public enum HubEvent: Equatable, Sendable {
     /// The upgrade succeeded with the token that is stored under `tokenName`.
-    case connectionOpened(ConnectionID, tokenName: String)
+    /// - peer: its numeric address, for people and to tell two pucks with one id apart.
+    case connectionOpened(ConnectionID, tokenName: String, peer: String = "")
     case connectionClosed(ConnectionID, reason: String)
     case received(ConnectionID, PuckControl)
     /// One audio message. The bytes stay with the interpreter; `HubEffect.hear` tells it to keep them.
@@ -31,6 +32,8 @@ public enum HubEvent: Equatable, Sendable {
     case playCancelled(playID: UInt32)
     /// A token that is to replace the one of this puck, for which `connectionForToken` named the connection.
     case tokenMade(ConnectionID, token: String)
+    /// Certificates that this puck is to believe, for which `connectionForTrust` named the connection.
+    case trustMade(ConnectionID, [String])
     /// Tokens that are no longer stored, or not as they were.
     case tokensRevoked([String])
     /// The daemon ends.
@@ -43,9 +46,9 @@ extension HubEvent {
     /// Whose event it is, when it is a connection's.
     var connection: ConnectionID? {
         switch self {
-        case .connectionOpened(let id, _), .connectionClosed(let id, _), .received(let id, _),
+        case .connectionOpened(let id, _, _), .connectionClosed(let id, _), .received(let id, _),
             .receivedAudio(let id, _, _, _), .receivedMalformed(let id, _), .receivedError(let id, _),
-            .tokenMade(let id, _):
+            .tokenMade(let id, _), .trustMade(let id, _):
             id
         case .answerReady, .answerFailed, .playRequested, .playCancelled, .tokensRevoked, .stopping, .timePassed: nil
         }
@@ -56,7 +59,7 @@ extension HubEvent {
     var touchesAnyWindow: Bool {
         switch self {
         case .connectionOpened, .connectionClosed, .received, .receivedAudio, .receivedMalformed, .receivedError,
-            .timePassed, .tokenMade:
+            .timePassed, .tokenMade, .trustMade:
             false
         case .answerReady, .answerFailed, .playRequested, .playCancelled, .tokensRevoked, .stopping: true
         }

@@ -53,6 +53,9 @@ extension Hub {
         case .pong(let pong):
             try sessions.values[i].requireLive("pong")
             receivedPong(id, at: i, pong, now: now, into: &effects)
+        case .trusts(let certificates):
+            try sessions.values[i].requireLive("trusts")
+            sessions.values[i].live!.trusts = certificates
         case .unknown(let op):
             try sessions.values[i].requireLive(op)
             effects.append(.log(LogRecord(.debug, "session.unknown_op", about(id) + [LogField("op", op)])))
@@ -62,6 +65,7 @@ extension Hub {
     private mutating func greet(
         _ id: ConnectionID, at i: Int, _ hello: Hello, now: Instant, into effects: inout [HubEffect]
     ) throws(WireError) {
+        try refuseDuplicate(at: i, hello, now: now, into: &effects)
         try sessions.values[i].greet(hello, now: now)
         members[hello.group, default: []].append(id)
         if hello.isProbe {
@@ -72,7 +76,12 @@ extension Hub {
         }
         // The new connection wins: a half-open socket must not lock a puck out.
         if let other = pucks[hello.puckID]?.connection {
-            close(other, reason: "replaced by a new connection of the same puck", now: now, into: &effects)
+            noteReplaced(other, by: i, hello, now: now)
+            let peer = sessions.values[i].peer
+            close(
+                other,
+                reason: "replaced by a new connection of the same puck" + (peer.isEmpty ? "" : ", from \(peer)"),
+                now: now, into: &effects)
         }
         let welcome = resume(id, hello, now: now, into: &effects)
         effects.append(
@@ -130,7 +139,7 @@ extension Hub {
         effects.append(
             .log(
                 LogRecord(
-                    .warning, "session.error",
+                    error.code == .duplicate ? .info : .warning, "session.error",
                     about(id) + [LogField("code", error.code.name), LogField("detail", error.detail)])))
         effects.append(.fail(id, error))
         let puckID = sessions[id]!.live?.puckID

@@ -10,16 +10,22 @@ struct Session: Sendable {
 
     let connection: ConnectionID
     let tokenName: String
+    /// Its numeric address; empty where that is not known.
+    let peer: String
     /// What the hello told, and everything that exists only after it.
     var live: LivePuck?
     var deadlines = Deadlines<Deadline>()
     private var rate = RateWindow(limit: HubLimits.controlsPerSecond)
 
-    init(connection: ConnectionID, tokenName: String, now: Instant) {
+    init(connection: ConnectionID, tokenName: String, peer: String, now: Instant) {
         self.connection = connection
         self.tokenName = tokenName
+        self.peer = peer
         deadlines[.hello] = now + HubLimits.helloWithin
     }
+
+    /// When the last message came; nil before the hello.
+    var heardAt: Instant? { deadlines[.silence].map { $0 - HubLimits.silentFor } }
 
     /// Anything that arrives shows that the puck lives.
     mutating func heard(now: Instant) {
@@ -68,7 +74,13 @@ struct LivePuck: Sendable {
     /// The last status; a puck that has not sent one counts as able.
     var status: PuckStatus?
 
-    init(hello: Hello) { self.hello = hello }
+    /// Certificates that it believes beside its pinned one; nil when it can store none.
+    var trusts: [String]?
+
+    init(hello: Hello) {
+        self.hello = hello
+        trusts = hello.trusts
+    }
 
     var puckID: String { hello.puckID }
     var group: String { hello.group }

@@ -124,7 +124,12 @@ extension HubDaemon {
     func beginAnnouncement() {
         guard isFindable else { return }
         do throws(CredentialError) {
-            let certificate = try PeerCertificate(readFrom: settings.certificate.certificateFile)
+            // Without its copy the file is what was read a moment ago.
+            var certificate = shownCertificate
+            if certificate == nil {
+                certificate = try PeerCertificate(readFrom: settings.certificate.certificateFile)
+            }
+            guard let certificate else { return }
             let announcement = Announcement(
                 name: Self.instanceName(settings.service.name), port: port, fingerprint: certificate.shortFingerprint,
                 log: log)

@@ -64,6 +64,13 @@ struct HubCheck {
                 report("certificate", .doubtful, "\(files.certificateFile) has expired. \(HubIdentity.expiredAdvice)")
             }
             report("certificate", .good, "SHA-256 \(certificate.fingerprint)")
+            let shown = KeptCertificates(folder: settings.service.stateFolder).shown.fingerprint
+            if let shown, shown != files.pair.fingerprint {
+                report(
+                    "certificate", .doubtful,
+                    "it is not the one that the hub showed at its last start: a restart locks out the pucks that do not "
+                        + "believe it yet; 'puckhub certificate' says how many and tells them")
+            }
             return true
         } catch {
             report("certificate", .bad, error.message)

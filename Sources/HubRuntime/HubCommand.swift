@@ -13,7 +13,7 @@ public enum HubCommand {
         positional:
             "[pair NAME [--room ROOM] [--code CODE] | revoke NAME|--all | token add NAME | token list | token rotate NAME | "
             + "play PUCK FILE [CATEGORY] | status | "
-            + "explain [CONVERSATION] | correct CONVERSATION PUCK]",
+            + "certificate [new | restore | forget] | explain [CONVERSATION] | correct CONVERSATION PUCK]",
         options: [
             .init(
                 "config", short: "c", value: "FILE",
@@ -44,6 +44,9 @@ public enum HubCommand {
                 + "that is running ends its session at once, also when the disk is full: it then says that this is not "
                 + "stored yet. revoke --all does it for every puck; a token file that is missing or empty does not. "
                 + "token rotate NAME replaces its token without a new pairing.",
+            "certificate says which certificate the hub shows, which it will show after a restart when the file was replaced, "
+                + "and which pucks believe that one already: each is told over its link. new makes another one, restore puts "
+                + "the one before back, forget keeps it no longer.",
             "token add NAME makes a token for the puck with that id and prints it, once, with what belongs into that "
                 + "puck's configuration. token list shows who has one.",
             "play PUCK FILE plays a WAV file (mono, 16 kHz, at most two minutes) on a puck of the running hub. CATEGORY "
@@ -75,10 +78,11 @@ public enum HubCommand {
         let pair = PairCommand(arguments.positional, room: arguments.value("room"), code: arguments.value("code"))
         let question = RunningHubCommand(
             arguments.positional, folder: currentFolder(), isJSON: arguments.isSet("json"))
-        if !arguments.positional.isEmpty, command == nil, question == nil, pair == nil {
+        let certificate = CertificateCommand(arguments.positional)
+        if !arguments.positional.isEmpty, command == nil, question == nil, pair == nil, certificate == nil {
             return fail(
                 "puckhub: the commands are 'pair NAME', 'revoke NAME|--all', 'token add NAME', 'token list', "
-                    + "'token rotate NAME', 'status', "
+                    + "'token rotate NAME', 'certificate [new|restore|forget]', 'status', "
                     + "'play PUCK FILE [CATEGORY]', 'explain [CONVERSATION]' and 'correct CONVERSATION PUCK'\nTry 'puckhub --help'.",
                 ExitStatus.usage)
         }
@@ -87,6 +91,7 @@ public enum HubCommand {
             let settings = try source.load()
             if let command { return command.run(settings) }
             if let pair { return pair.run(settings) }
+            if let certificate { return certificate.run(settings) }
             if let question { return question.run(settings) }
             return arguments.isSet("check") ? HubCheck(settings).run() : serve(settings, source)
         } catch {

@@ -23,13 +23,14 @@ extension HubDaemon {
             if let problem = issueToken(to: String(words[1])) { return "error: " + problem }
             return
                 "\(words[1]) has been sent a new token; the old one ends when the new one is used, at its next connection"
+        case ("certificate", 1): return certificateReport()
         case ("revoke", 2): return revoke(String(words[1]))
         case ("revoke-all", 1): return revoke(nil)
         case ("correct", 3): return correct(String(words[1]), to: String(words[2]))
         default:
             return "error: unknown command \"\(request)\"; known are status, play PUCK CATEGORY FILE, "
                 + "explain text|json [CONVERSATION], correct CONVERSATION PUCK, pair PUCK [ROOM] [code=CODE], rotate PUCK, "
-                + "revoke PUCK, revoke-all"
+                + "revoke PUCK, revoke-all, certificate"
         }
     }
 
@@ -80,7 +81,18 @@ extension HubDaemon {
             + " loudspeakers_down=\(hub.pucksWithout { $0.playbackOK }) conversations=\(hub.conversationsInProgress)"
             + " runners_up_total=\(counters.runnersUp) conversations_total=\(counters.conversations) degraded_total=\(counters.degraded)"
             + " uplinks_resumed_total=\(counters.uplinksResumed) streams_replayed_total=\(counters.streamsReplayed)"
-            + " streams_restarted_total=\(counters.streamsRestarted)"
+            + " streams_restarted_total=\(counters.streamsRestarted)" + duplicates()
+    }
+
+    /// A line for each puck whose id and token another one uses as well.
+    private func duplicates() -> String {
+        var text = ""
+        for (name, holder, refused) in hub.duplicates(now: MonotonicClock.now()) {
+            text +=
+                "\nduplicate_puck=\(name) connected_from=\(holder) refused_from=\(refused): two pucks have its id and "
+                + "token; pair one of them anew"
+        }
+        return text
     }
 }
 

@@ -27,6 +27,14 @@ public final class HubDaemon {
     private let tokenWatch: FileWatch?
     /// The tokens as they were at the last look, to find those that went.
     var knownDevices: [TokenStore.Device]
+    /// What is shown: the one of the start. Nil without TLS.
+    var shownCertificate: PeerCertificate?
+    /// SHA-256 of another one that the file holds now, for the next start.
+    var nextCertificate: String?
+    /// What was sent to each connection of certificates to believe.
+    var trustSent: [UInt32: [String]] = [:]
+    /// What each puck believes, as it last said; one entry for each device at most.
+    var trusting: [String: [String]] = [:]
     /// When what the token file lacks is to be written again; see HubTokens.swift.
     var storeTokensAt: Instant?
     /// Why it could not be; nil when it could.
@@ -142,6 +150,7 @@ public final class HubDaemon {
             throw HubStartError(error.description)
         }
         try connectEvents(signals)
+        keepCertificate()
         announce()
     }
 
@@ -189,7 +198,7 @@ public final class HubDaemon {
         link.onStrangerClosed = { [unowned(unsafe) self] id in strangerLeft(id) }
         link.onOpen = { [unowned(unsafe) self] id, name, peer in
             log.debug("connection.open", [Field("connection", id.value), Field("puck", name), Field("peer", peer)])
-            process(.connectionOpened(HubCore.ConnectionID(id.value), tokenName: name))
+            process(.connectionOpened(HubCore.ConnectionID(id.value), tokenName: name, peer: peer))
         }
         link.onMessage = { [unowned(unsafe) self] id, bytes in received(HubCore.ConnectionID(id.value), bytes) }
         link.onWasteful = { [unowned(unsafe) self] id in
@@ -198,6 +207,7 @@ public final class HubDaemon {
         }
         link.onClosed = { [unowned(unsafe) self] id, reason in
             issued.remove(id.value)
+            trustSent[id.value] = nil
             process(.connectionClosed(HubCore.ConnectionID(id.value), reason: reason))
             endWhenEmpty()
         }
@@ -283,6 +293,7 @@ public final class HubDaemon {
         defer { manager?.ready() }
         if tokens.isBehind { _ = storeTokens() }
         reloadTokens(isAsked: true)
+        lookAtCertificate(isAsked: true)
         do throws(SettingsErrors) {
             try apply(try configuration.load())
         } catch {

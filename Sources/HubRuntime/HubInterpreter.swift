@@ -17,6 +17,7 @@ extension HubDaemon {
                 let control = try PuckControl.parse(payload)
                 process(.received(id, control))
                 if case .hello(let hello) = control { greeted(id, hello) }
+                if case .trusts = control, let name = hub.puck(of: id) { noteTrust(name) }
             case .uplinkOpus, .uplinkPCM, .downlinkOpus, .downlinkPCM:
                 currentAudio = (header.type, payload)
                 process(.receivedAudio(id, header.type, header.sequence, byteCount: payload.count))

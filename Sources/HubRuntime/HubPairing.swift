@@ -46,7 +46,7 @@ extension HubDaemon {
             return "error: a puck's id and a room are 1 to 32 of a-z 0-9 - _"
         }
         do throws(CredentialError) {
-            let certificate = try PeerCertificate(readFrom: settings.certificate.certificateFile)
+            guard let certificate = shownCertificate else { return "error: the certificate that is shown is not known" }
             let code: String
             if let given {
                 guard let typed = PairingSecret.typed(code: String(given.dropFirst(PairCommand.codeKey.utf8.count)))

@@ -35,6 +35,10 @@ extension HubDaemon {
 
     /// A puck has just said hello and been welcomed: time to look at the age of its token.
     func greeted(_ id: HubCore.ConnectionID, _ hello: Hello) {
+        if hub.puck(of: id) == hello.puckID {
+            noteTrust(hello.puckID)
+            tellTrust(hello.puckID)
+        }
         guard hello.keepsToken, settings.rotateDays > 0, hub.puck(of: id) == hello.puckID,
             let device = tokens.devices.first(where: { $0.name == hello.puckID })
         else { return }

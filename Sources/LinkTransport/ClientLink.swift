@@ -10,7 +10,8 @@ public final class ClientLink {
     public enum Security: Equatable, Sendable {
         /// `ws`: for loopback, and where the owner wrote `insecure = yes`.
         case plain
-        /// `wss`. `certificateName` is the host name or address that the certificate must carry; nil means `host`.
+        /// `wss`. `certificateName` is the host name or address that the certificate must carry; nil means `host`, unless
+        /// the certificate is itself in the trusted file: then it is the hub's wherever that is.
         case verified(Trust, certificateName: String? = nil)
     }
 
@@ -19,6 +20,8 @@ public final class ClientLink {
         public var port: UInt16
         public var token: String
         public var security: Security
+        /// SHA-256 of certificates that are believed for themselves beside `security`, 64 hexadecimal digits each.
+        public var believed: [String] = []
         public var path = LinkProtocol.path
         public var subprotocol = LinkProtocol.subprotocol
         /// Name lookup, TCP, TLS and HTTP together, in nanoseconds.
@@ -102,8 +105,9 @@ public final class ClientLink {
         case .plain:
             trust = nil
         case .verified(let trusted, let name):
-            trust = try ServerTrust(trusted, expectedName: name ?? configuration.host)
+            trust = try ServerTrust(trusted, expectedName: name ?? configuration.host, isNamed: name != nil)
         }
+        trust?.believed = configuration.believed
         requestStrings = RequestStrings(configuration)
         if let trust { loop.keep(trust: trust.context) }
         host = try loop.makeVirtualHost(name: "client", endpoint: endpoint) { [trust] info in
@@ -148,6 +152,9 @@ public final class ClientLink {
         // A numeric address needs no thread.
         let numeric = lookUp(
             destination.host, port: destination.port, numericOnly: true, limit: NameLookup.maximumAddresses)
+        if numeric.addresses.first?.lacksZone ?? isZoneUnknown {
+            return finishLater(.addressWithoutZone(host: destination.host))
+        }
         if numeric.code == 0 {
             addresses = numeric.addresses
             connectToNextAddress()

@@ -8,15 +8,30 @@ extension ClientLink {
     func lookedUp(_ found: [SocketAddress], _ code: Int32) {
         guard state == .resolving else { return }
         lookup = nil
-        guard code == 0, !found.isEmpty else {
-            let isSilent = code == EAI_AGAIN || code == EAI_SYSTEM
-            finish(
-                isSilent
-                    ? .nameServiceSilent(host: destination.host) : .nameNotFound(host: destination.host))
-            return
-        }
+        guard code == 0, !found.isEmpty else { return finish(Self.failure(lookup: code, host: destination.host)) }
         addresses = found
         connectToNextAddress()
+    }
+
+    /// A numeric address with a zone that is no interface: it was refused as a number, and is no name.
+    var isZoneUnknown: Bool {
+        let parts = destination.host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+        return parts.count == 2
+            && lookUp(String(parts[0]), port: 1, numericOnly: true, limit: 1).addresses.first?.lacksZone ?? false
+    }
+
+    /// getaddrinfo(3), "EAI_" and so on. The GNU C library's own two have no names here.
+    static func failure(lookup code: Int32, host: String) -> LinkFailure {
+        let noData: Int32 = -5
+        let addressFamily: Int32 = -9
+        switch code {
+        case EAI_NONAME: return .nameNotFound(host: host)
+        case 0, noData, addressFamily: return .nameWithoutAddress(host: host)
+        case EAI_AGAIN: return hasAddress() ? .nameServiceSilent(host: host) : .noNetwork(host: host)
+        default:
+            let text = gai_strerror(code).map { String(cString: $0) } ?? "error \(code)"
+            return .nameLookupFailed(host: host, reason: text)
+        }
     }
 
     /// The time left is shared among the addresses left, so that a dead IPv6 route does not use up all of it.
@@ -152,7 +167,7 @@ extension ClientLink {
         let code = result == 0 ? 0 : puck_errno()
         guard code == EINPROGRESS else {
             CLinux.close(descriptor)
-            return finish(Self.failure(connectError: code))
+            return finish(failure(connectError: code))
         }
         do throws(TransportError) {
             let handle = try loop.adopt(fileDescriptor: descriptor, interest: EPOLLOUT.rawValue) {
@@ -160,7 +175,7 @@ extension ClientLink {
                 var code: Int32 = 0
                 var size = socklen_t(MemoryLayout<Int32>.size)
                 getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size)
-                finish(Self.failure(connectError: code))
+                finish(failure(connectError: code))
             }
             probe = (descriptor, handle)
             timer!.set(openDeadline)
@@ -178,8 +193,11 @@ extension ClientLink {
     }
 
     /// Zero: it answered now, a moment too late; nothing listened when it counted.
-    private static func failure(connectError code: Int32) -> LinkFailure {
+    private func failure(connectError code: Int32) -> LinkFailure {
+        let address = addresses[addressIndex]
         switch code {
+        case ENETUNREACH where hasAddress() && !hasAddress(family: address.family):
+            return .familyMissing(address: address.numericHost)
         case 0, ECONNREFUSED: return .refused
         case ETIMEDOUT: return .timedOut(.connect)
         case ECONNRESET: return .reset

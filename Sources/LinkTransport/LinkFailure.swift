@@ -3,7 +3,17 @@ public enum LinkFailure: Equatable, Sendable {
     // Before TCP.
     case nameNotFound(host: String)
     case nameServiceSilent(host: String)
+    /// The name is known and has no address of either family.
+    case nameWithoutAddress(host: String)
+    /// A name server refused, or the system's resolver failed.
+    case nameLookupFailed(host: String, reason: String)
+    /// This machine has no address but the loopback's.
+    case noNetwork(host: String)
+    /// "fe80::1" without "%wlan0", or with the name of no interface.
+    case addressWithoutZone(host: String)
     case refused
+    /// This machine has no address of the family that the hub's has.
+    case familyMissing(address: String)
     case unreachable(code: Int32)
     case timedOut(Phase)
     // TLS.
@@ -61,6 +71,26 @@ public enum LinkFailure: Equatable, Sendable {
         case .nameServiceSilent(let host):
             return
                 "no name server answered for '\(host)': check the network, or write the hub's IP address in [hub] host"
+        case .nameWithoutAddress(let host):
+            return "the name '\(host)' has no address: write the hub's IP address in [hub] host"
+        case .nameLookupFailed(let host, let reason):
+            return
+                "the lookup of '\(host)' failed (\(reason)): check /etc/resolv.conf and /etc/nsswitch.conf, or write "
+                + "the hub's IP address in [hub] host"
+        case .noNetwork(let host):
+            return
+                "'\(host)' cannot be looked up: this machine has no network address yet; check the Wi-Fi or the cable"
+        case .addressWithoutZone(let host):
+            let bare = host.split(separator: "%").first.map { String($0) } ?? host
+            return host == bare
+                ? "'\(host)' is an address of one link only: write the interface behind it in [hub] host, as "
+                    + "'\(host)%wlan0'"
+                : "'\(host)' names an interface that this machine does not have: 'ip link' shows them, write it as "
+                    + "'\(bare)%wlan0'"
+        case .familyMissing(let address):
+            let (has, other) = address.utf8.contains(UInt8(ascii: ":")) ? ("IPv6", "IPv4") : ("IPv4", "IPv6")
+            return "the hub's address \(address) is an \(has) address, and this machine has none: let it get one, or "
+                + "write the hub's \(other) address in [hub] host"
         case .refused:
             return "nothing listens at the hub's address and port: start puckhub, or correct [hub] host and port"
         case .unreachable(let code):

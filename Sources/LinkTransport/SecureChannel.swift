@@ -42,6 +42,22 @@ extension ClientLink {
         return SecureChannel(of: wsi, isServer: false)
     }
 
+    /// The certificate that the hub shows on the open link: its SHA-256 in 64 hexadecimal digits, and itself in PEM. Nil
+    /// when the link is not open, or plain.
+    public var shownCertificate: (sha256: String, pem: String)? {
+        guard state == .open, let wsi, lws_is_ssl(wsi) != 0, let session = lws_get_ssl(wsi),
+            let shown = SSL_get0_peer_certificate(session), let output = BIO_new(BIO_s_mem())
+        else { return nil }
+        defer { BIO_free(output) }
+        guard PEM_write_bio_X509(output, shown) == 1 else { return nil }
+        var bytes = [UInt8](repeating: 0, count: Int(BIO_ctrl_pending(output)))
+        guard BIO_read(output, &bytes, Int32(bytes.count)) == Int32(bytes.count) else { return nil }
+        return (ServerTrust.fingerprint(of: shown), String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// Certificates that the next `open` believes for themselves, see `Configuration.believed`.
+    public func setBelieved(_ certificates: [String]) { trust?.believed = certificates }
+
     /// The token that the next `open` shows.
     public func setToken(_ token: String) { configuration.token = token }
 

@@ -19,9 +19,14 @@ public enum Trust: Equatable, Sendable {
 final class ServerTrust {
     let context: OpaquePointer
     private let expectedName: String
+    /// SHA-256 of certificates that are believed for themselves, 64 hexadecimal digits each.
+    var believed: [String] = []
     private(set) var failure: LinkFailure?
 
-    init(_ trust: Trust, expectedName: String) throws(TransportError) {
+    /// - Parameters:
+    ///   - expectedName: the name or address that the certificate must carry.
+    ///   - isNamed: it was configured, and is not just where the hub is.
+    init(_ trust: Trust, expectedName: String, isNamed: Bool) throws(TransportError) {
         self.expectedName = expectedName
         guard let context = SSL_CTX_new(TLS_client_method()) else {
             throw .library("OpenSSL could not create a client context")
@@ -45,22 +50,35 @@ final class ServerTrust {
                 throw .configuration(
                     "'\(path)' holds no readable certificate (PEM): copy the hub's certificate there")
             }
-            SSL_CTX_set_cert_verify_callback(context, { verification, _ in ServerTrust.verify(verification) }, nil)
         case .unproven:
             SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_3_VERSION), nil)
             SSL_CTX_set_cert_verify_callback(context, { _, _ in 1 }, nil)
         }
-        if trust != .unproven { try expectName() }
+        if trust != .unproven {
+            try expectName()
+            // The argument says whether a name was asked for: any pointer for no.
+            let anyName = isNamed ? nil : UnsafeMutableRawPointer(context)
+            SSL_CTX_set_cert_verify_callback(context, { ServerTrust.verify($0, anyName: $1 != nil) }, anyName)
+        }
         observeHandshakes()
     }
 
-    /// As OpenSSL verifies, but the dates of a certificate that is itself in the file do not count: it is believed as a
-    /// copy, not because somebody vouched for it until a day, and a puck without a clock must find its hub
-    /// (docs/SECURITY.md). What an authority of the file signed is verified with its dates.
-    private static func verify(_ verification: OpaquePointer?) -> Int32 {
+    /// As OpenSSL verifies, but a certificate of `believed` is the hub's whatever it says, and the dates of a certificate
+    /// that is itself in the file do not count: it is believed as a copy, not because somebody vouched for it until a day,
+    /// and a puck without a clock must find its hub (docs/SECURITY.md). What an authority of the file signed is verified
+    /// with its dates.
+    /// - Parameter anyName: no name was configured, and such a copy is this hub's under each address that it gets.
+    private static func verify(_ verification: OpaquePointer?, anyName: Bool) -> Int32 {
         guard let verification, let shown = X509_STORE_CTX_get0_cert(verification),
             let store = X509_STORE_CTX_get0_store(verification)
         else { return 0 }
+        let session = X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx())
+        if let session, let owner = owner(of: OpaquePointer(session)), !owner.believed.isEmpty,
+            owner.believed.contains(fingerprint(of: shown))
+        {
+            X509_STORE_CTX_set_error(verification, X509_V_OK)
+            return 1
+        }
         let known = X509_STORE_get1_all_certs(store)
         defer { OPENSSL_sk_pop_free(known, { X509_free(OpaquePointer($0)) }) }
         for index in 0..<max(0, OPENSSL_sk_num(known)) {
@@ -68,9 +86,24 @@ final class ServerTrust {
                 continue
             }
             X509_STORE_CTX_set_flags(verification, UInt(X509_V_FLAG_NO_CHECK_TIME))
+            if anyName, let parameters = X509_STORE_CTX_get0_param(verification) {
+                X509_VERIFY_PARAM_set1_host(parameters, nil, 0)
+                X509_VERIFY_PARAM_set1_ip(parameters, nil, 0)
+            }
             break
         }
         return X509_verify_cert(verification)
+    }
+
+    /// SHA-256 of the DER form, 64 hexadecimal digits; empty when there is no memory for it.
+    static func fingerprint(of certificate: OpaquePointer) -> String {
+        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+        var length: UInt32 = 0
+        guard X509_digest(certificate, EVP_sha256(), &digest, &length) == 1 else { return "" }
+        let digits = Array("0123456789abcdef".utf8)
+        var text: [UInt8] = []
+        for byte in digest[..<Int(length)] { text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
+        return String(decoding: text, as: UTF8.self)
     }
 
     private func expectName() throws(TransportError) {

@@ -89,7 +89,7 @@ extension ServerLink {
     /// Connections of one token: a puck makes seven in the second in which an utterance can be resumed (docs/PROTOCOL.md
     /// §11), then waits longer each time.
     static let arrivalsPerSecond = 1
-    static let arrivalsAtOnce = 20
+    static let arrivalsAtOnce = 40
 
     /// A request that is no WebSocket upgrade for a puck.
     func refusePlainRequest(_ connection: ServerConnection) -> Int32 {

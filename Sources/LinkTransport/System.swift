@@ -51,6 +51,15 @@ struct SocketAddress {
 
     var family: Int32 { Int32(storage.ss_family) }
 
+    /// An IPv6 address of one link (RFC 4291, 2.5.6) that does not say which.
+    var lacksZone: Bool {
+        guard family == AF_INET6 else { return false }
+        return withUnsafeBytes(of: storage) { bytes in
+            // sin6_addr lies at offset 8, sin6_scope_id at 24.
+            bytes[8] == 0xfe && bytes[9] & 0xc0 == 0x80 && bytes.load(fromByteOffset: 24, as: UInt32.self) == 0
+        }
+    }
+
     var port: UInt16 {
         withUnsafeBytes(of: storage) { bytes in
             // sin_port and sin6_port both sit two bytes in, in network order.
@@ -91,7 +100,9 @@ func lookUp(
 ) -> (addresses: [SocketAddress], code: Int32) {
     var hints = addrinfo()
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    hints.ai_flags = AI_NUMERICSERV | (numericOnly ? AI_NUMERICHOST : AI_ADDRCONFIG) | (passive ? AI_PASSIVE : 0)
+    // Not AI_ADDRCONFIG: with it a name that /etc/hosts gives an IPv4 address is looked for in DNS, and in vain, on a
+    // machine that has IPv6 only or no address yet.
+    hints.ai_flags = AI_NUMERICSERV | (numericOnly ? AI_NUMERICHOST : 0) | (passive ? AI_PASSIVE : 0)
     var list: UnsafeMutablePointer<addrinfo>?
     let code = getaddrinfo(host, "\(port)", &hints, &list)
     guard code == 0 else { return ([], code) }
@@ -105,4 +116,29 @@ func lookUp(
     }
     freeaddrinfo(list)
     return (found, 0)
+}
+
+/// Whether an interface other than the loopback has an address.
+/// - Parameter family: of this family only; an IPv6 address of one link does not count then.
+func hasAddress(family: Int32? = nil) -> Bool {
+    var list: UnsafeMutablePointer<ifaddrs>?
+    guard getifaddrs(&list) == 0 else { return true }
+    defer { freeifaddrs(list) }
+    var next = list
+    while let entry = next {
+        next = entry.pointee.ifa_next
+        guard entry.pointee.ifa_flags & UInt32(IFF_LOOPBACK) == 0, let address = entry.pointee.ifa_addr else {
+            continue
+        }
+        let found = Int32(address.pointee.sa_family)
+        guard found == AF_INET || found == AF_INET6, found == family ?? found else { continue }
+        if family == AF_INET6 {
+            let isOfLink = address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) {
+                withUnsafeBytes(of: $0.pointee.sin6_addr) { $0[0] == 0xfe && $0[1] & 0xc0 == 0x80 }
+            }
+            if isOfLink { continue }
+        }
+        return true
+    }
+    return false
 }

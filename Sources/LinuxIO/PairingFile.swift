@@ -76,6 +76,30 @@ public struct PairingFile: Equatable, Sendable {
         try writeFileAtomically(path, bytes, mode: mode, likeFolder: true)
     }
 
+    /// Puts other certificates into the file at `path`, as `replaceToken` does a token.
+    /// - Parameters:
+    ///   - trusted: SHA-256 of each that is to be believed.
+    ///   - certificate: PEM; one of them, the one that is pinned.
+    public static func replaceTrust(
+        at path: String, with trusted: [String], certificate: String
+    ) throws(SystemError) {
+        let bytes = try readSmallFile(path)
+        var text = ""
+        for line in settings(of: bytes).split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+        where !line.hasPrefix(trustKey) {
+            text += line + "\n"
+            if line.hasPrefix(tokenKey) { text += trustKey + Self.list(trusted) + "\n" }
+        }
+        try writeFileAtomically(path, Array((text + certificate).utf8), mode: mode, likeFolder: true)
+    }
+
+    private static func list(_ words: [String]) -> String {
+        var text = ""
+        for word in words { text += (text.isEmpty ? "" : ", ") + word }
+        return text
+    }
+
+    private static let trustKey = "trust = "
     private static let mode: UInt32 = 0o600
     private static let tokenKey = "token = "
 

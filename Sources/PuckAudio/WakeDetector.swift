@@ -38,7 +38,7 @@ public protocol WakeDetector {
 /// zero. It rearms after `hangover` below the threshold, at the earliest `refractory` after the last finding.
 ///
 /// What is no sound teaches nothing: exact zeros, the frames beside them, and the first `settling` of a device that was
-/// started, while its supply and its filters settle. Nothing is found before 200 ms of sound have told the room's noise.
+/// started, while its supply and its filters settle. For a device that gates its noise, zeros are the silent room. Nothing is found before 200 ms of sound have told the room's noise.
 public struct LevelWakeDetector: WakeDetector, Sendable {
     /// Defaults and ranges are documented in docs/examples/puckd.conf, section [wake].
     public struct Parameters: BitwiseCopyable, Equatable, Sendable {
@@ -47,16 +47,19 @@ public struct LevelWakeDetector: WakeDetector, Sendable {
         public var onsetMilliseconds: Int
         public var hangoverMilliseconds: Int
         public var refractoryMilliseconds: Int
+        /// The device gates its noise: exact zeros are the silence that it delivers, and sound may begin at any time.
+        public var zerosAreSilence: Bool
 
         public init(
             thresholdDecibels: Float = 10, minimumLevelDecibels: Float = -55, onsetMilliseconds: Int = 80,
-            hangoverMilliseconds: Int = 300, refractoryMilliseconds: Int = 1500
+            hangoverMilliseconds: Int = 300, refractoryMilliseconds: Int = 1500, zerosAreSilence: Bool = false
         ) {
             self.thresholdDecibels = thresholdDecibels
             self.minimumLevelDecibels = minimumLevelDecibels
             self.onsetMilliseconds = onsetMilliseconds
             self.hangoverMilliseconds = hangoverMilliseconds
             self.refractoryMilliseconds = refractoryMilliseconds
+            self.zerosAreSilence = zerosAreSilence
         }
     }
 
@@ -150,7 +153,7 @@ public struct LevelWakeDetector: WakeDetector, Sendable {
         levelDecibels = Level.decibels(energy: frameEnergy, count: Self.frameLength)
         let noise = floor.decibels
         let isSettled = floor.isSettled
-        if !learn(isZero: frameEnergy == 0) || !isSettled { return nil }
+        if !learn(isZero: frameEnergy == 0 && !parameters.zerosAreSilence) || !isSettled { return nil }
         let reference = state == .quiet ? noise : noiseAtOnset
         quietSpeech.observe(levelDecibels: levelDecibels, noiseDecibels: noise)
         let above =

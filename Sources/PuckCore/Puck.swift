@@ -17,11 +17,15 @@ public struct Puck: Sendable {
         public var software: String
         /// A new token can be stored, see `PuckEffect.keepToken`.
         public var keepsToken: Bool
+        /// Certificates that are believed beside the pinned one; nil when none can be stored, see `PuckEffect.keepTrust`.
+        public var trusts: [String]?
         public var hubSearch: HubSearchMode
+        /// See `Hello.instance`.
+        public var instance: UInt32?
 
         public init(
             puckID: String, room: String, group: String, phrase: String, software: String, keepsToken: Bool = false,
-            hubSearch: HubSearchMode = .off
+            trusts: [String]? = nil, hubSearch: HubSearchMode = .off, instance: UInt32? = nil
         ) {
             self.puckID = puckID
             self.room = room
@@ -29,7 +33,9 @@ public struct Puck: Sendable {
             self.phrase = phrase
             self.software = software
             self.keepsToken = keepsToken
+            self.trusts = trusts
             self.hubSearch = hubSearch
+            self.instance = instance
         }
     }
 
@@ -115,6 +121,9 @@ public struct Puck: Sendable {
     static let laneCapacity: Int64 = 40_000
     /// Plays that ended here and are told again after a reconnect: the report may have been lost with the link.
     static let rememberedEndings = 4
+    /// A puck whose place another one has comes back after 30, 60, 120, 240, 300, 300 … s, ±10 %.
+    static let duplicatePause = Interval.seconds(30)
+    static let longestDuplicatePause = Interval.seconds(300)
     /// In the middle of an utterance there is one second to come back in (L7, L8): then attempts follow each other like
     /// this, and none may hang. The row of L20 begins afterwards.
     static let resumeWithin = Interval.seconds(1)
@@ -141,6 +150,8 @@ public struct Puck: Sendable {
     var link = Link.down
     var backoff = Backoff()
     var hubSearch = HubSearch()
+    /// Times in a row that the hub refused this puck because another one with its id is connected.
+    var duplicateRefusals = 0
     var everConnected = false
     var isOffline = false
     var lostAt: Instant?
@@ -251,12 +262,14 @@ public struct Puck: Sendable {
         case .controlReceived(let control, let sequence): controlReceived(control, sequence, now, &effects)
         case .audioReceived(let type, let sequence, let count, let sentAt):
             audioReceived(type, sequence, count, sentAt, now, &effects)
+        case .trustKept(let certificates): trustKept(certificates, &effects)
         case .malformedReceived(let error): refuse(error, now, &effects)
         case .errorReceived(let error):
             effects.append(
                 .log(LogRecord(.error, "hub.error", [.init("code", error.code.name), .init("detail", error.detail)])))
+            if error.code == .duplicate { duplicateRefusals += 1 }
             // Whoever sends an error closes after it; a hub that does not is not waited for.
-            dropLink("hub-error", now, &effects)
+            dropLink("hub-error", isDuplicate: error.code == .duplicate, now, &effects)
         case .sendQueueOverflowed: dropLink("send-queue-full", now, &effects)
         case .networkChanged: networkChanged(now, &effects)
         case .wakeHeard(let finding, let onset, let envelope): wakeHeard(finding, onset, envelope, now, &effects)
@@ -298,7 +311,9 @@ public struct Puck: Sendable {
         case .greeting: dropLink("no-welcome", now, &effects)
         case .ping: sendPing(now, &effects)
         case .silence: dropLink("silent-hub", now, &effects)
-        case .stable: backoff.reset()
+        case .stable:
+            backoff.reset()
+            duplicateRefusals = 0
         case .offline: wentOffline(&effects)
         case .hubSearch: hubSearchTimePassed(now, &effects)
         case .verdict: verdictTimedOut(&effects)

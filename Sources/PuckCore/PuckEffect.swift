@@ -43,6 +43,8 @@ public enum PuckEffect: Equatable, Sendable {
     case keepHub(HubAddress)
     /// The hub's new token: store it so that neither a crash nor a power cut loses both, then use it.
     case keepToken(String)
+    /// The certificates that the hub wants to be believed: store them like a token, then report `trustKept`.
+    case keepTrust([String])
     /// While muted not one sample leaves the capture thread.
     case setMuted(Bool)
 

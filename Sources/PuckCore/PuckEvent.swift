@@ -20,6 +20,8 @@ public enum PuckEvent: Equatable, Sendable {
     /// A downlink packet; the runtime holds its bytes until `playPacket` says that they are wanted.
     /// - sentAt: the hub's clock at sending, as the header tells it (milliseconds, wrapping).
     case audioReceived(type: MessageType, sequence: SerialNumber, byteCount: Int, sentAt: UInt32)
+    /// What `PuckEffect.keepTrust` named is stored.
+    case trustKept([String])
     case malformedReceived(WireError)
     /// The hub said what we did wrong and is about to close.
     case errorReceived(WireError)

@@ -56,7 +56,8 @@ extension Puck {
                         puckID: identity.puckID, room: identity.room, group: identity.group,
                         software: identity.software, phrases: [identity.phrase],
                         resume: downlink.epoch.map { Hello.Resume(epoch: $0, sequence: downlink.expected) },
-                        uplink: uplinkToResume, plays: playsToResume, keepsToken: identity.keepsToken))))
+                        uplink: uplinkToResume, plays: playsToResume, keepsToken: identity.keepsToken,
+                        trusts: identity.trusts, instance: identity.instance))))
     }
 
     /// While an utterance can still be resumed, every tenth of a second counts.
@@ -76,10 +77,12 @@ extension Puck {
     }
 
     /// Closes the socket from this side; the transport need not report it.
-    mutating func dropLink(_ reason: String, _ now: Instant, _ effects: inout [PuckEffect]) {
+    mutating func dropLink(
+        _ reason: String, isDuplicate: Bool = false, _ now: Instant, _ effects: inout [PuckEffect]
+    ) {
         guard link != .down else { return }
         effects.append(.closeSocket)
-        linkLost(reason, now, &effects)
+        linkLost(reason, isDuplicate: isDuplicate, now, &effects)
     }
 
     /// The hub broke the protocol: say so, then close.
@@ -95,7 +98,8 @@ extension Puck {
     }
 
     private mutating func linkLost(
-        _ reason: String, reachedHub: Bool = false, _ now: Instant, _ effects: inout [PuckEffect]
+        _ reason: String, reachedHub: Bool = false, isDuplicate: Bool = false, _ now: Instant,
+        _ effects: inout [PuckEffect]
     ) {
         let wasUp = link == .up
         let wasOpen = link != .connecting
@@ -117,6 +121,7 @@ extension Puck {
             pause = hubSearch.hasCandidates && !wasUp ? candidatePause() : backoff.nextPause(using: &random)
         }
         if networkIsNew { pause = min(pause, networkPause()) }
+        if isDuplicate { pause = max(pause, duplicatePause()) }
         deadlines[.reconnect] = now + pause
         effects.append(
             .log(
@@ -145,6 +150,13 @@ extension Puck {
         effects.append(
             .log(
                 LogRecord(.info, "link.network_changed", [.init("retry_in_ms", (soon - now).wholeMilliseconds)])))
+    }
+
+    private mutating func duplicatePause() -> Interval {
+        let doublings = min(max(0, duplicateRefusals - 1), 4)
+        let nominal = min(Self.duplicatePause * (1 << doublings), Self.longestDuplicatePause)
+        return Interval(
+            nanoseconds: nominal.nanoseconds + Int64(random.nextSigned() * Double(nominal.nanoseconds) / 10))
     }
 
     private mutating func networkPause() -> Interval {
@@ -176,6 +188,7 @@ extension Puck {
             if let volume { changeVolume(volume, now, &effects) }
             if let muted { mutedByTheHub(muted, now, &effects) }
         case .token(let token): effects.append(.keepToken(token))
+        case .trust(let certificates): effects.append(.keepTrust(certificates))
         case .ping(let ping):
             let t = now.clockMilliseconds
             effects.append(.send(.pong(Pong(t0: ping.t0, t1: t, t2: t))))
@@ -236,6 +249,11 @@ extension Puck {
             playbackIsOrphaned(silenced: welcome.floor != nil, now, &effects)
         }
         turnGotLink(welcome, now, &effects)
+    }
+
+    mutating func trustKept(_ certificates: [String], _ effects: inout [PuckEffect]) {
+        identity.trusts = certificates
+        if link == .up { effects.append(.send(.trusts(certificates))) }
     }
 
     /// Anything at all from the hub proves it alive; half-open sockets die within 10 s.

@@ -75,7 +75,7 @@ extension Puck {
         case .downResume(let playID): playbackResumes(playID, now, &effects)
         case .earcon(let name): earconReceived(name, &effects)
         case .unknown(let op, _): logUnknown(op, &effects)
-        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .ping, .pong: break
+        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .trust, .ping, .pong: break
         }
     }
 

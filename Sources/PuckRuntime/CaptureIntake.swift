@@ -24,7 +24,8 @@ struct CaptureIntake {
     private var isSilent = false
 
     init(
-        rate: Int, wake: WakeSettings, producer: RingProducer, clock: SampleClock, mailbox: Mailbox,
+        rate: Int, wake: WakeSettings, zerosAreSilence: Bool, producer: RingProducer, clock: SampleClock,
+        mailbox: Mailbox,
         controls: CaptureControls
     ) {
         self.producer = producer
@@ -33,7 +34,8 @@ struct CaptureIntake {
         self.controls = controls
         self.rate = Int64(rate)
         detects = wake.detector == .level
-        detector = LevelWakeDetector(wake.detectorParameters, settlingMilliseconds: Self.settlingMilliseconds)
+        detector = LevelWakeDetector(
+            wake.detectorParameters(zerosAreSilence: zerosAreSilence), settlingMilliseconds: Self.settlingMilliseconds)
     }
 
     /// Of the last 10 ms.

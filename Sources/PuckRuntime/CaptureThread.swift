@@ -139,8 +139,8 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
         }
         defer { resampler.destroy() }
         let intake = CaptureIntake(
-            rate: device.format.rate, wake: settings.wake, producer: ring.producer, clock: clock, mailbox: mailbox,
-            controls: controls)
+            rate: device.format.rate, wake: settings.wake, zerosAreSilence: settings.capture.zeroMilliseconds == 0,
+            producer: ring.producer, clock: clock, mailbox: mailbox, controls: controls)
         var loop = CaptureLoop(
             stream: device.stream, resampler: resampler, format: device.format, capture: settings.capture,
             intake: intake, watch: makeWatch(device.format), wake: wake, channels: channels)

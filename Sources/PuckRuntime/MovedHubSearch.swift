@@ -90,16 +90,17 @@ extension PuckDaemon {
     }
 
     private func candidates(_ hubs: [FoundHub]) -> [HubCandidate] {
-        var pinned = ""
+        // Those that the hub has announced for a renewal count as the pinned one.
+        var pinned = settings.hub.trusted.compactMap { PeerCertificate.shortFingerprint(hexadecimal: $0) }
         do throws(CredentialError) {
-            pinned = try PeerCertificate(readFrom: settings.hub.authorityFile).shortFingerprint
+            pinned.append(try PeerCertificate(readFrom: settings.hub.authorityFile).shortFingerprint)
         } catch {
             log.error("hub.search", [Field("detail", error.message)])
         }
         return hubs.map { hub in
             HubCandidate(
                 address: HubAddress(host: hub.address, port: hub.port),
-                namesPinnedCertificate: !pinned.isEmpty && DeviceToken.areEqual(hub.fingerprint, pinned))
+                namesPinnedCertificate: pinned.contains { DeviceToken.areEqual(hub.fingerprint, $0) })
         }
     }
 

@@ -289,7 +289,9 @@ final class PuckDaemon {
             case .uplinkPCM, .uplinkOpus:
                 throw WireError(.unexpected, "a hub does not send uplink audio")
             case .error:
-                perform(.errorReceived(WireError.parse(payload: payload)))
+                let error = WireError.parse(payload: payload)
+                perform(.errorReceived(error))
+                visitors.linkError = "the hub refused: \(error.detail)"
             }
         } catch {
             perform(.malformedReceived(error))
@@ -307,6 +309,7 @@ final class PuckDaemon {
         closedByUs = false
         if !expected {
             let place = link.destination
+            visitors.linkError = failure.advice
             log.warning("link.closed", [Field("detail", failure.advice), Field("hub", "\(place.host):\(place.port)")])
             perform(.socketClosed(reason: failure.name, reachedHub: failure.isAfterHandshake))
         }

@@ -63,6 +63,7 @@ extension PuckDaemon {
             playback.setVolume(percent: mixer.setVolume(percent: percent))
             kept.noteVolume(percent)
             lights?.setVolume(percent: percent)
+        case .keepTrust(let certificates): keepTrust(certificates)
         case .keepToken(let token): keepToken(token)
         case .setMuted(let on):
             let words = capture.controls.words

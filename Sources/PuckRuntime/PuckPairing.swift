@@ -101,6 +101,28 @@ extension PuckDaemon {
         }
     }
 
+    /// The hub's word which certificates are to be believed. It has to include the one that says it: a list without it
+    /// would lock this puck out.
+    func keepTrust(_ certificates: [String]) {
+        guard settings.keepsTrust, let path = settings.pairingFile, let shown = link.shownCertificate,
+            certificates.contains(shown.sha256)
+        else {
+            return log.warning(
+                "trust.not_kept", [Field("detail", "the list lacks the certificate that is shown, or cannot be kept")])
+        }
+        do throws(SystemError) {
+            try PairingFile.replaceTrust(at: path, with: certificates, certificate: shown.pem)
+        } catch {
+            return log.error(
+                "trust.not_kept",
+                [Field("detail", error.description), Field("advice", "What was believed is believed.")])
+        }
+        link.setBelieved(certificates)
+        settings.hub.trusted = certificates
+        log.notice("trust.kept", [Field("certificates", certificates.count)])
+        perform(.trustKept(certificates))
+    }
+
     /// The button was held, or a command says so: looks for a hub that knows this puck's own code.
     func beginPairing() {
         search = PairingSearch(settings, log: log)

@@ -1,4 +1,5 @@
 import LinuxIO
+import PuckWire
 import Settings
 
 /// What `puckd.conf` says, checked and complete. docs/examples/puckd.conf shows every key with its default and its
@@ -193,6 +194,10 @@ public struct HubLinkSettings: Sendable {
     public var authorityFile: String
     /// The name that the hub's certificate must carry.
     public var certificateName: String
+    /// SHA-256 of certificates that are believed for themselves.
+    public var trusted: [String]
+    /// That was written down; else it is the host.
+    var isCertificateNamed: Bool
     /// Empty in a puck that is not paired and has none configured.
     public var token: Secret
     /// Plain `ws://`: the token and the voice travel readable. For a loopback or a trusted wire.
@@ -211,7 +216,17 @@ public struct HubLinkSettings: Sendable {
         let isPinned = pairingFile != nil && !reader.isSet("hub", "ca_file")
         authorityFile = reader.path("hub", "ca_file", default: "")
         if isPinned { authorityFile = pairingFile ?? "" }
+        isCertificateNamed = reader.isSet("hub", "certificate_name")
         certificateName = reader.host("hub", "certificate_name", default: host)
+        trusted = reader.list(
+            "hub", "trust", most: WireLimits.trustedCertificates, of: "SHA-256 in 64 hexadecimal digits"
+        ) { word in
+            word.utf8.count == 64
+                && word.utf8.allSatisfy {
+                    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                        || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+                }
+        }
         token = reader.secret("hub", "token", fileKey: "token_file")
         isInsecure = reader.boolean("hub", "insecure", default: false)
         if host.isEmpty, !token.value.isEmpty {

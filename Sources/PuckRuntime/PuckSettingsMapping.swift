@@ -1,4 +1,5 @@
 import ALSADevice
+import CLinux
 import LinkTransport
 import LinuxIO
 import OpusCodec
@@ -14,8 +15,17 @@ extension PuckSettings {
         Puck.Identity(
             puckID: identity.id, room: identity.room, group: identity.group, phrase: wake.phrase,
             software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil && stateProblem == nil,
-            hubSearch: hubSearch)
+            trusts: keepsTrust ? hub.trusted : nil,
+            hubSearch: hubSearch, instance: Self.instance)
     }
+
+    /// Of this process: a copied card has everything else in common with its original.
+    private static let instance: UInt32 = {
+        var number: UInt32 = 0
+        let failed = withUnsafeMutableBytes(of: &number) { getentropy($0.baseAddress!, $0.count) }
+        precondition(failed == 0, "the kernel has no random numbers")
+        return number
+    }()
 
     /// A hub that moved is known by the one certificate that is trusted.
     private var hubSearch: Puck.HubSearchMode {
@@ -33,6 +43,9 @@ extension PuckSettings {
         "Name a folder that outlasts a reboot as [puck] state_dir (one that is mounted from the disk, say). Until then "
         + "the token that the puck was paired with stays, and what is changed here is lost with the next boot."
 
+    /// The hub may say which certificates are to be believed: those that pairing has left, in a file that lasts.
+    var keepsTrust: Bool { pairingFile != nil && hub.authorityFile == pairingFile && stateProblem == nil }
+
     var coreParameters: Puck.Parameters {
         Puck.Parameters(
             endpoint: Endpointer.Parameters(
@@ -48,13 +61,14 @@ extension PuckSettings {
         var security = ClientLink.Security.plain
         if !hub.isInsecure && hub.isComplete {
             let trust: Trust = hub.authorityFile.isEmpty ? .systemStore : .certificateFile(hub.authorityFile)
-            security = .verified(trust, certificateName: hub.certificateName)
+            security = .verified(trust, certificateName: hub.isCertificateNamed ? hub.certificateName : nil)
         }
         // A puck without a hub never opens its link; the name is reserved for what does not exist (RFC 2606).
         var configuration = ClientLink.Configuration(
             host: hub.isComplete ? hub.host : "unpaired.invalid", port: UInt16(clamping: hub.port),
             token: hub.token.value, security: security)
         configuration.path = hub.path
+        configuration.believed = hub.trusted
         return configuration
     }
 
@@ -89,7 +103,8 @@ extension PuckSettings {
 extension HubLinkSettings {
     func isSame(as other: HubLinkSettings) -> Bool {
         host == other.host && port == other.port && path == other.path && authorityFile == other.authorityFile
-            && certificateName == other.certificateName && token == other.token && isInsecure == other.isInsecure
+            && certificateName == other.certificateName && trusted == other.trusted && token == other.token
+            && isInsecure == other.isInsecure
     }
 }
 
@@ -145,11 +160,12 @@ extension PlaybackSettings {
 }
 
 extension WakeSettings {
-    var detectorParameters: LevelWakeDetector.Parameters {
+    /// - Parameter zerosAreSilence: `[capture] zeros_ms` is 0, so zeros are no fault of this device.
+    func detectorParameters(zerosAreSilence: Bool) -> LevelWakeDetector.Parameters {
         LevelWakeDetector.Parameters(
             thresholdDecibels: Float(thresholdDecibels), minimumLevelDecibels: Float(minimumLevelDecibels),
             onsetMilliseconds: onsetMilliseconds, hangoverMilliseconds: hangoverMilliseconds,
-            refractoryMilliseconds: refractoryMilliseconds)
+            refractoryMilliseconds: refractoryMilliseconds, zerosAreSilence: zerosAreSilence)
     }
 }
 
@@ -180,6 +196,11 @@ extension LinkFailure {
         switch self {
         case .nameNotFound: "name-not-found"
         case .nameServiceSilent: "name-service-silent"
+        case .nameWithoutAddress: "name-without-address"
+        case .nameLookupFailed: "name-lookup-failed"
+        case .noNetwork: "no-network"
+        case .addressWithoutZone: "address-without-zone"
+        case .familyMissing: "family-missing"
         case .refused: "refused"
         case .unreachable: "unreachable"
         case .timedOut: "timed-out"

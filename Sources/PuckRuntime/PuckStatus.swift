@@ -79,6 +79,7 @@ extension PuckDaemon {
         }
         json.set("link", puck.linkState.rawValue)
         json.set("link_s", (now - visitors.linkSince).wholeMilliseconds / 1000)
+        if !puck.isConnected, !visitors.linkError.isEmpty { json.set("link_error", visitors.linkError) }
         if let next = puck.nextAttemptAt { json.set("retry_ms", max(0, (next - now).wholeMilliseconds)) }
         guard puck.isConnected, let last = puck.lastRoundTrip, let least = puck.leastRoundTrip,
             let error = puck.clockErrorMilliseconds(now: now)

@@ -23,6 +23,8 @@ struct Visitors {
     /// Since when the link has been up, or down.
     var linkSince: Instant
     var wasConnected = false
+    /// Why the last attempt failed, or the last link ended: one sentence; empty while the link is up.
+    var linkError = ""
     /// What was opened last.
     var captureFormat = ""
     var playbackFormat = ""
@@ -135,6 +137,7 @@ extension PuckDaemon {
         if puck.isConnected != visitors.wasConnected {
             visitors.wasConnected = puck.isConnected
             visitors.linkSince = MonotonicClock.now()
+            if puck.isConnected { visitors.linkError = "" }
         }
         if visitors.player != nil {
             if puck.phase != .idle { endPlaying("error: the puck has something else to do: \(puck.phase.rawValue)") }

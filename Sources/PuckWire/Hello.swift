@@ -22,6 +22,11 @@ public struct Hello: Equatable, Sendable {
     public var isProbe: Bool
     /// Can store a new token that the hub sends (`HubControl.token`): its own was made by pairing, not written by hand.
     public var keepsToken: Bool
+    /// SHA-256 of the certificates that the hub told this puck to believe beside its pinned one (`HubControl.trust`), as 64
+    /// hexadecimal digits each; nil from a puck that cannot store any.
+    public var trusts: [String]?
+    /// Drawn at random at each start of the puck's program: tells two pucks with one id from one that comes back.
+    public var instance: UInt32?
 
     public struct Resume: Equatable, Sendable {
         public var epoch: UInt32
@@ -63,7 +68,8 @@ public struct Hello: Equatable, Sendable {
 
     public init(
         puckID: String, room: String, group: String, software: String, phrases: [String], resume: Resume? = nil,
-        uplink: Uplink? = nil, plays: [Play] = [], isProbe: Bool = false, keepsToken: Bool = false
+        uplink: Uplink? = nil, plays: [Play] = [], isProbe: Bool = false, keepsToken: Bool = false,
+        trusts: [String]? = nil, instance: UInt32? = nil
     ) {
         version = WireLimits.protocolVersion
         self.puckID = puckID
@@ -77,6 +83,8 @@ public struct Hello: Equatable, Sendable {
         self.plays = plays
         self.isProbe = isProbe
         self.keepsToken = keepsToken
+        self.trusts = trusts
+        self.instance = instance
     }
 }
 
@@ -92,6 +100,8 @@ extension Hello {
         json.set("phrases", phrases)
         if isProbe { json.set("probe", true) }
         if keepsToken { json.set("keeps_token", true) }
+        if let trusts { json.set("trusts", trusts) }
+        if let instance { json.set("instance", instance) }
         if let resume {
             var member = JSONWriter()
             member.set("epoch", resume.epoch)
@@ -127,6 +137,8 @@ extension Hello {
         phrases = try json.strings("phrases")
         isProbe = json.has("probe") ? try json.boolean("probe") : false
         keepsToken = json.has("keeps_token") ? try json.boolean("keeps_token") : false
+        trusts = json.has("trusts") ? try json.fingerprints("trusts", 0...WireLimits.trustedCertificates) : nil
+        instance = json.has("instance") ? try json.unsigned("instance") : nil
         resume = nil
         if json.has("resume") {
             let member = try json.object("resume")

@@ -12,6 +12,9 @@ public enum HubControl: Equatable, Sendable {
     case set(volume: Int?, muted: Bool?)
     /// The token to show from the next connection on.
     case token(String)
+    /// SHA-256 of the certificates to believe from the next connection on, 64 hexadecimal digits each: the one that is shown
+    /// now is among them.
+    case trust([String])
     case ping(Ping)
     case pong(Pong)
 
@@ -30,7 +33,7 @@ public enum HubControl: Equatable, Sendable {
 
     public var isStreamed: Bool {
         switch self {
-        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .ping, .pong: false
+        case .welcome, .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .trust, .ping, .pong: false
         case .unknown(_, let isStreamed): isStreamed
         case .phase, .downStart, .downStop, .downPause, .downResume, .earcon: true
         }
@@ -130,6 +133,9 @@ extension HubControl {
             json.set("op", "set")
             if let volume { json.set("volume", volume) }
             if let muted { json.set("muted", muted) }
+        case .trust(let certificates):
+            json.set("op", "trust")
+            json.set("sha256", certificates)
         case .token(let token):
             json.set("op", "token")
             json.set("token", token)
@@ -191,6 +197,7 @@ extension HubControl {
             return .set(
                 volume: json.has("volume") ? try json.integer("volume", 0...100) : nil,
                 muted: json.has("muted") ? try json.boolean("muted") : nil)
+        case "trust": return .trust(try json.fingerprints("sha256", 1...WireLimits.trustedCertificates))
         case "token": return .token(try json.token("token"))
         case "ping": return .ping(Ping(t0: try json.number("t0")))
         case "pong": return .pong(try Pong(json))

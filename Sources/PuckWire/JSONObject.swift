@@ -92,6 +92,18 @@ struct JSONObject: ~Copyable {
         return value.pointee.type == JSON_TRUE
     }
 
+    /// SHA-256 of certificates, 64 hexadecimal digits in lower case each.
+    func fingerprints(_ key: StaticString, _ count: ClosedRange<Int>) throws(WireError) -> [String] {
+        let found = try strings(key)
+        guard count.contains(found.count), found.allSatisfy({ $0.utf8.count == 64 && $0.utf8.allSatisfy(Self.isDigit) })
+        else { throw wrong(key, "a list of \(count.lowerBound) to \(count.upperBound) texts of 64 hexadecimal digits") }
+        return found
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    }
+
     /// - Parameter limit: the most elements, each a text of at most `WireLimits.textBytes`.
     func strings(_ key: StaticString, limit: Int = WireLimits.listElements) throws(WireError) -> [String] {
         let array = try required(key)

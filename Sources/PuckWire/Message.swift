@@ -5,6 +5,8 @@ public enum WireLimits {
     public static let headerBytes = 9
     /// A control message is small and an Opus packet is at most 1,275 bytes (RFC 6716, 3.4).
     public static let payloadBytes = 2048
+    /// That a puck is told to believe: the one that is shown, the one that is to come, and the one before.
+    public static let trustedCertificates = 4
     public static let messageBytes = headerBytes + payloadBytes
     /// Of one text, and of a list, unless a member has a limit of its own.
     public static let textBytes = 64
@@ -95,6 +97,8 @@ public struct WireError: Error, Equatable, Sendable {
         case badControl = 6
         case unexpected = 7
         case version = 8
+        /// Another puck has this one's id and token, and is connected: the cards were copied.
+        case duplicate = 9
 
         public var name: String {
             switch self {
@@ -106,6 +110,7 @@ public struct WireError: Error, Equatable, Sendable {
             case .badControl: "BAD_CONTROL"
             case .unexpected: "UNEXPECTED"
             case .version: "VERSION"
+            case .duplicate: "DUPLICATE"
             }
         }
     }

@@ -11,6 +11,8 @@ public enum PuckControl: Equatable, Sendable {
     indirect case status(PuckStatus)
     case ping(Ping)
     case pong(Pong)
+    /// What it has stored of `HubControl.trust`.
+    case trusts([String])
     /// An operation that this version does not know; ignored.
     case unknown(String)
 }
@@ -171,6 +173,9 @@ extension PuckControl {
             json.set("buffered_ms", m.bufferedMilliseconds)
             json.set("state", m.state.rawValue)
         case .status(let m): m.write(to: &json)
+        case .trusts(let certificates):
+            json.set("op", "trusts")
+            json.set("sha256", certificates)
         case .ping(let m): m.write(to: &json)
         case .pong(let m): m.write(to: &json)
         case .unknown(let op): json.set("op", op)
@@ -203,6 +208,7 @@ extension PuckControl {
                     sequence: SerialNumber(try json.sequence("seq")), playID: try json.unsigned("play_id"),
                     positionMilliseconds: try json.integer("position_ms", 0...Int(Int32.max)),
                     bufferedMilliseconds: try json.integer("buffered_ms", 0...Int(Int32.max)), state: known))
+        case "trusts": return .trusts(try json.fingerprints("sha256", 1...WireLimits.trustedCertificates))
         case "status": return .status(try PuckStatus(json))
         case "ping": return .ping(Ping(t0: try json.number("t0")))
         case "pong": return .pong(try Pong(json))

@@ -37,7 +37,8 @@ enum MessageSize {
         switch control {
         case .welcome: 150
         case .downStart: 210
-        case .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .ping, .pong, .phase, .downStop, .downPause,
+        case .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .trust, .ping, .pong, .phase, .downStop,
+            .downPause,
             .downResume,
             .earcon, .unknown:
             90
@@ -46,7 +47,7 @@ enum MessageSize {
 
     static func of(_ control: PuckControl) -> Int {
         switch control {
-        case .hello, .wakeCandidate, .status: 200
+        case .hello, .wakeCandidate, .status, .trusts: 200
         case .uplinkEnd, .played, .ping, .pong, .unknown: 90
         }
     }

@@ -57,7 +57,7 @@ final class SimulatedPuck {
         return Puck(
             identity: .init(
                 puckID: setup.name, room: setup.name, group: setup.group, phrase: "puck", software: "simulated",
-                hubSearch: .replacesConfigured),
+                hubSearch: .replacesConfigured, instance: UInt32(index << 16 | run)),
             parameters: .init(playoutDelayMilliseconds: setup.playoutDelayMilliseconds),
             random: SeededGenerator(seed: random.bits()))
     }
@@ -260,6 +260,7 @@ final class SimulatedPuck {
         case .setVolume(let percent): note(.volume(index, percent))
         case .setMuted(let on): note(.muted(index, on))
         case .beginPairing, .endPairing: break  // nobody presses for so long in these houses
+        case .keepTrust: break  // simulated hubs have no certificate
         case .keepToken: break  // simulated hubs know their pucks by name
         case .showLights(let lights): note(.lights(index, lights))
         case .log(let record): note(.puckLogged(index, record))

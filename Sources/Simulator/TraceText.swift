@@ -16,6 +16,7 @@ enum TraceText {
         case .status(let m): "status \(m.phase) muted=\(m.muted) capture=\(m.captureOK) playback=\(m.playbackOK)"
         case .ping: "ping"
         case .pong: "pong"
+        case .trusts: "trusts"
         case .unknown(let op): "unknown \(op)"
         }
     }
@@ -34,6 +35,7 @@ enum TraceText {
             case .listenStop(let id, let reason): "listen_stop \(id) \(reason)"
             case .set: "set"
             case .token: "token"
+            case .trust: "trust"
             case .ping: "ping"
             case .pong: "pong"
             case .phase(let id, let phase): "phase \(id) \(phase.rawValue)"

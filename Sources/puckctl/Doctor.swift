@@ -86,7 +86,8 @@ struct Doctor {
         if status.isSet("connected") {
             add(.good, "link", StatusScreen.roundTrip(status) ?? "up; no round trip has been measured yet")
         } else if status.filled("hub") != nil {
-            add(.doubtful, "link", "down: \(status["link"] ?? "?"); the line about the hub says why")
+            let reason = status.filled("link_error") ?? "the line about the hub says why"
+            add(.doubtful, "link", "down: \(status["link"] ?? "?"); " + reason)
         }
         device("microphone", "capture", status, add)
         let overruns = status.number("overruns") ?? 0

@@ -24,6 +24,7 @@ enum StatusScreen {
     private static func lines(_ status: StatusReply) -> [(label: String, text: String)] {
         var lines: [(label: String, text: String)] = [("Puck", doing(status))]
         lines.append(("Hub", hub(status)))
+        if let error = status.filled("link_error") { lines.append(("", error)) }
         if let trip = roundTrip(status) { lines.append(("", trip)) }
         let causes = status["muted_by"] ?? ""
         lines.append(("Mute", status.isSet("muted") ? "on, by " + named(causes) : "off"))

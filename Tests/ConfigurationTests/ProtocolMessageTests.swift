@@ -137,8 +137,8 @@ struct ProtocolMessageTests {
     func values() throws {
         let page = try ProtocolPage()
         let errors = try page.rows(3).map { "\($0[0]) \($0[1])" }
-        #expect(errors == (1...8 as ClosedRange<UInt16>).map { "\($0) \(WireError.Code(rawValue: $0)?.name ?? "")" })
-        #expect(WireError.Code(rawValue: 9) == nil)
+        #expect(errors == (1...9 as ClosedRange<UInt16>).map { "\($0) \(WireError.Code(rawValue: $0)?.name ?? "")" })
+        #expect(WireError.Code(rawValue: 10) == nil)
         func first(_ section: Int, _ head: String) throws -> [String] {
             let lines = try page.section(section)
             let start = try #require(lines.firstIndex { $0.hasPrefix(head) })

@@ -155,7 +155,49 @@ extension LinkTransportTests {
             let reason = failure(of: try bench.client(tls: false, host: "nosuch.invalid", port: 9), bench)
             // Without any name server the resolver can only say that nobody answered.
             #expect(
-                reason == .nameNotFound(host: "nosuch.invalid") || reason == .nameServiceSilent(host: "nosuch.invalid"))
+                reason == .nameNotFound(host: "nosuch.invalid") || reason == .nameServiceSilent(host: "nosuch.invalid")
+                    || reason == .noNetwork(host: "nosuch.invalid"))
+        }
+
+        @Test("a pinned certificate is believed under whatever address, unless a name is asked for")
+        func pinnedAnywhere() throws {
+            let bench = try Bench()
+            try bench.makeCertificate(names: ["hub.example"])
+            // In no certificate, unlike 127.0.0.1.
+            try bench.listen(tls: true) { $0.address = "127.0.0.2" }
+            let client = try bench.client(tls: true, host: "127.0.0.2")
+            client.link.open()
+            bench.serve { client.openings == 1 }
+            #expect(
+                failure(of: try bench.client(tls: true, host: "127.0.0.2", name: "127.0.0.2"), bench)
+                    == .certificateWrongName(expected: "127.0.0.2"))
+        }
+
+        @Test(
+            "an address of one link needs its interface", arguments: ["fe80::1", "fe80::1%nosuch0"])
+        func linkLocal(host: String) throws {
+            let bench = try Bench()
+            let reason = failure(of: try bench.client(tls: false, host: host, port: 9), bench)
+            #expect(reason == .addressWithoutZone(host: host))
+            #expect(reason?.advice.contains("'fe80::1%wlan0'") ?? false)
+        }
+
+        @Test("each result of a lookup has its own failure")
+        func lookupFailures() {
+            #expect(ClientLink.failure(lookup: EAI_NONAME, host: "h") == .nameNotFound(host: "h"))
+            // EAI_NODATA and EAI_ADDRFAMILY of the GNU C library.
+            for code: Int32 in [-5, -9] {
+                #expect(ClientLink.failure(lookup: code, host: "h") == .nameWithoutAddress(host: "h"))
+            }
+            let silent = ClientLink.failure(lookup: EAI_AGAIN, host: "h")
+            #expect(silent == .nameServiceSilent(host: "h") || silent == .noNetwork(host: "h"))
+            for code in [EAI_FAIL, EAI_SYSTEM, EAI_MEMORY] {
+                guard case .nameLookupFailed("h", let reason) = ClientLink.failure(lookup: code, host: "h") else {
+                    Issue.record("\(code)")
+                    continue
+                }
+                #expect(!reason.isEmpty)
+            }
         }
 
         @Test("a name with several addresses is tried at each of them")

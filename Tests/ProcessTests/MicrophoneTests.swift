@@ -119,7 +119,9 @@ struct MicrophoneTests {
             }
             let quiet = sound.count
             sound += room.noise(-15, seconds: 0.6) + room.noise(-45, seconds: 20)
-            let puck = try Self.start(house, try await Self.arguments(house, [sound]))
+            // A device whose zeros are no silence, as by default.
+            let puck = try Self.start(
+                house, try await Self.arguments(house, [sound], set: ["capture.zeros_ms=2000"]))
             let opened = try await puck.line("capture.open")
             let first = try await puck.first(of: ["wake.ignored", "wake.candidate"])
             // The word, and nothing before it.

@@ -5,8 +5,10 @@ import Testing
 
 @Suite("Microphones that are not ideal")
 struct MicrophoneTests {
-    private static func findings(_ samples: [Int16], settling: Int = 300) -> (found: [WakeFinding], isQuiet: Bool) {
-        var detector = LevelWakeDetector(.init(), settlingMilliseconds: settling)
+    private static func findings(
+        _ samples: [Int16], settling: Int = 300, zerosAreSilence: Bool = false
+    ) -> (found: [WakeFinding], isQuiet: Bool) {
+        var detector = LevelWakeDetector(.init(zerosAreSilence: zerosAreSilence), settlingMilliseconds: settling)
         var found: [WakeFinding] = []
         samples.withUnsafeBufferPointer { all in
             for at in stride(from: 0, to: all.count - 319, by: 320) {
@@ -74,6 +76,17 @@ struct MicrophoneTests {
             samples += sound.noise(-60, milliseconds: 300)
         }
         #expect(Self.findings(samples).found.count >= 4)
+    }
+
+    @Test(
+        "where zeros are silence, the first word behind them is found, from its beginning",
+        arguments: [600, 2000, 8000])
+    func zerosAreSilence(_ silence: Int) throws {
+        var sound = Sound()
+        let samples = Self.zeros(silence) + sound.noise(-28, milliseconds: 600) + Self.zeros(1000)
+        let found = Self.findings(samples, zerosAreSilence: true).found
+        #expect(found.count == 1)
+        #expect(abs(Int(try #require(found.first).onset) - silence * 16) <= 160)
     }
 
     @Test("a microphone 40 dB too quiet is found out after three words, and heard from the fourth on")

@@ -166,6 +166,20 @@ struct LinkTests {
         #expect(effects.sent.isEmpty && bench.wait(.seconds(2)).opens == 1)
     }
 
+    @Test("refused since another puck with its id is connected, it waits 30, 60, 120, 240, 300, 300 s, ±10 %")
+    func duplicate() {
+        var bench = Bench()
+        bench.on(.started)
+        for nominal in [30, 60, 120, 240, 300, 300] {
+            bench.on(.socketOpened)
+            bench.on(.errorReceived(WireError(.duplicate, "another puck")))
+            let refused = bench.now
+            while bench.wait(.milliseconds(100)).opens == 0 {}
+            let waited = (bench.now - refused).wholeMilliseconds
+            #expect((Int64(nominal * 900)...Int64(nominal * 1100 + 100)).contains(Int64(waited)))
+        }
+    }
+
     @Test("after 30 s without a hub the lights change once, and once when it is back")
     func offline() {
         var bench = Bench()

@@ -36,4 +36,19 @@ import Testing
         early.on(.socketOpened)
         #expect(!early.control(.token("a-new-token")).contains(.keepToken("a-new-token")))
     }
+
+    @Test("certificates to believe are kept, and what was kept is told to the hub, then and at the next hello")
+    func trust() {
+        var bench = Bench()
+        bench.connect()
+        let list = [String(repeating: "a", count: 64)]
+        #expect(bench.control(.trust(list)).contains(.keepTrust(list)))
+        #expect(bench.on(.trustKept(list)).contains(.send(.trusts(list))))
+        bench.on(.socketClosed(reason: "reset"))
+        bench.on(.hubChanged)
+        let hello = bench.on(.socketOpened).contains {
+            if case .send(.hello(let hello)) = $0 { hello.trusts == list } else { false }
+        }
+        #expect(hello)
+    }
 }

@@ -20,8 +20,8 @@ private final class Microphone {
     init(rate: Int = 16_000) throws {
         var reader = SettingsReader(layers: [SettingsDocument(overrides: ["wake.detector=level"])], mainName: "test")
         intake = CaptureIntake(
-            rate: rate, wake: WakeSettings(&reader), producer: ring.producer, clock: clock, mailbox: mailbox,
-            controls: controls)
+            rate: rate, wake: WakeSettings(&reader), zerosAreSilence: false, producer: ring.producer, clock: clock,
+            mailbox: mailbox, controls: controls)
     }
 
     deinit {

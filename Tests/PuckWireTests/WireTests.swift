@@ -48,6 +48,11 @@ struct HeaderTests {
 @Suite("Control messages")
 struct ControlTests {
     static let puck: [PuckControl] = [
+        .trusts([String(repeating: "0f", count: 32)]),
+        .hello(
+            Hello(
+                puckID: "kitchen", room: "r", group: "g", software: "s", phrases: ["puck"],
+                trusts: [String](repeating: String(repeating: "a", count: 64), count: 4))),
         .hello(Hello(puckID: "kitchen", room: "Küche", group: "down", software: "1.0", phrases: ["puck"])),
         .hello(
             Hello(
@@ -81,6 +86,7 @@ struct ControlTests {
     ]
 
     static let hub: [HubControl] = [
+        .trust([String](repeating: String(repeating: "9", count: 64), count: 4)),
         .welcome(
             Welcome(
                 session: 1, epoch: 0xFFFF_FFFF, resume: .fresh, from: SerialNumber(65_535), pingMilliseconds: 5000,
@@ -93,6 +99,15 @@ struct ControlTests {
         .downStop(playID: 4, reason: .done), .downPause(playID: 4), .downResume(playID: 4),
         .earcon(name: "failed"),
     ]
+
+    @Test("certificates to believe are 1 to 4 fingerprints of 64 hexadecimal digits in lower case")
+    func fingerprints() {
+        let good = String(repeating: "a", count: 64)
+        let five = [String](repeating: "\"\(good)\"", count: 5).joined(separator: ",")
+        for list in ["", "\"\(good)a\"", "\"\(good.dropLast())\"", "\"\(good.uppercased())\"", five, "1"] {
+            #expect(throws: WireError.self, "\(list)") { try parseHub("{\"op\":\"trust\",\"sha256\":[\(list)]}") }
+        }
+    }
 
     @Test("what a puck writes, a hub reads back", arguments: puck)
     func puckRoundTrip(_ control: PuckControl) throws {

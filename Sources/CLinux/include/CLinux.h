@@ -12,6 +12,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/spi/spidev.h>
 #include <malloc.h>
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <net/route.h>
 #include <netdb.h>
