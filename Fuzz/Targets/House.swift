@@ -298,7 +298,7 @@ struct House {
         }
         switch effect {
         case .openSocket: isOpening = true
-        case .searchForHub, .keepHub: break  // no certificate is pinned here
+        case .searchForHub, .keepHub, .keepTrust: break  // no certificate is pinned here
         case .closeSocket:
             isOpening = false
             if let id = puckEnd, !isHalfOpen { toHub.append((id, nil)) }

@@ -64,7 +64,7 @@ struct ConversationTests {
             }
             try house.release()
             let decision = try await hub.line("arbitration.decided")
-            #expect(decision["winner"] == "kitchen")
+            #expect(decision["winner"] == "kitchen", "\(hub.tail)")
             try await pucks[1].line("wake.granted")
             try await pucks[1].line("play.done")
             for loser in [pucks[0], pucks[2]] {

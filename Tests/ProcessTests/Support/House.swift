@@ -1,5 +1,6 @@
 import Foundation
 import LinuxIO
+import PuckBase
 import Testing
 
 /// One test's folder and the daemons that run in it.
@@ -276,9 +277,12 @@ final class House {
     func speaker(_ name: String = "kitchen") -> URL { file("\(name).speaker.wav") }
     func faults(_ name: String = "kitchen") -> URL { file("\(name).faults") }
 
-    /// Lets all microphones that wait for it speak from now on.
+    /// Lets all microphones that wait for it speak, from one and the same instant on. It lies a little ahead, so that
+    /// every device has read it by then: started each by its own clock they would be up to a period apart, and arbitration
+    /// takes a puck that hears later for one that is further away.
     func release() throws {
-        try write("", to: "begin.new")
+        let start = MonotonicClock.now() + Interval.milliseconds(200)
+        try write("\(start.nanoseconds)", to: "begin.new")
         guard rename(file("begin.new").path, file("begin").path) == 0 else { throw Disappointment("no start file") }
     }
 
