@@ -16,6 +16,8 @@ struct Play: Equatable, Sendable {
     var isDry = false
     /// The hub has forgotten it: it is played out and not reported.
     var isOrphan = false
+    /// The link stayed away too long, and nobody wanted its end: the hub may start it again.
+    var isGivenUp = false
 
     init(_ start: DownStart) {
         playID = start.playID

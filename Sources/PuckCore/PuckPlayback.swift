@@ -287,7 +287,7 @@ extension Puck {
 
     /// How far everything is that the hub may start again, should the stream not go on.
     var playsToResume: [Hello.Play] {
-        var told = endings.map { ($0, true) }
+        var told = endings.map { ($0, !$0.isGivenUp) }
         if let active, !active.isOrphan { told.append((active, false)) }
         if let paused { told.append((paused, false)) }
         return told.map { play, hasEnded in
@@ -343,6 +343,8 @@ extension Puck {
     /// The link stayed away for as long as the hub would keep anything.
     mutating func playbackGivenUp(_ now: Instant, _ effects: inout [PuckEffect]) {
         effects.append(.log(LogRecord(.warning, "play.lost")))
+        active?.isGivenUp = true
+        paused?.isGivenUp = true
         stopPlayback(now, &effects)
     }
 

@@ -328,6 +328,9 @@ struct PuckResumeTests {
         let effects = bench.wait(.seconds(1))
         #expect(bench.puck.phase == .idle)
         #expect(bench.puck.active == nil, "\(effects)")
+        // Nobody wanted its end: a hub that has it still starts it again.
+        let told = Self.hello(bench.on(.socketOpened))?.plays ?? []
+        #expect(told.map(\.playID) == [5] && !told.contains { $0.hasEnded }, "\(told)")
     }
 
     @Test("an interface that comes up cuts a long pause short, once settled, and does not start the row again")
