@@ -372,6 +372,8 @@ struct PuckResumeTests {
         #expect(bench.puck.phase == .idle)
         #expect(bench.puck.active == nil, "\(effects)")
         // Nobody wanted its end: a hub that has it still starts it again.
+        bench.on(.networkChanged)
+        for _ in 0..<10 where bench.puck.link != .connecting { _ = bench.wait(.milliseconds(500)) }
         let told = Self.hello(bench.on(.socketOpened))?.plays ?? []
         #expect(told.map(\.playID) == [5] && !told.contains { $0.hasEnded }, "\(told)")
     }
