@@ -8,7 +8,7 @@ import Testing
 /// The link breaks and comes back: what goes on, what is said, what is not (FAILURES.md L7, L8, L11, L12, L20–L22).
 @Suite("Resume")
 struct PuckResumeTests {
-    private static func welcome(
+    static func welcome(
         _ resume: Welcome.ResumeOutcome, epoch: UInt32 = 7, from: UInt16 = 0, uplinkNext: UInt16? = nil,
         floor: String? = nil
     ) -> HubControl {
@@ -19,7 +19,7 @@ struct PuckResumeTests {
                 replayMilliseconds: 30_000))
     }
 
-    private static func speak(_ bench: inout Bench, _ packets: Int) -> [PuckEffect] {
+    static func speak(_ bench: inout Bench, _ packets: Int) -> [PuckEffect] {
         var all: [PuckEffect] = []
         for _ in 0..<packets {
             bench.now = bench.now + .milliseconds(20)
@@ -29,7 +29,7 @@ struct PuckResumeTests {
         return all
     }
 
-    private static func hello(_ effects: [PuckEffect]) -> Hello? {
+    static func hello(_ effects: [PuckEffect]) -> Hello? {
         effects.sent.lazy.compactMap { if case .hello(let hello) = $0 { hello } else { nil } }.first
     }
 
@@ -158,49 +158,6 @@ struct PuckResumeTests {
         var all: [PuckEffect] = []
         for _ in 0..<20 { all += bench.on(.packetEncoded(levelDecibels: -55)) }
         #expect(all.sent.contains { if case .uplinkEnd(let end) = $0 { end.reason == .endpoint } else { false } })
-    }
-
-    @Test("resume is sent to a hub that keeps nothing (replay_ms 0), too; the rest of a play is waited for in any case")
-    func nothingKept() {
-        var bench = Bench()
-        bench.connect()  // its welcome says 0
-        _ = PlaybackTests.start(&bench)
-        _ = PlaybackTests.audio(&bench, 1)
-        bench.on(.socketClosed(reason: "reset"))
-        _ = bench.wait(.seconds(2))
-        #expect(Self.hello(bench.on(.socketOpened))?.resume == Hello.Resume(epoch: 7, sequence: SerialNumber(2)))
-        #expect(bench.control(Self.welcome(.fresh, epoch: 8)).logged("link.up"))
-        // The stream is new, so is what comes of it.
-        #expect(PlaybackTests.start(&bench, at: 0).contains { if case .startPlayback = $0 { true } else { false } })
-
-        var waiting = Bench()
-        waiting.connect()
-        _ = PlaybackTests.start(&waiting)
-        waiting.on(.socketClosed(reason: "reset"))
-        waiting.on(.playbackStarved)
-        #expect(!waiting.wait(.milliseconds(29_999)).contains(.stopPlayback))
-        #expect(waiting.wait(.milliseconds(1)).contains(.stopPlayback))
-    }
-
-    @Test(
-        "a welcome without uplink_next_seq is all that says that a conversation does not go on: who speaks asks again")
-    func notResumed() {
-        var bench = Bench()
-        bench.listen()
-        _ = Self.speak(&bench, 20)
-        bench.on(.socketClosed(reason: "reset"))
-        _ = Self.speak(&bench, 8)
-        let hello = Self.hello(bench.on(.socketOpened))
-        #expect(hello?.uplink?.conversationID == "c1")
-        let effects = bench.control(Self.welcome(.replayed))
-        let wakes = effects.sent.compactMap { if case .wakeCandidate(let wake) = $0 { wake.wakeID } else { nil } }
-        #expect(wakes == [2] && effects.packets.isEmpty)
-        #expect(!effects.sent.contains { if case .uplinkEnd = $0 { true } else { false } })
-        #expect(bench.puck.phase == .candidate)
-        // What a hub might say of the old one is about nothing any more.
-        #expect(bench.control(.uplinkAck(conversationID: "c1", next: SerialNumber(20))).packets.isEmpty)
-        _ = bench.control(.grant(wakeID: 2, conversationID: "c2"))
-        #expect(bench.puck.phase == .listening)
     }
 
     @Test("a hub that cannot go on ends the utterance, or the wait for its answer, audibly")
