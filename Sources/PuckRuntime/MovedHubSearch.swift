@@ -92,15 +92,18 @@ extension PuckDaemon {
     private func candidates(_ hubs: [FoundHub]) -> [HubCandidate] {
         // Those that the hub has announced for a renewal count as the pinned one.
         var pinned = settings.hub.trusted.compactMap { PeerCertificate.shortFingerprint(hexadecimal: $0) }
+        var isAuthority = false
         do throws(CredentialError) {
-            pinned.append(try PeerCertificate(readFrom: settings.hub.authorityFile).shortFingerprint)
+            let certificate = try PeerCertificate(readFrom: settings.hub.authorityFile)
+            isAuthority = certificate.isAuthority
+            pinned.append(certificate.shortFingerprint)
         } catch {
             log.error("hub.search", [Field("detail", error.message)])
         }
         return hubs.map { hub in
             HubCandidate(
                 address: HubAddress(host: hub.address, port: hub.port),
-                namesPinnedCertificate: pinned.contains { DeviceToken.areEqual(hub.fingerprint, $0) })
+                namesPinnedCertificate: isAuthority || pinned.contains { DeviceToken.areEqual(hub.fingerprint, $0) })
         }
     }
 
@@ -114,12 +117,13 @@ extension PuckDaemon {
     func keepHub(_ address: HubAddress) {
         // Said when the file is written, if there is one.
         defer { log.notice("hub.moved", [Field("hub", "\(address.host):\(address.port)")]) }
-        if !settings.hub.isFixed {
+        let keepsAddress = settings.keepsHubAddress
+        if !settings.hub.isFixed, keepsAddress {
             settings.hub.host = address.host
             settings.hub.port = Int(address.port)
             link.setHub(host: address.host, port: address.port)
         }
-        guard let path = settings.pairingFile else { return }
+        guard let path = settings.pairingFile, keepsAddress else { return }
         do throws(SystemError) {
             try PairingFile.replaceHub(at: path, host: address.host, port: address.port)
         } catch {
