@@ -1,4 +1,5 @@
 import CWebSockets
+import PuckBase
 
 // Between its TLS handshake and its upgrade a connection has shown nothing. What it is told then is this hub's to say, and
 // what libwebsockets has to say about it is logged with its address.
