@@ -66,14 +66,14 @@ let package = Package(
             name: "PuckRuntime",
             dependencies: [
                 "PuckCore", "CLinux", "LinuxIO", "ALSADevice", "BoardIO", "Resampler", "OpusCodec", "LinkTransport",
-                "Credentials", "Settings", "Joining", "WAVFile",
+                "Settings", "WAVFile",
             ]),
         .target(
             name: "HubRuntime",
             dependencies: ["HubCore", "LinuxIO", "OpusCodec", "LinkTransport", "Credentials", "Settings", "WAVFile"]),
         .executableTarget(name: "puckd", dependencies: ["PuckRuntime", "CLinux"]),
         .executableTarget(name: "puckhub", dependencies: ["HubRuntime"]),
-        // What `puckctl join` does; puckd takes the words of the search for hubs from it.
+        // What `puckctl` does about hubs: puckd runs it as a child.
         .target(
             name: "Joining",
             dependencies: ["PuckBase", "PuckWire", "CLinux", "LinuxIO", "LinkTransport", "Credentials"]),

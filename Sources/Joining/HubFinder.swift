@@ -24,26 +24,33 @@ public enum HubFinder {
     static let program = "avahi-browse"
     static let service = "_puck._tcp"
     /// Resolve, in lines to be read by a program, and end.
-    public static let command = [program, "-rpt", service]
+    static let command = [program, "-rpt", service]
     /// It ends by itself when all that answers has answered, after a second or two.
-    public static let patience = Interval.seconds(8)
+    static let patience = Interval.seconds(8)
     /// Some hundred bytes a hub, interface and protocol; more is not read.
-    public static let mostBytes = 64 * 1024
+    static let mostBytes = 64 * 1024
 
     /// - Returns: each hub once; none when none answered.
     public static func search() throws(SystemError) -> [FoundHub] {
+        once(try answers(orElse: ", or say where the hub is: --hub HOST"))
+    }
+
+    /// - Parameter orElse: what else helps where Avahi cannot be asked.
+    /// - Returns: one for each hub, interface and protocol; none when none answered.
+    static func answers(orElse: String = "") throws(SystemError) -> [FoundHub] {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw SystemError("cannot make a pipe", code: puck_errno()) }
         for end in ends { puck_fcntl(end, F_SETFD, Int(FD_CLOEXEC)) }
         defer { close(ends[0]) }
         var child: ChildCommand
         do throws(SystemError) {
-            child = try ChildCommand(command, output: ends[1], isQuiet: true)
+            // Whoever ends this program ends that one with it.
+            child = try ChildCommand(command, output: ends[1], isQuiet: true, sharesGroup: true)
         } catch {
             close(ends[1])
             throw SystemError(
                 "cannot look for the hub", code: error.code,
-                advice: "install avahi-daemon and avahi-utils, or say where the hub is: --hub HOST")
+                advice: "install avahi-daemon and avahi-utils" + orElse)
         }
         close(ends[1])
         let output = read(ends[0], until: MonotonicClock.now() + patience)
@@ -55,13 +62,12 @@ public enum HubFinder {
             status = child.ended()
         }
         if status == nil { child.kill() }
-        let hubs = parse(String(decoding: output, as: UTF8.self))
+        // What it had printed before it was killed counts.
+        let hubs = answers(in: String(decoding: output, as: UTF8.self))
         if hubs.isEmpty, let status, status != 0 {
             throw SystemError(
                 "cannot look for the hub: \(program) ended with status \(status)", code: 0,
-                advice:
-                    "see whether avahi-daemon runs (systemctl status avahi-daemon), or say where the hub is: --hub HOST"
-            )
+                advice: "see whether avahi-daemon runs (systemctl status avahi-daemon)" + orElse)
         }
         return hubs
     }
@@ -80,10 +86,12 @@ public enum HubFinder {
         return output
     }
 
+    static func parse(_ output: String) -> [FoundHub] { once(answers(in: output)) }
+
     /// Each hub once: the same host and port is the same hub.
-    static func parse(_ output: String) -> [FoundHub] {
+    private static func once(_ answers: [FoundHub]) -> [FoundHub] {
         var hubs: [FoundHub] = []
-        for hub in answers(output) {
+        for hub in answers {
             guard let known = hubs.firstIndex(where: { $0.host == hub.host && $0.port == hub.port }) else {
                 hubs.append(hub)
                 continue
@@ -96,7 +104,7 @@ public enum HubFinder {
 
     /// What `avahi-browse -rp` prints: `=;interface;protocol;name;type;domain;host;address;port;"txt" …`, one line for
     /// each interface and protocol.
-    public static func answers(_ output: String) -> [FoundHub] {
+    static func answers(in output: String) -> [FoundHub] {
         var hubs: [FoundHub] = []
         for line in output.split(separator: "\n") {
             let fields = line.split(separator: ";", maxSplits: 9, omittingEmptySubsequences: false)

@@ -41,7 +41,7 @@ struct HubSearch: Sendable {
     static let afterFailures = 3
     /// From the end of one search to the next one: as long as the longest pause of `Backoff`.
     static let restsFor = Interval.seconds(30)
-    /// The runtime's own limit is 8 s (`HubFinder.patience`).
+    /// The runtime's own limit is 11 s (LinuxIO's `HubAnswers.patience`).
     static let patience = Interval.seconds(15)
     /// Of one search. Where there are more, a random part of them is tried, so that false ones cannot hide the hub for ever.
     static let mostCandidates = 8

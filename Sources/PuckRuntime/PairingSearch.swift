@@ -56,7 +56,7 @@ final class PairingSearch {
     }
 
     /// Beside this program, else by PATH.
-    private static var program: String {
+    static var program: String {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let length = readlink("/proc/self/exe", &buffer, buffer.count - 1)
         if length > 0, let slash = buffer[..<length].lastIndex(of: CChar(UInt8(ascii: "/"))) {

@@ -1,11 +1,9 @@
 import ALSADevice
 import BoardIO
 import CLinux
-import Joining
 import LinkTransport
 import LinuxIO
 import PuckBase
-import PuckCore
 import PuckCore
 import PuckWire
 import Settings
@@ -171,6 +169,7 @@ struct PuckCheck {
 
     private enum Verdict: String { case good = "ok", doubtful = "note", bad = "FAIL" }
 
+    @inline(never)
     private func report(_ what: String, _ verdict: Verdict, _ text: String) {
         _ = PuckCommand.say(leftAligned(verdict.rawValue, 5) + leftAligned(what, 14) + text)
     }
@@ -268,17 +267,21 @@ struct PuckCheck {
         }
     }
 
-    /// A hub whose address changes is found again by Avahi's program; says nothing where no certificate is pinned.
+    /// A hub whose address changes is found again by puckctl, which asks Avahi's program; says nothing where no certificate
+    /// is pinned.
     private func checkSearch() {
         guard settings.coreIdentity.hubSearch != .off else { return }
-        do throws(SystemError) {
-            var command = try ChildCommand([HubFinder.command[0], "--version"], isQuiet: true)
-            while command.ended() == nil { poll(nil, 0, 5) }
-        } catch {
-            report(
-                "hub search", .doubtful,
-                "\(error.description): a hub whose address changes is not found again; install avahi-daemon and "
-                    + "avahi-utils")
+        for (program, package) in [
+            (PairingSearch.program, "puckctl"), ("avahi-browse", "avahi-daemon and avahi-utils"),
+        ] {
+            do throws(SystemError) {
+                var command = try ChildCommand([program, "--version"], isQuiet: true)
+                while command.ended() == nil { poll(nil, 0, 5) }
+            } catch {
+                report(
+                    "hub search", .doubtful,
+                    "\(error.description): a hub whose address changes is not found again; install \(package)")
+            }
         }
     }
 

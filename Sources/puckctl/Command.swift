@@ -31,8 +31,8 @@ struct Command {
             }
             return say(page, end: "")
         }
-        // A code may be typed in two words.
-        let request = name == "join" ? "" : try Commands.request(words)
+        // A code may be typed in two words; what puckd asks for has its own.
+        let request = name == "join" || name == HubAnswers.command ? "" : try Commands.request(words)
         let allowed = Commands.named(name)?.options ?? []
         for option in ["json", "plain", "config", "hub", "force", "state-dir", "new"]
         where arguments.isSet(option) && !allowed.contains(option) {
@@ -42,6 +42,7 @@ struct Command {
         switch name {
         case "join": return try join(arguments, socket)
         case "code": return code(arguments, socket)
+        case HubAnswers.command: return try findHub(Array(words.dropFirst()))
         case "status":
             let form: StatusForm = arguments.isSet("json") ? .json : arguments.isSet("plain") ? .plain : .screen
             return status(form, at: socket)
@@ -68,6 +69,14 @@ struct Command {
         // puckd, whose child it may be, waits for its end.
         sayLastWords("puckctl: \(result.text)\n")
         return result.status
+    }
+
+    /// For puckd, which runs this program: `find-hub CERTIFICATE_FILE [FINGERPRINT...]`.
+    private static func findHub(_ words: [String]) throws(CommandLineError) -> Int32 {
+        guard let file = words.first else { throw Commands.misuse("\(HubAnswers.command) takes a certificate's file") }
+        let answers = FindCommand.run(certificateFile: file, fingerprints: Array(words.dropFirst()))
+        let isSaid = say(answers.text) == 0
+        return !isSaid ? ExitCode.nobodyListens : answers.problem == nil ? 0 : ExitCode.unreachable
     }
 
     private static func code(_ arguments: CommandLineArguments, _ socket: String) -> Int32 {

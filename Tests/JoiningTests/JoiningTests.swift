@@ -79,4 +79,12 @@ struct JoiningTests {
         #expect(only6.first?.address == "fe80::1%eth0" && only6.first?.name == "x\\027")
         #expect(HubFinder.parse("") == [])
     }
+
+    @Test("a search for one hub keeps every address, and marks those that name a believed certificate")
+    func marked() {
+        let found = FindCommand.marked(HubFinder.answers(in: printed), ["other", "abc"])
+        #expect(found.map { $0.address } == ["fe80::1%eth0", "192.168.1.5", "192.168.1.6"])
+        #expect(found.map { $0.namesPinnedCertificate } == [true, true, false])
+        #expect(found.map { $0.port } == [7443, 7443, 7000])
+    }
 }

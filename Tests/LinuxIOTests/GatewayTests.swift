@@ -136,4 +136,22 @@ private struct Proc {
         command.kill()
         #expect(command.ended() == nil)
     }
+
+    @Test("a command has a process group of its own, unless it is to end with this one's", arguments: [false, true])
+    func group(shares: Bool) throws {
+        let folder = TemporaryFolder()
+        defer { folder.remove() }
+        // The fifth word of stat(5) is the group.
+        let script = "read -r pid name state parent group rest </proc/self/stat; echo $group >\"$0\"; exec sleep 1000"
+        var command = try ChildCommand(["sh", "-c", script, folder.file("group")], sharesGroup: shares)
+        var text: [UInt8] = []
+        while text.last != UInt8(ascii: "\n") {
+            waitReadable(-1, milliseconds: 5)
+            text = (try? readSmallFile(folder.file("group"))) ?? []
+        }
+        let group = String(decoding: text.dropLast(), as: UTF8.self)
+        #expect((group == "\(getpgrp())") == shares, "\(group)")
+        command.kill()
+        while command.ended() == nil { waitReadable(-1, milliseconds: 5) }
+    }
 }

@@ -96,6 +96,53 @@ struct MovedHubTests {
     }
 
     @Test(
+        "A puck whose puckctl is missing or older says so once, and goes on with its address", arguments: [false, true])
+    func withoutPuckctl(isThere: Bool) async throws {
+        try await House.run { house in
+            let (hub, words, _) = try await pair(house)
+            _ = try await hub.terminate()
+            // What an older one says to a command that it does not know.
+            try house.pretend(isThere ? "puckctl" : "nothing", "echo 'puckctl: unknown command' >&2; exit 64\n")
+            // Alone in its folder, it looks for puckctl in PATH.
+            let daemon = house.file("alone-puckd").path
+            try FileManager.default.copyItem(atPath: try Build.program("puckd"), toPath: daemon)
+            let puck = try Child(
+                daemon, words, name: "kitchen", in: house.folder,
+                ["PATH": house.file("bin").path, "ALSA_CONFIG_PATH": house.file("asound.conf").path])
+            defer { puck.kill() }
+            try await puck.line(
+                "hub.search_failed", ["detail": isThere ? "puckctl ended with status 64" : "cannot run puckctl"])
+            _ = try await house.hub(tls: true)
+            try await puck.line("link.up")
+            #expect(puck.log.filter { $0.event == "hub.search_failed" }.count == 1)
+        }
+    }
+
+    @Test("'puckctl find-hub' says which answers name the certificate, and what is wrong")
+    func findHub() async throws {
+        try await House.run { house in
+            let (_, _, fingerprint) = try await pair(house)
+            let find = ["find-hub", house.pairingFile().path]
+            try print(
+                [
+                    house.answer("hub", 7443, address: "127.0.0.2", fingerprint: fingerprint),
+                    house.answer("other", 1, fingerprint: "another"),
+                ], house)
+            let found = try await house.run("puckctl", find)
+            #expect(found.status == 0 && found.output == "pinned 127.0.0.2 7443\nother 127.0.0.1 1\ndone\n", "\(found)")
+            let unreadable = try await house.run("puckctl", ["find-hub", house.file("none").path])
+            #expect(unreadable.status == 69 && unreadable.output.hasPrefix("other 127.0.0.2"), "\(unreadable)")
+            #expect(unreadable.output.contains("\nfailed "), "\(unreadable)")
+            #expect(unreadable.output.contains(house.file("none").path), "\(unreadable)")
+            try house.pretend("avahi-browse", "exit 1\n")
+            let failed = try await house.run("puckctl", find)
+            #expect(failed.status == 69 && failed.output.hasPrefix("failed cannot look for the hub"), "\(failed)")
+            #expect(failed.output.contains("avahi-daemon"), "\(failed)")
+            #expect(try await house.run("puckctl", ["find-hub"]).status == 64)
+        }
+    }
+
+    @Test(
         "Avahi itself tells where the hub went",
         .enabled(if: Network.isPermitted && Avahi.isInstalled, "needs avahi-daemon, avahi-utils, dbus-daemon and root"))
     func avahi() async throws {
