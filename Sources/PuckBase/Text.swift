@@ -21,6 +21,7 @@ public func padded(_ value: Int64, _ width: Int, with fill: Character = " ") -> 
 }
 
 /// `text` followed by blanks up to `width` columns; never shortened.
+@inline(never)
 public func leftAligned(_ text: String, _ width: Int) -> String {
     text + String(repeating: " ", count: max(0, width - text.count))
 }

@@ -18,6 +18,7 @@ public struct JSONWriter {
         return bytes
     }
 
+    @inline(never)
     public mutating func set(_ key: StaticString, _ value: String) {
         begin(key)
         append(quoting: value)

@@ -106,6 +106,7 @@ public struct SettingsReader {
     }
 
     /// Records a problem with a key that was read, such as two values that do not go together.
+    @inline(never)
     public mutating func refuse(_ section: String, _ key: String, _ message: String) {
         if let (document, entry) = find(section, key) {
             refuse(document, entry, message)

@@ -5,6 +5,7 @@ import PuckBase
 extension SettingsReader {
     /// A whole number.
     /// - Parameter unit: for the message, such as "ms"; empty for a plain count.
+    @inline(never)
     public mutating func integer(
         _ section: String, _ key: String, default fallback: Int, range: ClosedRange<Int>, unit: String = ""
     ) -> Int {
@@ -16,6 +17,7 @@ extension SettingsReader {
     }
 
     /// A number with or without decimals: digits, at most one point, a sign.
+    @inline(never)
     public mutating func decimal(
         _ section: String, _ key: String, default fallback: Double, range: ClosedRange<Double>, unit: String
     ) -> Double {
@@ -26,6 +28,7 @@ extension SettingsReader {
         }
     }
 
+    @inline(never)
     public mutating func boolean(_ section: String, _ key: String, default fallback: Bool) -> Bool {
         value(section, key, default: fallback, written: fallback ? "yes" : "no", allowed: "yes or no") {
             switch $0 {
@@ -106,6 +109,7 @@ extension SettingsReader {
 
     /// Words with commas between them, and blanks as people like.
     /// - Parameter isWord: whether a word is one of those that are meant, which `what` names in the plural.
+    @inline(never)
     public mutating func list(
         _ section: String, _ key: String, most: Int, default fallback: String = "", of what: String,
         where isWord: (String) -> Bool
