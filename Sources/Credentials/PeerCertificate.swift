@@ -47,6 +47,18 @@ public struct PeerCertificate: Equatable, Sendable {
         der = bytes
     }
 
+    /// It signs others, or does not say that it signs none: who has it as `ca_file` believes what it has signed, and knows
+    /// no fingerprint of his hub. The certificate that a hub makes for itself is none.
+    public var isAuthority: Bool {
+        do throws(CredentialError) {
+            return try withParsed { (certificate: OpaquePointer) throws(CredentialError) in
+                X509_check_ca(certificate) > 0
+            }
+        } catch {
+            return false
+        }
+    }
+
     /// In PEM, to be written into a file that is then trusted.
     public func pem() throws(CredentialError) -> String {
         let bytes = try withParsed { (certificate: OpaquePointer) throws(CredentialError) in

@@ -65,6 +65,14 @@ public enum LinkFailure: Equatable, Sendable {
         }
     }
 
+    /// The other end is a hub, and had no place for this puck or did not know its token.
+    public var isRefusalOfHub: Bool {
+        switch self {
+        case .unauthorized, .hubFull, .httpStatus(429): true
+        default: false
+        }
+    }
+
     /// One sentence: what is wrong and what to do.
     public var advice: String {
         switch self {

@@ -19,7 +19,7 @@ public struct HubAddress: Equatable, Sendable {
 /// certificate decides what the puck believes.
 public struct HubCandidate: Equatable, Sendable {
     public var address: HubAddress
-    /// The announced fingerprint is that of the pinned certificate.
+    /// The announced fingerprint is that of the pinned certificate, or none is pinned and an authority is trusted.
     public var namesPinnedCertificate: Bool
 
     public init(address: HubAddress, namesPinnedCertificate: Bool) {
@@ -33,7 +33,7 @@ public struct HubCandidate: Equatable, Sendable {
 ///     idle ─ 3 failed attempts ─▶ searching (effect `searchForHub`)
 ///     searching ─ `hubsFound`, or 15 s ─▶ resting; the candidates are tried, one a second
 ///     resting ─ 30 s, no candidate is left ─▶ searching
-///     resting ─ a hub with the pinned certificate answered ─▶ idle
+///     resting ─ a hub with the right certificate answered ─▶ idle
 ///
 /// The configured address keeps its row of attempts (`Backoff`). The candidates are tried between two of them.
 struct HubSearch: Sendable {
@@ -115,7 +115,7 @@ struct HubSearch: Sendable {
         return !candidates.isEmpty
     }
 
-    /// A hub with the pinned certificate answered at `target`: what else was found is not needed.
+    /// Who has the right certificate answered at `target`: what else was found is not needed.
     mutating func reached() {
         failures = 0
         candidates = []
@@ -145,7 +145,11 @@ extension Puck {
     }
 
     /// After an attempt that ended before the link was up.
-    mutating func attemptFailed(reachedHub: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
+    /// - Parameter isHub: what refused is a hub with the right certificate: where it is, is known.
+    mutating func attemptFailed(
+        reachedHub: Bool, isHub: Bool, _ now: Instant, _ effects: inout [PuckEffect]
+    ) {
+        if isHub { return keepHub(&effects) }
         if reachedHub { return hubSearch.reached() }
         if identity.hubSearch != .off, hubSearch.failed() { searchForHub(now, &effects) }
     }
@@ -182,7 +186,7 @@ extension Puck {
         return Interval(nanoseconds: HubSearch.candidatePause.nanoseconds + Int64(jitter))
     }
 
-    /// The link is up: what worked is kept.
+    /// The link is up, or the hub refused this puck: where it is, is kept.
     mutating func keepHub(_ effects: inout [PuckEffect]) {
         if let address = hubSearch.linkIsUp(identity.hubSearch) { effects.append(.keepHub(address)) }
     }

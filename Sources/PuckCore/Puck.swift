@@ -257,7 +257,8 @@ public struct Puck: Sendable {
         case .startedUnpaired: startAlone(now, &effects)
         case .hubChanged: hubChanged(now, &effects)
         case .socketOpened: socketOpened(now, &effects)
-        case .socketClosed(let reason, let reachedHub): socketClosed(reason, reachedHub, now, &effects)
+        case .socketClosed(let reason, let reachedHub, let isHub):
+            socketClosed(reason, reachedHub, isHub, now, &effects)
         case .hubsFound(let found): hubsFound(found, now, &effects)
         case .controlReceived(let control, let sequence): controlReceived(control, sequence, now, &effects)
         case .audioReceived(let type, let sequence, let count, let sentAt):

@@ -13,7 +13,8 @@ public enum PuckEvent: Equatable, Sendable {
     case socketOpened
     /// - reason: one word for the log.
     /// - reachedHub: a hub with the right certificate had answered: it is where it should be, whatever it said.
-    case socketClosed(reason: String, reachedHub: Bool = false)
+    /// - isHub: it refused as a hub does that has no place, or does not know the token.
+    case socketClosed(reason: String, reachedHub: Bool = false, isHub: Bool = false)
     /// The answers to `searchForHub`.
     case hubsFound([HubCandidate])
     case controlReceived(HubControl, sequence: SerialNumber)

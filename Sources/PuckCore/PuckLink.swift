@@ -70,10 +70,10 @@ extension Puck {
     }
 
     mutating func socketClosed(
-        _ reason: String, _ reachedHub: Bool, _ now: Instant, _ effects: inout [PuckEffect]
+        _ reason: String, _ reachedHub: Bool, _ isHub: Bool, _ now: Instant, _ effects: inout [PuckEffect]
     ) {
         guard link != .down else { return }
-        linkLost(reason, reachedHub: reachedHub, now, &effects)
+        linkLost(reason, reachedHub: reachedHub, isHub: isHub, now, &effects)
     }
 
     /// Closes the socket from this side; the transport need not report it.
@@ -98,7 +98,7 @@ extension Puck {
     }
 
     private mutating func linkLost(
-        _ reason: String, reachedHub: Bool = false, isDuplicate: Bool = false, _ now: Instant,
+        _ reason: String, reachedHub: Bool = false, isHub: Bool = false, isDuplicate: Bool = false, _ now: Instant,
         _ effects: inout [PuckEffect]
     ) {
         let wasUp = link == .up
@@ -118,7 +118,9 @@ extension Puck {
         if mayResumeUtterance(now) {
             pause = Self.resumePause
         } else {
-            pause = hubSearch.hasCandidates && !wasUp ? candidatePause() : backoff.nextPause(using: &random)
+            // Who was reached makes the other candidates needless.
+            let isNextCandidate = hubSearch.hasCandidates && !wasOpen && !reachedHub
+            pause = isNextCandidate ? candidatePause() : backoff.nextPause(using: &random)
         }
         if networkIsNew { pause = min(pause, networkPause()) }
         if isDuplicate { pause = max(pause, duplicatePause()) }
@@ -135,7 +137,7 @@ extension Puck {
             turnLostLink(now, &effects)
             playbackLostLink(now)
         } else {
-            attemptFailed(reachedHub: reachedHub || wasOpen, now, &effects)
+            attemptFailed(reachedHub: reachedHub || wasOpen, isHub: isHub || wasOpen, now, &effects)
         }
     }
 

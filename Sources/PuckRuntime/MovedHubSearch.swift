@@ -100,12 +100,13 @@ extension PuckDaemon {
     func keepHub(_ address: HubAddress) {
         // Said when the file is written, if there is one.
         defer { log.notice("hub.moved", [Field("hub", "\(address.host):\(address.port)")]) }
-        if !settings.hub.isFixed {
+        let keepsAddress = settings.keepsHubAddress
+        if !settings.hub.isFixed, keepsAddress {
             settings.hub.host = address.host
             settings.hub.port = Int(address.port)
             link.setHub(host: address.host, port: address.port)
         }
-        guard let path = settings.pairingFile else { return }
+        guard let path = settings.pairingFile, keepsAddress else { return }
         do throws(SystemError) {
             try PairingFile.replaceHub(at: path, host: address.host, port: address.port)
         } catch {

@@ -311,7 +311,9 @@ final class PuckDaemon {
             let place = link.destination
             visitors.linkError = failure.advice
             log.warning("link.closed", [Field("detail", failure.advice), Field("hub", "\(place.host):\(place.port)")])
-            perform(.socketClosed(reason: failure.name, reachedHub: failure.isAfterHandshake))
+            perform(
+                .socketClosed(
+                    reason: failure.name, reachedHub: failure.isAfterHandshake, isHub: failure.isRefusalOfHub))
         }
         if openWanted {
             openWanted = false

@@ -27,10 +27,16 @@ extension PuckSettings {
         return number
     }()
 
-    /// A hub that moved is known by the one certificate that is trusted.
+    /// Whether another address may take the place of the one that pairing left. Where an authority is trusted, a certificate
+    /// is known by its name; and where none is configured, the host is that name.
+    var keepsHubAddress: Bool {
+        pairingFile != nil && (hub.authorityFile == pairingFile || hub.isCertificateNamed)
+    }
+
+    /// A hub that moved is known by the certificate that is trusted, or by one that this has signed for the hub's name.
     private var hubSearch: Puck.HubSearchMode {
         if hub.isInsecure || hub.authorityFile.isEmpty { return .off }
-        return pairingFile != nil && !hub.isFixed ? .replacesConfigured : .besideConfigured
+        return !hub.isFixed && keepsHubAddress ? .replacesConfigured : .besideConfigured
     }
 
     /// Why what is written into `state_dir` does not outlast a reboot; nil when it does, or is not known not to.

@@ -56,6 +56,72 @@ struct MovedHubTests {
         }
     }
 
+    @Test("A hub that moved and does not know the token any more is kept where it is: 401, and no search for it")
+    func refused() async throws {
+        try await House.run { house in
+            let (hub, words, fingerprint) = try await pair(house)
+            #expect(try await house.hubCommand("revoke", "kitchen").status == 0)
+            _ = try await hub.terminate()
+            _ = try await house.hub(tls: true, address: "127.0.0.2")
+            try print([house.answer("hub", house.port(), address: "127.0.0.2", fingerprint: fingerprint)], house)
+            let puck = try house.start("puckd", words, name: "kitchen", devices: true)
+            try await puck.line("hub.search")
+            try await puck.line("hub.moved", ["hub": "127.0.0.2:\(house.port())"])
+            #expect(try house.paired("host") == "127.0.0.2")
+            try await puck.line("link.failed", ["reason": "unauthorized"])
+            #expect(puck.log.filter { $0.event == "hub.search" }.count == 1)
+        }
+    }
+
+    private static let openSSL = "/usr/bin/openssl"
+
+    /// What the owner of an authority does: a certificate for a hub called localhost.
+    private func signed(_ house: House, _ name: String) async throws {
+        let folder = house.file(name).path
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+        let script = """
+            set -e; cd '\(folder)'
+            openssl req -x509 \(key) -keyout ca.key -out ca.crt -days 30 -subj /CN=house
+            openssl req -new \(key) -keyout hub.key -out hub.csr -subj /CN=localhost
+            echo 'subjectAltName = DNS:localhost' >names
+            openssl x509 -req -in hub.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out hub.crt -days 30 -extfile names
+            """
+        let made = try house.help(["/bin/sh", "-c", script])
+        #expect(try await made.exitStatus() == 0, "\(made.tail)")
+    }
+
+    @Test(
+        "With an authority as ca_file a hub that moved is found, and believed by its name and who signed it",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: openSSL), "needs openssl"))
+    func authority() async throws {
+        try await House.run { house in
+            for name in ["hub", "other"] {
+                try house.configureHub(name, tls: true)
+                try await signed(house, name)
+            }
+            // Another authority's hub has the name, too.
+            let other = try await house.hub("other", tls: true)
+            let hub = try await house.hub(tls: true)
+            let set = ["hub.ca_file=\(house.file("hub/ca.crt").path)"]
+            let words = try await house.configurePuck(tls: true, set: set)
+            try print([], house)
+            let puck = try house.start("puckd", words, name: "kitchen", devices: true)
+            try await puck.line("link.up")
+            _ = try await hub.terminate()
+            _ = try await house.hub(tls: true, address: "127.0.0.2")
+            try print(
+                [
+                    house.answer("other", house.port(of: "other"), fingerprint: "one"),
+                    house.answer("hub", house.port(), address: "127.0.0.2", fingerprint: "another"),
+                ], house)
+            try await puck.line("hub.search")
+            try await puck.line("link.closed", ["hub": ":\(house.port(of: "other"))", "detail": "not the trusted one"])
+            try await puck.line("hub.moved", ["hub": "127.0.0.2:\(house.port())"])
+            // It was told no token.
+            #expect(!other.output.contains("HTTP 401"))
+        }
+    }
+
     @Test("A host that the configuration names is tried in turn with what was found, and stays configured")
     func configuredHost() async throws {
         try await House.run { house in

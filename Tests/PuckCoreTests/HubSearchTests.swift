@@ -126,6 +126,32 @@ struct HubSearchTests {
         }
     }
 
+    @Test("a found hub that refuses the puck is kept: it is tried where it is, and nothing is searched for")
+    func refusedByFound() {
+        for mode in [Puck.HubSearchMode.replacesConfigured, .besideConfigured] {
+            var bench = searching(mode)
+            bench.on(.hubsFound([candidate(there), candidate(elsewhere)]))
+            #expect(bench.wait(.milliseconds(1101)).targets == [there])
+            let refused = PuckEvent.socketClosed(reason: "hub-full", reachedHub: true, isHub: true)
+            #expect(bench.on(refused).contains(.keepHub(there)))
+            // The configured address, which the runtime has replaced in one mode, and in turn with it in the other.
+            let next = bench.wait(.milliseconds(8_801)).targets
+            #expect(next == [nil])
+            bench.on(.socketClosed(reason: "refused"))
+            let after = bench.wait(.milliseconds(17_601)).targets
+            #expect(after == [mode == .besideConfigured ? there : nil])
+        }
+    }
+
+    @Test("what answers otherwise than a hub is not kept")
+    func otherThanHub() {
+        var bench = searching()
+        bench.on(.hubsFound([candidate(there)]))
+        #expect(bench.wait(.milliseconds(1101)).targets == [there])
+        let effects = bench.on(.socketClosed(reason: "wrong-path", reachedHub: true))
+        #expect(!effects.contains { if case .keepHub = $0 { true } else { false } })
+    }
+
     @Test("without a pinned certificate nothing is searched for")
     func off() {
         var bench = Bench()
