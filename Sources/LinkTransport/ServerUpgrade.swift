@@ -124,6 +124,7 @@ extension ServerLink {
     /// Writes the answer; the -1 that it gives back closes the connection behind it.
     private func answer(_ connection: ServerConnection, _ refusal: Refusal) -> Int32 {
         note(refusal, to: connection.peer)
+        connection.gate?.isOpen = true
         let headroom = puck_lws_pre()
         var bytes = [UInt8](repeating: 0, count: headroom)
         bytes.append(contentsOf: text(of: refusal).utf8)

@@ -108,7 +108,9 @@ struct ResumeChecker {
     }
 
     /// Reasons for which a conversation ends and what is kept of its puck does not.
-    private static let keepsStream = ["away", "the utterance could not be resumed"]
+    private static let keepsStream = [
+        "away", "the utterance could not be resumed", "first_audio", "audio", "gap", "up_end",
+    ]
 
     private mutating func closed(_ connection: Int, _ now: Instant) {
         guard let puck = puckOf[connection], states[puck].connection == connection else { return }
