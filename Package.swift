@@ -105,7 +105,9 @@ let package = Package(
             dependencies: ["LinkTransport", "Credentials", "RogueHub", "CWebSockets", "CLinux"]),
         .testTarget(name: "PuckWireTests", dependencies: ["PuckWire"]),
         .testTarget(name: "PuckAudioTests", dependencies: ["PuckAudio"]),
-        .testTarget(name: "WakeModelTests", dependencies: ["WakeModel"]),
+        .testTarget(
+            name: "WakeModelTests", dependencies: ["WakeModel", "CLinux"], exclude: ["Operators"],
+            swiftSettings: computing),
         .testTarget(name: "PuckCoreTests", dependencies: ["PuckCore"]),
         .testTarget(name: "OpusCodecTests", dependencies: ["OpusCodec", "PuckBase"]),
         .testTarget(name: "ResamplerTests", dependencies: ["Resampler"]),
@@ -152,7 +154,7 @@ if Context.environment["PUCK_FUZZ"] != nil {
             name: "puckfuzz",
             dependencies: [
                 "CFuzzer", "PuckBase", "PuckWire", "PuckCore", "HubCore", "Settings", "WAVFile", "PuckRuntime",
-                "HubRuntime", "Credentials", "Joining",
+                "HubRuntime", "Credentials", "Joining", "WakeModel",
             ],
             path: "Fuzz/Targets"),
     ]

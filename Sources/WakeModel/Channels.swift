@@ -35,9 +35,7 @@ func applyWindow(
 /// The product with a factor that has 12 bits after the point, out of its upper and lower halves.
 @_noLocks @_noAllocation @inline(__always)
 private func shifted(_ value: SIMD8<Int16>, _ factor: SIMD8<Int16>) -> SIMD8<Int16> {
-    let wide = SIMD8<Int32>(truncatingIfNeeded: value) &* SIMD8<Int32>(truncatingIfNeeded: factor)
-    let low = SIMD8<UInt16>(truncatingIfNeeded: value &* factor) &>> 12
-    return (SIMD8<Int16>(truncatingIfNeeded: wide &>> 16) &<< 4) | SIMD8<Int16>(truncatingIfNeeded: low)
+    (highProduct(value, factor) &<< 4) | shiftedDown(value &* factor, by: 12)
 }
 
 @_noLocks @_noAllocation @inline(__always)

@@ -11,18 +11,18 @@ private typealias Wide = SIMD8<Int32>
 /// The factors of the stages after the first (which has none), each as its products need it.
 enum Twiddles {
     // A factor c + id, for the product of 8 complex numbers: 8 pairs (c, −d) for the real part, then 8 pairs (d, c).
-    static let lanes = 32
+    static var lanes: Int { @_noLocks @_noAllocation get { 32 } }
     /// Second stage: for each of 4 frequencies 3 factors, the same in all lanes.
-    static let second = 0
+    static var second: Int { @_noLocks @_noAllocation get { 0 } }
     /// Third: for 16 frequencies, by 8; fourth: for 64, by 8.
-    static let third = second + 4 * 3 * lanes
-    static let fourth = third + 2 * 3 * lanes
+    static var third: Int { @_noLocks @_noAllocation get { second + 4 * 3 * lanes } }
+    static var fourth: Int { @_noLocks @_noAllocation get { third + 2 * 3 * lanes } }
     /// From 256 complex numbers to 512 real ones: for the frequencies 1 to 128.
-    static let last = fourth + 8 * 3 * lanes
+    static var last: Int { @_noLocks @_noAllocation get { fourth + 8 * 3 * lanes } }
     /// A quarter and a half as kissfft has them, in all lanes.
-    static let quarter = last + 16 * lanes
-    static let half = quarter + 8
-    static let count = half + 8
+    static var quarter: Int { @_noLocks @_noAllocation get { last + 16 * lanes } }
+    static var half: Int { @_noLocks @_noAllocation get { quarter + 8 } }
+    static var count: Int { @_noLocks @_noAllocation get { half + 8 } }
 
     static func fill(_ target: UnsafeMutablePointer<Int16>) {
         var next = target
@@ -156,12 +156,12 @@ func spectrumEnergy(_ memory: Memory) {
             scaled(0 &- reversed(im.loadUnaligned(fromByteOffset: 2 &* mirror, as: Lanes.self)), half))
         let sum = Complex(a.re &+ b.re, a.im &+ b.im)
         // Up to 32,768, so that the product has 32 bits; rounded and cut to 16.
-        let wide = wideProduct(
+        let sums = wideProduct(
             lowPairs(a.re &- b.re, a.im &- b.im), highPairs(a.re &- b.re, a.im &- b.im), twiddles + 4 &* i)
-        let sumRe = Wide(truncatingIfNeeded: sum.re)
-        let sumIm = Wide(truncatingIfNeeded: sum.im)
-        let turnedRe = Wide(truncatingIfNeeded: Lanes(truncatingIfNeeded: (wide.re &+ 16_384) &>> 15))
-        let turnedIm = Wide(truncatingIfNeeded: Lanes(truncatingIfNeeded: (wide.im &+ 16_384) &>> 15))
+        let sumRe = wide(sum.re)
+        let sumIm = wide(sum.im)
+        let turnedRe = wide(narrow((sums.re &+ 16_384) &>> 15))
+        let turnedIm = wide(narrow((sums.im &+ 16_384) &>> 15))
         low.storeBytes(
             of: magnitude((sumRe &+ turnedRe) &>> 1, (sumIm &+ turnedIm) &>> 1), toByteOffset: 4 &* k, as: Wide.self)
         low.storeBytes(
@@ -219,12 +219,12 @@ private func highPairs(_ re: Lanes, _ im: Lanes) -> Lanes {
 @_noLocks @_noAllocation @inline(__always)
 private func wideProduct(_ lowPairs: Lanes, _ highPairs: Lanes, _ factors: UnsafePointer<Lanes>) -> (re: Wide, im: Wide)
 {
-    let low = Wide(truncatingIfNeeded: lowPairs)
-    let high = Wide(truncatingIfNeeded: highPairs)
-    let a = low &* Wide(truncatingIfNeeded: factors[0])
-    let b = high &* Wide(truncatingIfNeeded: factors[1])
-    let c = low &* Wide(truncatingIfNeeded: factors[2])
-    let d = high &* Wide(truncatingIfNeeded: factors[3])
+    let low = wide(lowPairs)
+    let high = wide(highPairs)
+    let a = low &* wide(factors[0])
+    let b = high &* wide(factors[1])
+    let c = low &* wide(factors[2])
+    let d = high &* wide(factors[3])
     return (
         Wide(lowHalf: a.evenHalf &+ a.oddHalf, highHalf: b.evenHalf &+ b.oddHalf),
         Wide(lowHalf: c.evenHalf &+ c.oddHalf, highHalf: d.evenHalf &+ d.oddHalf)
@@ -235,10 +235,10 @@ private func wideProduct(_ lowPairs: Lanes, _ highPairs: Lanes, _ factors: Unsaf
 /// product fits 32 bits, and its upper half is what is looked for.
 @_noLocks @_noAllocation @inline(__always)
 private func product(_ re: Lanes, _ im: Lanes, _ quarter: Lanes, _ factors: UnsafePointer<Lanes>) -> Complex {
-    let wide = wideProduct(scaled(lowPairs(re, im), quarter), scaled(highPairs(re, im), quarter), factors)
+    let sums = wideProduct(scaled(lowPairs(re, im), quarter), scaled(highPairs(re, im), quarter), factors)
     return Complex(
-        Lanes(truncatingIfNeeded: (wide.re &+ wide.re &+ 32_768) &>> 16),
-        Lanes(truncatingIfNeeded: (wide.im &+ wide.im &+ 32_768) &>> 16))
+        narrow((sums.re &+ sums.re &+ 32_768) &>> 16),
+        narrow((sums.im &+ sums.im &+ 32_768) &>> 16))
 }
 
 /// kissfft's division by 4 and by 2 is a rounded product with 8,191 and 16,383: out of the upper and lower halves of
@@ -246,16 +246,15 @@ private func product(_ re: Lanes, _ im: Lanes, _ quarter: Lanes, _ factors: Unsa
 /// from memory, for the compiler makes shifts of one that it knows.
 @_noLocks @_noAllocation @inline(__always)
 private func scaled(_ value: Lanes, _ factor: Lanes) -> Lanes {
-    let high = Lanes(truncatingIfNeeded: (Wide(truncatingIfNeeded: value) &* Wide(truncatingIfNeeded: factor)) &>> 16)
-    let low = SIMD8<UInt16>(truncatingIfNeeded: value &* factor) &>> 14
-    return high &+ high &+ Lanes(truncatingIfNeeded: (low &+ 1) &>> 1)
+    let high = highProduct(value, factor)
+    return high &+ high &+ shiftedDown(shiftedDown(value &* factor, by: 14) &+ 1, by: 1)
 }
 
 @_noLocks @_noAllocation @inline(__always)
 private func magnitude(_ re: Wide, _ im: Wide) -> Wide {
     // Cut to 16 bits, as the reference keeps them.
-    let a = Wide(truncatingIfNeeded: Lanes(truncatingIfNeeded: re))
-    let b = Wide(truncatingIfNeeded: Lanes(truncatingIfNeeded: im))
+    let a = wide(narrow(re))
+    let b = wide(narrow(im))
     return a &* a &+ b &* b
 }
 

@@ -83,3 +83,16 @@ struct Hash {
         add(UInt8(truncatingIfNeeded: number >> 8))
     }
 }
+
+/// Rows of 40 features, each of which goes up and down at random.
+struct RestlessFeatures: Sequence, IteratorProtocol {
+    private var random: Random
+    private var row = [Int](repeating: 300, count: 40)
+
+    init(seed: UInt32) { random = Random(state: seed) }
+
+    mutating func next() -> [UInt16]? {
+        for i in row.indices { row[i] = Swift.min(Swift.max(row[i] + random.below(81) - 40, 0), 670) }
+        return row.map { UInt16($0) }
+    }
+}
