@@ -95,7 +95,9 @@ extension PuckDaemon {
         do throws(CredentialError) {
             pinned.append(try PeerCertificate(readFrom: settings.hub.authorityFile).shortFingerprint)
         } catch {
-            log.error("hub.search", [Field("detail", error.message)])
+            if unreadCertificate.take(error.message, now: MonotonicClock.now()) != nil {
+                log.error("hub.search", [Field("detail", error.message)])
+            }
         }
         return hubs.map { hub in
             HubCandidate(
