@@ -87,6 +87,8 @@ extension House {
 
     func heal() {
         network.heal()
+        // One that stood until this moment goes on before it is asked for anything.
+        if hub.frozenUntil == now { hubThaws() }
         note(.healed)
         for i in pucks.indices { observer.disturbances.disturb(i, until: now + Self.aftermath) }
         hub.cancelRequestedPlays()

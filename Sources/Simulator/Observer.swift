@@ -70,6 +70,7 @@ final class Observer {
         hash.mix(observation, now: now)
         trace?.write(observation, now: now)
         copies.watchCopy(observation, Moment(now: now, local: local), findings)
+        if case .hubSent(_, .welcome, _) = observation, let victim = copies.victim { resume.placeTaken(victim) }
     }
 
     /// Who looks at what. A checker that wants to see more is added here.

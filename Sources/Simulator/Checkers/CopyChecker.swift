@@ -13,7 +13,7 @@ struct CopyChecker {
     /// The hub logs a conflict once in ten minutes, at a refusal; these are 5 min apart, a tenth more, at most.
     private static let logEvery = Interval.seconds(600 + 330)
 
-    private var victim: Int?
+    private(set) var victim: Int?
     private var isOn = false
     private var isTold = false
     /// For each puck, when the hub logged it.

@@ -110,6 +110,9 @@ struct ResumeChecker {
     /// Reasons for which a conversation ends and what is kept of its puck does not.
     private static let keepsStream = ["away", "the utterance could not be resumed"]
 
+    /// Another puck with this one's card was welcomed: what the hub kept of this one's stream is gone.
+    mutating func placeTaken(_ puck: Int) { states[puck].epoch = nil }
+
     private mutating func closed(_ connection: Int, _ now: Instant) {
         guard let puck = puckOf[connection], states[puck].connection == connection else { return }
         states[puck].connection = nil
