@@ -22,7 +22,7 @@ SCENARIOS ?=
 SUITES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants test-vm test-cross test-package test-newcomer pucksim sim fuzz bench bench-arbitration format lint clean fake-alsa fake-gpio
+.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants test-vm test-cross test-package test-newcomer release test-release pucksim sim fuzz bench bench-arbitration format lint clean fake-alsa fake-gpio
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -115,6 +115,17 @@ test-package: setup ## the packages for this machine: lintian, installed in a ne
 	cross/package amd64
 	lintian --fail-on error cross/out/*_amd64.deb
 	cross/install
+
+# RELEASEFLAGS: --key FILE, --unsigned, --targets 'arm64/bookworm ...'; see the head of scripts/release.
+RELEASEFLAGS ?=
+release: setup ## packages for all boards, a signed apt repository, checksums, bill of materials, notes: in release/
+	@scripts/setup release
+	@scripts/release $(RELEASEFLAGS)
+
+# As root. With a key that is made for it.
+test-release: setup ## a release of this machine's packages, twice and equal to the byte; installed by apt in a new Debian
+	@scripts/setup release package
+	@scripts/test-release
 
 fuzz: setup ## look for inputs that break parsers and machines, T seconds in all (60)
 	scripts/fuzz $(or $(T),60)

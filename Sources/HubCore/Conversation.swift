@@ -31,6 +31,8 @@ struct Conversation: Sendable {
     private(set) var isAway = false
     /// It ended before the puck had sent a second of audio, and not by the person's wish: somebody else is asked.
     private(set) var failedEarly = false
+    /// Set with the end that is degraded.
+    private(set) var degradation: Degradation?
     /// The first packet's number: 0, but that a runner-up may have lost its beginning while it stood by.
     private var origin = SerialNumber.zero
     private var audioType = MessageType.uplinkOpus
@@ -62,8 +64,6 @@ struct Conversation: Sendable {
         if case .ended = state { return true }
         return false
     }
-
-    var isDegraded: Bool { state == .ended(.degraded) }
 
     /// Whether its answer sounds, or waits for its puck.
     var isSpeaking: Bool { state == .speaking }
@@ -205,7 +205,7 @@ struct Conversation: Sendable {
         case .cancelled, .muted, .silence:
             finish(.cancelled, .idle, puck: &puck, now: now, into: &effects)
         case .gap:
-            finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
+            degrade(.gap, "gap", puck: &puck, now: now, into: &effects)
         }
     }
 
@@ -289,7 +289,7 @@ struct Conversation: Sendable {
             stopListening(puck.connection, now: now, into: &effects)
         case .stopping:
             logDeadline("up_end", into: &effects)
-            finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
+            degrade(.unended, "up_end", puck: &puck, now: now, into: &effects)
         case .answering:
             logDeadline("answer", into: &effects)
             finish(.failed, .error, puck: &puck, now: now, into: &effects)
@@ -305,7 +305,7 @@ struct Conversation: Sendable {
         puck.tell(.cancel(wakeID: wakeID, reason: .degraded), into: &effects)
         failedEarly = true
         logDeadline(missing, into: &effects)
-        finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
+        degrade(.silentWinner, missing, puck: &puck, now: now, into: &effects)
     }
 
     /// The puck is away: what it said so far is kept, for a while. Who has not said a word yet has no more time than
@@ -342,11 +342,24 @@ struct Conversation: Sendable {
     mutating func endAbsent(_ why: String, now: Instant, into effects: inout [HubEffect]) {
         guard !hasEnded else { return }
         failedEarly = isListening && packets < HubLimits.provenPackets
+        degraded(.linkLost, why, &effects)
+        end(.degraded, now: now, into: &effects)
+    }
+
+    private mutating func degrade(
+        _ degradation: Degradation, _ why: String, puck: inout PuckState, now: Instant,
+        into effects: inout [HubEffect]
+    ) {
+        degraded(degradation, why, &effects)
+        finish(.degraded, .degraded, puck: &puck, now: now, into: &effects)
+    }
+
+    private mutating func degraded(_ degradation: Degradation, _ why: String, _ effects: inout [HubEffect]) {
+        self.degradation = degradation
         effects.append(
             .log(
                 LogRecord(
                     .warning, "session.degraded", named([LogField("reason", why), LogField("packets", packets)]))))
-        end(.degraded, now: now, into: &effects)
     }
 
     private func logDeadline(_ missing: String, into effects: inout [HubEffect]) {

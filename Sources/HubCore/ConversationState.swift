@@ -17,5 +17,17 @@ extension Conversation {
         case ended(Outcome)
     }
 
+    /// Why a conversation ended degraded, for `puckhub status` (FAILURES.md L4, L9).
+    enum Degradation: Sendable {
+        /// The link was lost, and what was said could not go on.
+        case linkLost
+        /// The winner sent nothing, or stopped sending in its first second.
+        case silentWinner
+        /// The puck lost audio of its own.
+        case gap
+        /// The puck did not end the utterance when it was told to.
+        case unended
+    }
+
     enum Outcome: String, Sendable { case done, cancelled, failed, degraded }
 }

@@ -13,8 +13,14 @@ public struct Hub: Sendable {
         public var conversations = 0
         /// Runners-up that were asked (L4, L5).
         public var runnersUp = 0
-        /// Conversations that a lost link ended (FAILURES.md L9).
-        public var degraded = 0
+        /// Conversations that ended degraded, by cause: a lost link (FAILURES.md L9), a winner that sent nothing (L4,
+        /// L5), audio that a puck lost, an utterance that its puck did not end.
+        public var linksLost = 0
+        public var silentWinners = 0
+        public var gaps = 0
+        public var unended = 0
+        /// All of them.
+        public var degraded: Int { linksLost + silentWinners + gaps + unended }
         /// Utterances that went on after a lost link (L8).
         public var uplinksResumed = 0
         /// Streams that went on after a lost link (L11), and those that had to begin anew (L12).
@@ -199,7 +205,13 @@ public struct Hub: Sendable {
     mutating func removeEnded() {
         hasEndedConversation = false
         conversations.removeAll {
-            counters.degraded += $0.isDegraded ? 1 : 0
+            switch $0.degradation {
+            case .linkLost: counters.linksLost += 1
+            case .silentWinner: counters.silentWinners += 1
+            case .gap: counters.gaps += 1
+            case .unended: counters.unended += 1
+            case nil: break
+            }
             if $0.failedEarly { failedEarly.append($0) }
             // Without an answer that the puck may still need, nobody will ask whose it was.
             if $0.hasEnded, pucks[$0.puckID]?.keptPlays.contains($0.playID) != true { owners[$0.playID] = nil }

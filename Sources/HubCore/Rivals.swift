@@ -31,8 +31,8 @@ struct Rivals: Sendable {
     /// Twice the longest pause of a puck that was refused.
     static let rememberedFor = Interval.seconds(600)
     static let mostRemembered = 4
-    private static let roamingWindow = Interval.seconds(60)
-    private static let roamingLimit = 3
+    static let roamingWindow = Interval.seconds(60)
+    static let roamingLimit = 3
 
     private var replaced: [Replaced] = []
     /// The last refusal: who stays, and who was refused.

@@ -80,6 +80,8 @@ extension HubDaemon {
         return "sessions=\(hub.sessionCount) microphones_down=\(hub.pucksWithout { $0.captureOK })"
             + " loudspeakers_down=\(hub.pucksWithout { $0.playbackOK }) conversations=\(hub.conversationsInProgress)"
             + " runners_up_total=\(counters.runnersUp) conversations_total=\(counters.conversations) degraded_total=\(counters.degraded)"
+            + " links_lost_total=\(counters.linksLost) silent_winners_total=\(counters.silentWinners)"
+            + " gaps_total=\(counters.gaps) unended_total=\(counters.unended)"
             + " uplinks_resumed_total=\(counters.uplinksResumed) streams_replayed_total=\(counters.streamsReplayed)"
             + " streams_restarted_total=\(counters.streamsRestarted)" + duplicates()
     }

@@ -102,7 +102,7 @@ public final class JoinExchange {
 
     private func opened() {
         guard let channel = link.channel else {
-            return fail(.refused, "the other end does not speak TLS 1.3, without which nothing can be paired")
+            return fail(.refused, Self.tooOld)
         }
         self.channel = channel
         switch secret {
@@ -183,8 +183,11 @@ public final class JoinExchange {
         link.close()
     }
 
+    private static let tooOld = "the other end does not speak TLS 1.3, without which nothing can be paired"
+
     private static func failure(_ failure: LinkFailure) -> JoinFailure {
-        switch failure {
+        if failure.isTLSVersion { return JoinFailure(kind: .refused, text: tooOld) }
+        return switch failure {
         case .unauthorized:
             JoinFailure(
                 kind: .nothingOpen,

@@ -149,7 +149,7 @@ extension ClientLink {
     static let floodReason = "far more than a hub has to say"
 
     var isWithinBudget: Bool {
-        guard let wsi, let bytes = receivedBytes(lws_get_socket_fd(wsi)) else { return true }
+        guard let wsi, let bytes = ReceivedTraffic(lws_get_socket_fd(wsi))?.bytes else { return true }
         return budget.look(wireBytes: bytes, now: monotonicNanoseconds())
     }
 

@@ -127,6 +127,7 @@ public final class EventLoop {
         inService = true
         defer { inService = false }
         let goesOn = lws_service(context, 0) >= 0
+        aside = nil
         var index = 0
         while index < endpoints.count {  // a call may add one, or detach one
             endpoints[index]?.takeUnretainedValue().onTurn?()
@@ -161,6 +162,12 @@ public final class EventLoop {
     }
 
     public func log(_ level: TransportLogLevel, _ text: String) { logSink.write(level, text) }
+
+    /// Takes libwebsockets' lines instead of the log, while it parses what one known peer has sent.
+    var aside: ((TransportLogLevel, String) -> Void)? {
+        get { logSink.aside }
+        set { logSink.aside = newValue }
+    }
 }
 
 // MARK: - Adopted descriptors
@@ -278,6 +285,18 @@ extension EventLoop {
         return host
     }
 
+    /// Has `Endpoint.onSecured` called for the sessions of a server's context.
+    fileprivate func watchHandshakes(of context: OpaquePointer) {
+        SSL_CTX_set_ex_data(context, sslAppData, Unmanaged.passUnretained(self).toOpaque())
+        SSL_CTX_set_info_callback(context) { session, event, _ in
+            guard event & SSL_CB_HANDSHAKE_DONE != 0, let session, let context = SSL_get_SSL_CTX(session),
+                let owner = SSL_CTX_get_ex_data(context, sslAppData)
+            else { return }
+            let loop = Unmanaged<EventLoop>.fromOpaque(owner).takeUnretainedValue()
+            for endpoint in loop.endpoints { endpoint?.takeUnretainedValue().onSecured?(session) }
+        }
+    }
+
     /// Keeps a client's TLS context, by a reference of its own, until libwebsockets is gone.
     func keep(trust: OpaquePointer) {
         SSL_CTX_up_ref(trust)
@@ -313,6 +332,9 @@ extension EventLoop {
     }
 }
 
+/// What SSL_CTX_set_app_data, a macro, stores under: OpenSSL gives this index to nobody.
+private let sslAppData: Int32 = 0
+
 /// The number of a socket; 0 when it has none, yet or any more.
 func socketNumber(_ wsi: OpaquePointer) -> UInt32 {
     UInt32(truncatingIfNeeded: UInt(bitPattern: lws_get_opaque_user_data(wsi)))
@@ -341,7 +363,10 @@ private func dispatchToEndpoint(
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
         // Each server has one certificate. libwebsockets' handler of the requested name would answer with that of the
         // first server of the process.
-        if let user { SSL_CTX_callback_ctrl(OpaquePointer(user), SSL_CTRL_SET_TLSEXT_SERVERNAME_CB, nil) }
+        if let user {
+            SSL_CTX_callback_ctrl(OpaquePointer(user), SSL_CTRL_SET_TLSEXT_SERVERNAME_CB, nil)
+            loop.watchHandshakes(of: OpaquePointer(user))
+        }
         return 0
     default:
         break
@@ -362,6 +387,8 @@ final class Endpoint {
     fileprivate var handle: Handler = { _, _, _, _, _ in 0 }
     /// After each round of the loop.
     var onTurn: (() -> Void)?
+    /// A server's TLS handshake has ended, on any endpoint of the loop.
+    var onSecured: ((OpaquePointer) -> Void)?
 
     func onCallback(_ handle: @escaping Handler) { self.handle = handle }
 }

@@ -1,3 +1,5 @@
+import CWebSockets
+
 /// Why a link is not, or no longer, open. Reported exactly once per `ClientLink.open`.
 public enum LinkFailure: Equatable, Sendable {
     // Before TCP.
@@ -122,12 +124,23 @@ public enum LinkFailure: Equatable, Sendable {
         }
     }
 
+    /// The ends have no version of TLS in common: this one refused the other's, or the other one said so.
+    public var isTLSVersion: Bool {
+        guard case .tlsFailed(let reason) = self else { return false }
+        return [SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_WRONG_SSL_VERSION]
+            .contains { Int($0) == Int(reason) }
+    }
+
     private var handshakeAdvice: String {
         switch self {
         case .notTLS:
             return "the other end does not speak TLS on this port: check [hub] port, or whether that hub runs insecure"
         case .hungUpDuringHandshake:
             return "the other end hung up during the handshake: it is full, or is no puckhub; its log says why"
+        case .tlsFailed where isTLSVersion:
+            return
+                "the other end speaks no version of TLS that this one takes (1.2 and 1.3; for pairing 1.3): update the "
+                + "older of the two programs"
         case .tlsFailed(let reason):
             return "the TLS handshake failed (OpenSSL reason \(reason)): check that both ends run a current OpenSSL, "
                 + "and that [hub] port is the hub's"

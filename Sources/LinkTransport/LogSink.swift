@@ -6,6 +6,9 @@ import CWebSockets
 final class LogSink {
     private let write: (TransportLogLevel, String) -> Void
 
+    /// For lines of libwebsockets'; nil: they are written as they are.
+    var aside: ((TransportLogLevel, String) -> Void)?
+
     init(_ write: @escaping (TransportLogLevel, String) -> Void) {
         self.write = write
         _ = Self.installed
@@ -35,8 +38,9 @@ final class LogSink {
             guard let line, let current = pthread_getspecific(LogSink.key) else { return }
             var text = String(cString: line)
             while let last = text.utf8.last, last == 10 || last == 32 { text.removeLast() }
-            Unmanaged<LogSink>.fromOpaque(current).takeUnretainedValue()
-                .write(level & Int32(LLL_ERR) != 0 ? .error : .warning, "libwebsockets: " + text)
+            let sink = Unmanaged<LogSink>.fromOpaque(current).takeUnretainedValue()
+            let severity: TransportLogLevel = level & Int32(LLL_ERR) != 0 ? .error : .warning
+            (sink.aside ?? sink.write)(severity, "libwebsockets: " + text)
         }
         return true
     }()

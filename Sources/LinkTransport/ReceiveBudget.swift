@@ -58,14 +58,29 @@ struct ReceiveBudget {
     }
 }
 
-/// What TCP has received on a socket since it was connected; nil when the kernel does not say.
-func receivedBytes(_ descriptor: Int32) -> UInt64? {
-    // tcpi_bytes_received of linux/tcp.h, since Linux 4.1; the C library's own structure ends before it.
-    let place = 128
-    return withUnsafeTemporaryAllocation(byteCount: place + 8, alignment: 8) { info in
-        var size = socklen_t(info.count)
-        guard getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, info.baseAddress, &size) == 0, size == info.count
-        else { return nil }
-        return info.load(fromByteOffset: place, as: UInt64.self)
+/// What TCP has received on a socket since it was connected.
+struct ReceivedTraffic {
+    var bytes: UInt64 = 0
+    /// With data in them.
+    var segments: UInt32 = 0
+
+    init() {}
+
+    /// Nil when the kernel does not say.
+    init?(_ descriptor: Int32) {
+        // Of linux/tcp.h, since Linux 4.1 and 4.6; the C library's own structure ends before them.
+        let (tcpi_bytes_received, tcpi_data_segs_in) = (128, 152)
+        let found: (UInt64, UInt32)? = withUnsafeTemporaryAllocation(byteCount: tcpi_data_segs_in + 4, alignment: 8) {
+            info in
+            var size = socklen_t(info.count)
+            guard getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, info.baseAddress, &size) == 0, size == info.count
+            else { return nil }
+            return (
+                info.load(fromByteOffset: tcpi_bytes_received, as: UInt64.self),
+                info.load(fromByteOffset: tcpi_data_segs_in, as: UInt32.self)
+            )
+        }
+        guard let found else { return nil }
+        (bytes, segments) = found
     }
 }

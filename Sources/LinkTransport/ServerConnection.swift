@@ -25,6 +25,9 @@ final class ServerConnection {
     var isStranger = false
     var wsi: OpaquePointer?
     var meter: Meter?
+    var gate: Gate?
+    /// Without TLS: what the kernel had counted when that was looked at last.
+    var counted = ReceivedTraffic()
     var state = State.handshaking
     private(set) var wasOpen = false
     /// When the handshake or the close must be over, on CLOCK_MONOTONIC.

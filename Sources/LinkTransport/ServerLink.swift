@@ -30,7 +30,8 @@ public final class ServerLink {
     /// Bounds of what a peer may make this hub do by sending, whatever it sends: reads cost a system call and a
     /// decryption each, bytes the parsing of frames, and no WebSocket ping, empty fragment or frame exists without them.
     public struct Work: Sendable {
-        /// Reads with data, two for each TLS record. A puck sends up to 300 messages a second, in as many records.
+        /// Reads with data, two for each TLS record (without TLS: for each TCP segment). A puck sends up to 300 messages a
+        /// second, in as many records.
         public var readsPerSecond = 1_200
         public var readsAtOnce = 4_000
         /// PCM that catches up is 70 KB a second.
@@ -52,7 +53,7 @@ public final class ServerLink {
         /// How long somebody who is being paired keeps his place against a newcomer from whose address no more came to
         /// nothing than from his.
         var pairingGraceNanoseconds: Int64 = 1_000_000_000
-        /// What each open connection may make this hub read; nil for as much as it likes. Only TLS can be metered.
+        /// What each open connection may make this hub read; nil for as much as it likes.
         public var work: Work?
 
         public init(address: String, port: UInt16, security: Security) {
@@ -113,6 +114,8 @@ public final class ServerLink {
     /// Set while libwebsockets takes over a socket.
     var adopting: ServerConnection?
     var acceptResumes: Int64?
+    /// When plain connections were last looked at.
+    var meteredAt: Int64 = 0
     private(set) var openCount = 0
     /// The port that is listened on.
     public private(set) var boundPort: UInt16 = 0
@@ -153,6 +156,10 @@ public final class ServerLink {
         endpoint.onCallback { [unowned(unsafe) self] wsi, reason, _, input, length in
             handle(wsi, reason, input, length)
         }
+        endpoint.onSecured = { [unowned(unsafe) self] session in secured(session) }
+        endpoint.onTurn = { [unowned(unsafe) self] in
+            if isTLS { expectRest() } else { meterPlain() }
+        }
         timer = try LoopTimer(on: loop) { [unowned(unsafe) self] in deadlineCame() }
         listener = try openListener(address: configuration.address, port: configuration.port)
         boundPort = Self.boundPort(of: listener)
@@ -161,6 +168,7 @@ public final class ServerLink {
 
     deinit {
         life.isOver = true
+        loop.aside = nil
         listenerHandle?.remove()
         if listener >= 0 { CLinux.close(listener) }
         for caller in callers.values { caller.close() }
@@ -252,7 +260,9 @@ public final class ServerLink {
             LWS_CALLBACK_HTTP where connection.state == .dead, LWS_CALLBACK_ESTABLISHED where connection.state == .dead:
             return -1  // it gave way in the middle of its handshake
         case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-            return confirmUpgrade(connection, to: input)
+            let verdict = confirmUpgrade(connection, to: input)
+            if verdict == 0 { connection.gate?.isOpen = true }
+            return verdict
         case LWS_CALLBACK_HTTP:
             return refusePlainRequest(connection)
         case LWS_CALLBACK_ESTABLISHED:

@@ -55,7 +55,7 @@ extension ServerLink {
             return answer(
                 connection,
                 Refusal(
-                    status: 429, name: "Too Many Requests", headers: "Retry-After: 10\r\n",
+                    status: 429, name: "Too Many Requests", headers: "Retry-After: \(Self.retryAfterTooOften)\r\n",
                     body: "\"\(identity)\" connects more than \(Self.arrivalsPerSecond) time a second: "
                         + "look whether its token is used by two devices."))
         }
@@ -63,7 +63,7 @@ extension ServerLink {
             return answer(
                 connection,
                 Refusal(
-                    status: 503, name: "Service Unavailable", headers: "Retry-After: 30\r\n",
+                    status: 503, name: "Service Unavailable", headers: "Retry-After: \(Self.retryAfterFull)\r\n",
                     body: "This hub already serves \(openCount) connections, its limit."))
         }
         connection.identity = identity
@@ -90,6 +90,9 @@ extension ServerLink {
     /// §11), then waits longer each time.
     static let arrivalsPerSecond = 1
     static let arrivalsAtOnce = 40
+    /// Seconds that a refused client is asked to wait: with HTTP 429, and with 503. A puck does not read them.
+    static let retryAfterTooOften = 10
+    static let retryAfterFull = 30
 
     /// A request that is no WebSocket upgrade for a puck.
     func refusePlainRequest(_ connection: ServerConnection) -> Int32 {
@@ -121,6 +124,7 @@ extension ServerLink {
     /// Writes the answer; the -1 that it gives back closes the connection behind it.
     private func answer(_ connection: ServerConnection, _ refusal: Refusal) -> Int32 {
         note(refusal, to: connection.peer)
+        connection.gate?.isOpen = true
         let headroom = puck_lws_pre()
         var bytes = [UInt8](repeating: 0, count: headroom)
         bytes.append(contentsOf: text(of: refusal).utf8)

@@ -120,9 +120,10 @@ struct ProtocolLimitTests {
         #expect(ServerLink.arrivalsPerSecond == 1)
         return [
             (
-                "what a hub reads from a puck, whatever it is (over TLS)",
+                "what a hub reads from a puck, whatever it is",
                 "\(work.bytesPerSecond / 1000) KB a second, \(work.bytesAtOnce >> 20) MiB at once; "
-                    + "\(work.readsPerSecond / 2) TLS records a second, \(grouped(work.readsAtOnce / 2)) at once"
+                    + "\(work.readsPerSecond / 2) TLS records (without TLS: TCP segments) a second, "
+                    + "\(grouped(work.readsAtOnce / 2)) at once"
             ),
             (
                 "a reported `position_ms`",

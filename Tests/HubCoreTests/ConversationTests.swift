@@ -135,6 +135,30 @@ struct ConversationTests {
         #expect(loud.all.failures == [.unexpected])
     }
 
+    @Test("a degraded conversation is logged with its reason, and counted by cause")
+    func degradations() {
+        var policy = HubPolicy()
+        policy.utteranceLimit = .seconds(2)
+        var silent = HubBench(policy: policy)
+        _ = silent.granted()
+        silent.advance(.milliseconds(500))
+        #expect(silent.all.log("session.degraded")?.value("reason") == "first_audio")
+        #expect(silent.hub.counters.silentWinners == 1 && silent.hub.counters.degraded == 1)
+        var gap = HubBench(policy: policy)
+        let (a, conversation) = gap.granted()
+        gap.speak(a, 0..<5)
+        gap.end(a, conversation, packets: 5, .gap)
+        #expect(gap.all.log("session.degraded")?.value("reason") == "gap")
+        #expect(gap.hub.counters.gaps == 1 && gap.hub.counters.degraded == 1)
+        var unended = HubBench(policy: policy)
+        let (b, _) = unended.granted()
+        unended.speak(b, 0..<1)
+        unended.advance(.seconds(4))
+        #expect(unended.all.log("session.degraded")?.value("reason") == "up_end")
+        #expect(unended.hub.counters.unended == 1 && unended.hub.counters.degraded == 1)
+        #expect(silent.hub.counters.linksLost + gap.hub.counters.linksLost + unended.hub.counters.linksLost == 0)
+    }
+
     @Test("how an uplink ends decides what follows")
     func reasons() {
         let cases: [(UplinkEnd.Reason, [HubControl.ConversationPhase], [String])] = [

@@ -69,6 +69,27 @@ struct ResumeTests {
         }
     }
 
+    @Test(
+        "that an utterance is over is said by the welcome alone: no phase, no arb_cancel, and the next wake is not late"
+    )
+    func uplinkLostSilently() {
+        var bench = HubBench()
+        let (first, conversation) = bench.granted()
+        bench.speak(first, 0..<20)
+        let resume = Self.resume(bench, 0)
+        Self.drop(&bench, first)
+        bench.advance(.milliseconds(100))
+        let second = bench.reconnect(
+            "kitchen", resume: resume,
+            uplink: Hello.Uplink(conversationID: conversation, first: SerialNumber(21), next: SerialNumber(70)))
+        #expect(bench.last.welcomes.map(\.uplinkNext) == [nil])
+        #expect(bench.last.log("session.degraded") != nil)
+        let said = bench.last
+        bench.step(.received(second, HubBench.candidate(2, snr: 20)))
+        #expect(bench.last.grants.count == 1 && bench.last.cancels.isEmpty)
+        for effects in [said, bench.last] { #expect(effects.phases.isEmpty && effects.cancels.isEmpty) }
+    }
+
     @Test("an utterance waits two seconds for its puck, no longer")
     func uplinkTooLate() {
         var bench = HubBench()

@@ -145,42 +145,6 @@ extension LinkTransportTests {
             #expect(bench.log.contains { $0.contains("did not go on with its pairing in time") })
         }
 
-        @Test("a peer that sends pings or tiny fragments without end is told of once, and others are served")
-        func wasteful() throws {
-            for isPing in [true, false] {
-                let bench = try Bench()
-                let server = try bench.listen(tls: true) { $0.work = ServerLink.Work() }
-                var wasteful: [ConnectionID] = []
-                server.onWasteful = {
-                    wasteful.append($0)
-                    server.close($0, code: CloseCode.policyViolation, reason: "RATE_LIMIT")
-                }
-                let client = try bench.client(tls: true)
-                client.link.open()
-                bench.serve { client.openings == 1 && bench.opened.count == 1 }
-                var buffer = [UInt8](repeating: 0, count: puck_lws_pre() + 4)
-                let kind =
-                    isPing ? LWS_WRITE_PING.rawValue : LWS_WRITE_CONTINUATION.rawValue | LWS_WRITE_NO_FIN.rawValue
-                var isFirst = !isPing
-                var written = 0
-                while client.failures.isEmpty, written < 200_000, let wsi = client.link.wsi {
-                    let flags = isFirst ? LWS_WRITE_BINARY.rawValue | LWS_WRITE_NO_FIN.rawValue : kind
-                    isFirst = false
-                    buffer.withUnsafeMutableBufferPointer {
-                        _ = lws_write(wsi, $0.baseAddress! + puck_lws_pre(), isPing ? 4 : 1, lws_write_protocol(flags))
-                    }
-                    written += 1
-                    bench.settle(rounds: 1)
-                }
-                bench.serve { bench.serverClosed.count == 1 }
-                #expect(wasteful == bench.opened)
-                #expect(written < 200_000, "pings: \(isPing)")
-                let other = try bench.client(tls: true)
-                other.link.open()
-                bench.serve { other.openings == 1 }
-            }
-        }
-
         @Test("a token that connects more often than any puck is refused")
         func tooOften() throws {
             let bench = try Bench()

@@ -48,6 +48,29 @@ struct PuckProtocolTests {
         ]
     }
 
+    @Test("A puck draws the same pauses at each start, and another puck draws others")
+    func jitter() async throws {
+        try await House.run { house in
+            func pauses(_ name: String, starts: Int) async throws -> [[String]] {
+                // Nobody listens on port 1.
+                let words = try await house.configurePuck(name, token: House.anyToken, port: 1)
+                var drawn: [[String]] = []
+                for _ in 0..<starts {
+                    let puck = try house.start("puckd", words, name: name, devices: true)
+                    try await puck.line("link.failed", ["attempt": "2"])
+                    let failures = puck.log.filter { $0.event == "link.failed" }.prefix(2)
+                    drawn.append(failures.compactMap { $0["retry_in_ms"] })
+                    #expect(try await puck.terminate().status == 0)
+                }
+                return drawn
+            }
+            let kitchen = try await pauses("kitchen", starts: 2)
+            #expect(kitchen[0].count == 2 && kitchen[0] == kitchen[1])
+            let hall = try await pauses("hall", starts: 1)
+            #expect(kitchen[0] != hall[0], "\(kitchen) \(hall)")
+        }
+    }
+
     @Test("Each breach is answered with its code and a log line, and the puck tries again after its pause")
     func breaches() async throws {
         try await House.run { house in

@@ -12,11 +12,15 @@ struct Bench {
     var effects: [PuckEffect] = []
 
     init(seed: UInt64 = 1, hubSearch: Puck.HubSearchMode = .off) {
+        self.init(random: SeededGenerator(seed: seed), hubSearch: hubSearch)
+    }
+
+    init(random: SeededGenerator, hubSearch: Puck.HubSearchMode = .off) {
         puck = Puck(
             identity: .init(
                 puckID: "kitchen", room: "kitchen", group: "house", phrase: "puck", software: "test",
                 hubSearch: hubSearch),
-            parameters: .init(), random: SeededGenerator(seed: seed))
+            parameters: .init(), random: random)
     }
 
     /// Steps one event and gives back what it caused.

@@ -30,6 +30,22 @@ struct LinkTests {
         }
     }
 
+    @Test("the jitter of the pauses is drawn from the puck's id: the same at each start, another in another puck")
+    func jitter() {
+        func pauses(_ name: String) -> [Interval] {
+            var bench = Bench(random: SeededGenerator(name: name))
+            bench.on(.started)
+            return (0..<7).map { _ in
+                bench.on(.socketClosed(reason: "refused"))
+                let since = bench.now
+                while bench.on(.timePassed).opens == 0 { bench.now = bench.puck.nextDeadline ?? bench.now }
+                return bench.now - since
+            }
+        }
+        #expect(pauses("kitchen") == pauses("kitchen"))
+        #expect(zip(pauses("kitchen"), pauses("hall")).allSatisfy { $0 != $1 })
+    }
+
     @Test("a network that is new during an attempt cuts the next pause short, once, and not after a success")
     func networkDuringAttempt() {
         var bench = Bench()

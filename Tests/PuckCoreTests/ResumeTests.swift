@@ -8,7 +8,7 @@ import Testing
 /// The link breaks and comes back: what goes on, what is said, what is not (FAILURES.md L7, L8, L11, L12, L20–L22).
 @Suite("Resume")
 struct PuckResumeTests {
-    private static func welcome(
+    static func welcome(
         _ resume: Welcome.ResumeOutcome, epoch: UInt32 = 7, from: UInt16 = 0, uplinkNext: UInt16? = nil,
         floor: String? = nil
     ) -> HubControl {
@@ -19,7 +19,7 @@ struct PuckResumeTests {
                 replayMilliseconds: 30_000))
     }
 
-    private static func speak(_ bench: inout Bench, _ packets: Int) -> [PuckEffect] {
+    static func speak(_ bench: inout Bench, _ packets: Int) -> [PuckEffect] {
         var all: [PuckEffect] = []
         for _ in 0..<packets {
             bench.now = bench.now + .milliseconds(20)
@@ -29,7 +29,7 @@ struct PuckResumeTests {
         return all
     }
 
-    private static func hello(_ effects: [PuckEffect]) -> Hello? {
+    static func hello(_ effects: [PuckEffect]) -> Hello? {
         effects.sent.lazy.compactMap { if case .hello(let hello) = $0 { hello } else { nil } }.first
     }
 
@@ -329,6 +329,8 @@ struct PuckResumeTests {
         #expect(bench.puck.phase == .idle)
         #expect(bench.puck.active == nil, "\(effects)")
         // Nobody wanted its end: a hub that has it still starts it again.
+        bench.on(.networkChanged)
+        for _ in 0..<10 where bench.puck.link != .connecting { _ = bench.wait(.milliseconds(500)) }
         let told = Self.hello(bench.on(.socketOpened))?.plays ?? []
         #expect(told.map(\.playID) == [5] && !told.contains { $0.hasEnded }, "\(told)")
     }

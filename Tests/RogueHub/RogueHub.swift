@@ -57,9 +57,13 @@ public final class RogueHub: Sendable {
     /// The connections that have begun.
     public var visitors: Int { accepted.withLock { $0 } }
 
-    /// - Parameter script: what the connection of this number, from 0 on, is to go through. TLS begins before its first
-    ///   act, unless that is `raw`.
-    public init(_ security: Security, script: @escaping @Sendable (Int) -> [Act]) throws {
+    /// - Parameters:
+    ///   - hasTLS13: false: TLS 1.2 is the newest that it speaks.
+    ///   - script: what the connection of this number, from 0 on, is to go through. TLS begins before its first act, unless
+    ///     that is `raw`.
+    public init(
+        _ security: Security, hasTLS13: Bool = true, script: @escaping @Sendable (Int) -> [Act]
+    ) throws {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         self.listener = listener
         var address = sockaddr_in()
@@ -80,6 +84,7 @@ public final class RogueHub: Sendable {
             guard SSL_CTX_use_certificate_chain_file(context, certificate) == 1,
                 SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1
             else { throw NSError(domain: "no certificate for a rogue hub", code: 0) }
+            if !hasTLS13 { SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(TLS1_2_VERSION), nil) }
         }
         let shared = Context(pointer: context)
         Thread.detachNewThread { [weak self] in

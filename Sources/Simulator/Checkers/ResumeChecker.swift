@@ -108,7 +108,9 @@ struct ResumeChecker {
     }
 
     /// Reasons for which a conversation ends and what is kept of its puck does not.
-    private static let keepsStream = ["away", "the utterance could not be resumed"]
+    private static let keepsStream = [
+        "away", "the utterance could not be resumed", "first_audio", "audio", "gap", "up_end",
+    ]
 
     /// Another puck with this one's card was welcomed: what the hub kept of this one's stream is gone.
     mutating func placeTaken(_ puck: Int) { states[puck].epoch = nil }

@@ -19,6 +19,7 @@ final class RawPeer {
 
     private let descriptor: Int32
     private let isServer: Bool
+    private var session: OpaquePointer?
     private var received: [UInt8] = []
     private(set) var isEnded = false
 
@@ -27,7 +28,10 @@ final class RawPeer {
         self.isServer = isServer
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        SSL_free(session)
+        close(descriptor)
+    }
 
     // MARK: Opening
 
@@ -46,16 +50,33 @@ final class RawPeer {
         return peer
     }
 
+    /// The same with TLS on it; no certificate is looked at.
+    static func secure(to port: Int, hasTLS13: Bool = true) async throws -> RawPeer {
+        let peer = try connect(to: port)
+        let context = SSL_CTX_new(TLS_client_method())
+        if !hasTLS13 { SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(TLS1_2_VERSION), nil) }
+        let session = SSL_new(context)
+        SSL_CTX_free(context)
+        SSL_set_fd(session, peer.descriptor)
+        peer.session = session
+        try await eventually("no TLS") { SSL_connect(session) == 1 }
+        return peer
+    }
+
+    /// What a puck asks for.
+    static func upgrade(_ token: String?, path: String = "/puck", version: Int = 13) -> String {
+        let authorization = token.map { "Authorization: Bearer \($0)\r\n" } ?? ""
+        return """
+            GET \(path) HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: \(version)\r\n\
+            Sec-WebSocket-Protocol: puck.v1\r\n\(authorization)\r\n
+            """
+    }
+
     /// A WebSocket to a hub, as a puck with this token.
     static func puck(_ token: String, to port: Int) async throws -> RawPeer {
         let peer = try connect(to: port)
-        peer.write(
-            Array(
-                """
-                GET /puck HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
-                Sec-WebSocket-Protocol: puck.v1\r\nAuthorization: Bearer \(token)\r\n\r\n
-                """.utf8))
+        peer.write(Array(upgrade(token).utf8))
         let answer = try await peer.head()
         guard answer.hasPrefix("HTTP/1.1 101") else { throw Disappointment("no upgrade: \(answer)") }
         return peer
@@ -113,7 +134,13 @@ final class RawPeer {
         // The other end may be gone already, which is what some tests want; and it reads faster than we write.
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes {
-                CLinux.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+                session != nil
+                    ? Int(SSL_write(session, $0.baseAddress! + sent, Int32(bytes.count - sent)))
+                    : CLinux.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            if session != nil, count <= 0 {
+                if SSL_get_error(session, Int32(count)) == SSL_ERROR_WANT_WRITE { continue }
+                return
             }
             if count > 0 { sent += count } else if puck_errno() != EAGAIN { return }
         }
@@ -122,15 +149,23 @@ final class RawPeer {
     private func take() {
         var chunk = [UInt8](repeating: 0, count: 16_384)
         while !isEnded {
-            let count = read(descriptor, &chunk, chunk.count)
+            let count =
+                session != nil
+                ? Int(SSL_read(session, &chunk, Int32(chunk.count))) : read(descriptor, &chunk, chunk.count)
             if count > 0 {
                 received += chunk[..<count]
+            } else if session != nil {
+                isEnded = SSL_get_error(session, Int32(count)) != SSL_ERROR_WANT_READ
+                return
             } else {
                 if count == 0 || puck_errno() != EAGAIN { isEnded = true }
                 return
             }
         }
     }
+
+    /// Ends the connection, both ways.
+    func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     /// The other end has closed the connection.
     func ended() async throws {
@@ -139,6 +174,9 @@ final class RawPeer {
             return isEnded
         }
     }
+
+    /// All that came and was not taken.
+    var text: String { String(decoding: received, as: UTF8.self) }
 
     /// The head of an HTTP message.
     func head() async throws -> String {
@@ -173,6 +211,14 @@ final class RawPeer {
             return found != nil || isEnded
         }
         return found
+    }
+
+    /// The frames that are there.
+    func frames() -> [Frame] {
+        take()
+        var all: [Frame] = []
+        while let frame = parse() { all.append(frame) }
+        return all
     }
 
     private func parse() -> Frame? {
