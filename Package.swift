@@ -130,7 +130,7 @@ let package = Package(
             name: "PuckRuntimeTests",
             dependencies: [
                 "PuckRuntime", "PuckCore", "PuckAudio", "AudioRing", "BoardIO", "OpusCodec", "PuckWire", "PuckBase",
-                "LinkTransport", "LinuxIO", "Settings", "CLinux", "WAVFile",
+                "ALSADevice", "Resampler", "LinkTransport", "LinuxIO", "Settings", "CLinux", "WAVFile",
             ]),
         .testTarget(name: "ALSADeviceTests", dependencies: ["ALSADevice", "CALSA", "CLinux", "WAVFile"]),
         .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),

@@ -11,8 +11,16 @@ public struct ListedDevice: Equatable, Sendable {
     public let details: String
     /// The USB port that the card is at, such as `1-1.2`; empty for others. See `usbPort`.
     public internal(set) var port = ""
-    public internal(set) var canCapture: Bool
-    public internal(set) var canPlay: Bool
+    public var canCapture: Bool
+    public var canPlay: Bool
+
+    public init(name: String, details: String, port: String = "", canCapture: Bool, canPlay: Bool) {
+        self.name = name
+        self.details = details
+        self.port = port
+        self.canCapture = canCapture
+        self.canPlay = canPlay
+    }
 
     /// A line for a terminal: name, directions, details.
     public var line: String {
@@ -24,19 +32,18 @@ public struct ListedDevice: Equatable, Sendable {
 
 /// The PCM devices of this machine: the hardware first, then the names that ALSA's configuration offers.
 /// Allocates and may open control devices; not for real-time threads.
-/// - Parameter root: where the cards' USB ports are looked for; "" for this machine.
-public func listDevices(root: String = "") -> [ListedDevice] {
+public func listDevices() -> [ListedDevice] {
     puck_alsa_catch_messages()
     var devices: [ListedDevice] = []
     var card: Int32 = -1
-    while snd_card_next(&card) == 0, card >= 0 { appendHardware(of: card, root, to: &devices) }
+    while snd_card_next(&card) == 0, card >= 0 { appendHardware(of: card, to: &devices) }
     appendHints(to: &devices)
     return devices
 }
 
 /// The lines of `puckd --list-devices`; says so when there is nothing to list.
-public func deviceListLines(root: String = "") -> [String] {
-    let devices = listDevices(root: root)
+public func deviceListLines() -> [String] {
+    let devices = listDevices()
     if devices.isEmpty {
         return [
             "No sound device: the kernel knows no card and ALSA's configuration names none.",
@@ -46,7 +53,7 @@ public func deviceListLines(root: String = "") -> [String] {
     return devices.map { $0.line }
 }
 
-private func appendHardware(of card: Int32, _ root: String, to devices: inout [ListedDevice]) {
+private func appendHardware(of card: Int32, to devices: inout [ListedDevice]) {
     var control: OpaquePointer?
     guard snd_ctl_open(&control, "hw:\(card)", Int32(SND_CTL_NONBLOCK)) == 0, let control else { return }
     defer { snd_ctl_close(control) }
@@ -60,7 +67,7 @@ private func appendHardware(of card: Int32, _ root: String, to devices: inout [L
     guard snd_ctl_card_info(control, information) == 0 else { return }
     let id = String(cString: snd_ctl_card_info_get_id(information))
     let cardName = String(cString: snd_ctl_card_info_get_name(information))
-    let port = usbPort(ofCard: Int(card), root: root)
+    let port = usbPort(ofCard: Int(card), root: "")
     var number: Int32 = -1
     while snd_ctl_pcm_next_device(control, &number) == 0, number >= 0 {
         var device = ListedDevice(

@@ -64,6 +64,7 @@ public final class HubDaemon {
     private var armed: Instant?
     private var stopDeadline: Instant?
     var adopted: [AdoptedDescriptor] = []
+    var (unwritten, unrecorded) = (Complaint.once, Complaint.once)  // of tokens, and of recordings
     /// Nil until it runs, and where nothing like systemd started this process.
     var manager: ServiceManager?
     /// The number of pucks that it was told of last.

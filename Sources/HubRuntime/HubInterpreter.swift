@@ -170,7 +170,7 @@ extension HubDaemon {
         do throws(SystemError) {
             try Recording(folder: settings.recordFolder).writeHeard(turn)
         } catch {
-            log.warning("record.failed", [Field("problem", error.description)])
+            noteUnrecorded(error)
         }
     }
 
@@ -178,7 +178,12 @@ extension HubDaemon {
         do throws(SystemError) {
             try Recording(folder: settings.recordFolder).writeSent(answer)
         } catch {
-            log.warning("record.failed", [Field("problem", error.description)])
+            noteUnrecorded(error)
         }
+    }
+
+    private func noteUnrecorded(_ error: SystemError) {
+        guard unrecorded.take(error.description, now: MonotonicClock.now()) != nil else { return }
+        log.warning("record.failed", [Field("problem", error.description)])
     }
 }

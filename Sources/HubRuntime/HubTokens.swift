@@ -25,9 +25,12 @@ extension HubDaemon {
                 try tokens.promote(name, nowUnixSeconds: unixSeconds())
                 log.notice("token.replaced", [Field("puck", name)])
                 noteTokens()
+                unwritten.end()
             } catch {
-                // Both stay good until it can be written.
-                log.error("tokens.refused", [Field("problem", error.message)])
+                // Both stay good until it can be written; the puck comes with the new one each time.
+                if unwritten.take(error.message, now: MonotonicClock.now()) != nil {
+                    log.error("tokens.refused", [Field("problem", error.message)])
+                }
             }
         }
         return name

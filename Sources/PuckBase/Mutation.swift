@@ -11,6 +11,10 @@
         case acknowledgementAheadAccepted, windowOfSixty, resumedFromWrongPacket, endNotRepeated, utteranceKeptLong
         // The microphone.
         case deafAfterLoss
+        // Two pucks with one card.
+        case rivalsFight, duplicateHurries
+        // A television.
+        case doubtNeverRises, doubtWithoutBound, doubtUntold
         // Plays.
         case pacingTooFar, positionIgnored, pausedPlayLost, stallDropsPaused, staleEndAccepted, restartFromBeginning
         // The group.

@@ -30,7 +30,7 @@ public struct HubCandidate: Equatable, Sendable {
 
 /// The search for a hub that moved, as data of the link machine.
 ///
-///     idle ─ 3 failed attempts ─▶ searching (effect `searchForHub`)
+///     idle ─ 3 failed attempts, or one after the third pause of the row ─▶ searching (effect `searchForHub`)
 ///     searching ─ `hubsFound`, or 15 s ─▶ resting; the candidates are tried, one a second
 ///     resting ─ 30 s, no candidate is left ─▶ searching
 ///     resting ─ a hub with the right certificate answered ─▶ idle
@@ -74,10 +74,12 @@ struct HubSearch: Sendable {
     }
 
     /// An attempt failed before a hub had answered.
+    /// - Parameter pauses: of the row of attempts since the last stable link. Where the link was up for a moment only, the
+    ///   row goes on, and three attempts of its end would take a minute and a half.
     /// - Returns: whether a search is to begin now.
-    mutating func failed() -> Bool {
+    mutating func failed(pauses: Int) -> Bool {
         failures += 1
-        guard phase == .idle, failures >= Self.afterFailures else { return false }
+        guard phase == .idle, max(failures, pauses - 1) >= Self.afterFailures else { return false }
         phase = .searching
         return true
     }
@@ -151,7 +153,7 @@ extension Puck {
     ) {
         if isHub { return keepHub(&effects) }
         if reachedHub { return hubSearch.reached() }
-        if identity.hubSearch != .off, hubSearch.failed() { searchForHub(now, &effects) }
+        if identity.hubSearch != .off, hubSearch.failed(pauses: backoff.attempt) { searchForHub(now, &effects) }
     }
 
     private mutating func searchForHub(_ now: Instant, _ effects: inout [PuckEffect]) {

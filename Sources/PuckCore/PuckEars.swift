@@ -87,6 +87,9 @@ extension Puck {
         guard isWokenByVoice, reason == .timeout || reason == .endpoint else { return }
         let changed = doubt.turnEnded(ranOut: reason == .timeout, now: now)
         if reason == .timeout, doubt.step > 0 { deadlines[.doubt] = now + WakeDoubt.decay }
+        #if MUTATIONS
+            if Mutation.is(.doubtUntold) { return }
+        #endif
         if changed { logDoubt(.warning, &effects) }
     }
 

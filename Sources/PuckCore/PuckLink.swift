@@ -123,7 +123,12 @@ extension Puck {
             pause = isNextCandidate ? candidatePause() : backoff.nextPause(using: &random)
         }
         if networkIsNew { pause = min(pause, networkPause()) }
-        if isDuplicate { pause = max(pause, duplicatePause()) }
+        #if MUTATIONS
+            let waits = isDuplicate && !Mutation.is(.duplicateHurries)
+        #else
+            let waits = isDuplicate
+        #endif
+        if waits { pause = max(pause, duplicatePause()) }
         deadlines[.reconnect] = now + pause
         effects.append(
             .log(

@@ -17,7 +17,12 @@ struct WakeDoubt: Equatable, Sendable {
     private var lastTimeout: Instant?
 
     /// What a finding needs to be believed, 0…1.
-    var leastConfidence: Float { Self.needed[step] }
+    var leastConfidence: Float {
+        #if MUTATIONS
+            if Mutation.is(.doubtWithoutBound), step == Self.highest { return 2 }
+        #endif
+        return Self.needed[step]
+    }
 
     /// A turn that began with a wake word is over.
     /// - Parameter ranOut: it was ended by its limit, and not by a pause.
@@ -30,6 +35,9 @@ struct WakeDoubt: Equatable, Sendable {
         let follows = step > 0 || lastTimeout.map { now - $0 <= Self.following } ?? false
         lastTimeout = now
         guard follows, step < Self.highest else { return false }
+        #if MUTATIONS
+            if Mutation.is(.doubtNeverRises) { return true }
+        #endif
         step += 1
         return true
     }

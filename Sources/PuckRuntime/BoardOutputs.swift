@@ -35,6 +35,7 @@ final class BoardOutputs {
         let request: LineRequest
         var line: DrivenLine?
         var hasFailed = false
+        var complaint = Complaint.attempts
         var backoff = Backoff()
         /// When it is opened again, or looked at; nil before it is first switched on.
         var due: Instant?
@@ -132,12 +133,15 @@ final class BoardOutputs {
             outputs[i].line = line
             outputs[i].due = clock() + WatchedLine.checkEvery
             let fields = [Field("line", outputs[i].name), Field("place", line.place)]
+            outputs[i].complaint.end()
             if outputs[i].hasFailed { log.notice("gpio.recovered", fields) } else { log.notice("gpio.on", fields) }
         } catch {
             outputs[i].line = nil
             outputs[i].hasFailed = true
             let pause = outputs[i].backoff.nextPause(using: &random)
-            outputs[i].due = clock() + pause
+            let now = clock()
+            outputs[i].due = now + pause
+            guard outputs[i].complaint.take(error.context, now: now) != nil else { return }
             log.error(
                 "gpio.failed",
                 [

@@ -117,7 +117,7 @@ struct MicrophoneReport {
         say(.offset, Self.offset(offsetDecibels))
         say(.quiet, Self.quiet)
         say(.clipping, Self.clipping)
-        say(.overdriven, "[capture] gain_db drives loud sounds beyond full scale: lower it.")
+        say(.overdriven, Self.overdriven)
         say(
             .silentChannel,
             "The channel that is heard is silent, and channel \(loudestChannel) carries sound: set [capture] channel = "
@@ -137,6 +137,8 @@ struct MicrophoneReport {
     static let quiet =
         "Speech is too quiet: raise the card's capture volume in [mixer] ('amixer controls' shows its controls), or "
         + "[capture] gain_db."
+
+    static let overdriven = "[capture] gain_db drives loud sounds beyond full scale: lower it."
 
     static let clipping =
         "Loud sounds are clipped by the converter: lower the card's capture volume or boost in [mixer]."

@@ -1,4 +1,5 @@
 import ALSADevice
+import PuckBase
 
 /// How often a sound device has failed since the start, by kind: each time that it was given up, and each attempt to
 /// open it that failed.
@@ -6,6 +7,10 @@ struct DeviceFaultCounts {
     private var counts = [Int](repeating: 0, count: DeviceError.Code.allCases.count)
     /// It was given up, and has not worked since.
     private(set) var isDown = false
+
+    private var said = Complaint.attempts
+    /// Cards of one make, as last warned of.
+    var twins = Complaint.once
 
     /// What was said when it was given up, with what to do; empty while it works.
     private(set) var complaint = ""
@@ -18,8 +23,10 @@ struct DeviceFaultCounts {
         isDown = true
     }
 
-    mutating func complain(_ error: DeviceError) {
+    /// - Returns: how many equal lines were left out before this one, when it is to be said.
+    mutating func complain(_ error: DeviceError, now: Instant) -> Int? {
         complaint = String(decoding: error.message.utf8.prefix(Self.longestComplaintBytes), as: UTF8.self)
+        return said.take(error.context, now: now)
     }
 
     /// - Returns: whether it was down before.
@@ -27,6 +34,7 @@ struct DeviceFaultCounts {
         defer {
             isDown = false
             complaint = ""
+            said.end()
         }
         return isDown
     }

@@ -58,6 +58,32 @@ struct Hardware: Equatable, Sendable {
     }
 }
 
+extension Hardware {
+    /// What `--list-devices` shows of the cards of a machine that lies under `root`: /proc/asound has a folder for each
+    /// direction of a device, such as `card1/pcm0c`.
+    static func devices(_ root: String) -> [ListedDevice] {
+        var found: [ListedDevice] = []
+        for (name, folder) in entries(root + "/proc/asound") where name.hasPrefix("card") {
+            let id = text(folder + "/id")
+            guard !id.isEmpty, let number = Int(name.dropFirst(4)) else { continue }
+            for (stream, _) in entries(folder) where stream.hasPrefix("pcm") {
+                let device = "hw:CARD=\(id),DEV=\(stream.dropFirst(3).dropLast())"
+                let canCapture = stream.hasSuffix("c")
+                if let i = found.firstIndex(where: { $0.name == device }) {
+                    found[i].canCapture = found[i].canCapture || canCapture
+                    found[i].canPlay = found[i].canPlay || !canCapture
+                } else {
+                    found.append(
+                        ListedDevice(
+                            name: device, details: id, port: usbPort(ofCard: number, root: root),
+                            canCapture: canCapture, canPlay: !canCapture))
+                }
+            }
+        }
+        return found
+    }
+}
+
 extension BoardDescription {
     /// The id of this board's card among those that there are; nil when it is not there.
     /// - Parameter port: the USB port that the card is at, whatever it is called; empty for any.

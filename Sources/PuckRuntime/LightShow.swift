@@ -27,6 +27,7 @@ final class LightShow {
     private var openedAt = Instant.zero
     private var retryAt: Instant?
     private var hasFailed = false
+    private var complaint = Complaint.attempts
     private var backoff = Backoff()
     private var random = SeededGenerator(name: "lights")
 
@@ -115,6 +116,7 @@ final class LightShow {
             retryAt = nil
             shown = []
             let fields = [Field("place", output.place), Field("count", output.pixelCount)]
+            complaint.end()
             if hasFailed { log.notice("lights.recovered", fields) } else { log.notice("lights.open", fields) }
             player.use(
                 LightCapabilities(
@@ -150,6 +152,7 @@ final class LightShow {
         hasFailed = true
         let pause = backoff.nextPause(using: &random)
         retryAt = now + pause
+        guard complaint.take(error.context, now: now) != nil else { return }
         log.error(
             "lights.failed",
             [

@@ -29,7 +29,9 @@ extension PuckDaemon {
         case .deviceOpened:
             if let format = capture.format.take() {
                 visitors.captureFormat = format
-                logOpened("capture.open", format, "capture", settings.captureRequest.device, settings.capture.usbPath)
+                logOpened(
+                    "capture.open", format, "capture", settings.captureRequest.device, settings.capture.usbPath,
+                    &captureFaults.twins)
             }
             soundCameBack()
         case .deviceWorks:
@@ -46,9 +48,9 @@ extension PuckDaemon {
         case .deviceLost:
             captureFaults.failed(event.count)
             if let error = capture.errors.take() {
-                captureFaults.complain(error)
-                log.error(
-                    "capture.failed", [Field("detail", error.context), Field("advice", error.advice)])
+                if let left = captureFaults.complain(error, now: MonotonicClock.now()) {
+                    log.error("capture.failed", Self.fields(error, left))
+                }
             }
             mixer.soundLost()
             perform(.captureLost)
@@ -66,7 +68,8 @@ extension PuckDaemon {
             if let format = playback.format.take() {
                 visitors.playbackFormat = format
                 logOpened(
-                    "playback.open", format, "playback", settings.playbackRequest.device, settings.playback.usbPath)
+                    "playback.open", format, "playback", settings.playbackRequest.device, settings.playback.usbPath,
+                    &playbackFaults.twins)
             }
             if playbackFaults.works() { log.notice("playback.recovered") }
             soundCameBack()
@@ -74,9 +77,9 @@ extension PuckDaemon {
         case .deviceLost:
             playbackFaults.failed(event.count)
             if let error = playback.errors.take() {
-                playbackFaults.complain(error)
-                log.error(
-                    "playback.failed", [Field("detail", error.context), Field("advice", error.advice)])
+                if let left = playbackFaults.complain(error, now: MonotonicClock.now()) {
+                    log.error("playback.failed", Self.fields(error, left))
+                }
             }
             mixer.soundLost()
             perform(.playbackLost)
@@ -95,15 +98,27 @@ extension PuckDaemon {
 
     /// With the port of a card at USB, and whether another card could have been taken for it.
     private func logOpened(
-        _ event: StaticString, _ format: String, _ section: String, _ device: String, _ usbPath: String
+        _ event: StaticString, _ format: String, _ section: String, _ device: String, _ usbPath: String,
+        _ twins: inout Complaint
     ) {
         let place = CardPlace(of: device, root: settings.systemRoot)
         var fields = [Field("format", format)]
         if !place.port.isEmpty { fields.append(Field("usb_path", place.port)) }
         log.notice(event, fields)
         if let (detail, advice) = place.ambiguity(section, usbPath: usbPath) {
-            log.warning("card.ambiguous", [Field("detail", detail), Field("advice", advice)])
+            if twins.take(detail, now: MonotonicClock.now()) != nil {
+                log.warning("card.ambiguous", [Field("detail", detail), Field("advice", advice)])
+            }
+        } else {
+            twins.end()
         }
+    }
+
+    /// - Parameter left: equal lines that were left out before this one.
+    private static func fields(_ error: DeviceError, _ left: Int) -> [Field] {
+        var fields = [Field("detail", error.context), Field("advice", error.advice)]
+        if left > 0 { fields.append(Field("left_out", left)) }
+        return fields
     }
 
     /// A card that came back has forgotten its mixer.

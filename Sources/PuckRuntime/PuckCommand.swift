@@ -75,7 +75,9 @@ public enum PuckCommand {
         if arguments.isSet("help") { return say(table.help) }
         if arguments.isSet("version") { return say("puckd \(PuckVersion.text)") }
         if arguments.isSet("list-devices") {
-            for line in deviceListLines(root: arguments.value("system-root") ?? "") { _ = say(line) }
+            let root = arguments.value("system-root") ?? ""
+            let lines = root.isEmpty ? deviceListLines() : Hardware.devices(root).map { $0.line }
+            for line in lines { _ = say(line) }
             return 0
         }
         if let file = arguments.value("check-board") { return BoardCommands.check(file) }

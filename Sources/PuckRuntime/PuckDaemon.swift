@@ -51,6 +51,10 @@ final class PuckDaemon {
     var movedHub: MovedHubSearch?
     /// Why there is no search for a hub that moved: said once.
     var searchProblem = ""
+    /// Why the last attempts came to nothing, and what of the hub's news could not be kept.
+    private var closedFor = Complaint.attempts
+    var unkeptToken = Complaint.once
+    var unkeptTrust = Complaint.once
     /// What the process ends with: 0, or 75 (EX_TEMPFAIL) when it wants to be started again.
     private(set) var exitStatus: Int32 = 0
 
@@ -310,7 +314,12 @@ final class PuckDaemon {
         if !expected {
             let place = link.destination
             visitors.linkError = failure.advice
-            log.warning("link.closed", [Field("detail", failure.advice), Field("hub", "\(place.host):\(place.port)")])
+            // A link that was up and broke is a new story.
+            if puck.isConnected { closedFor.end() }
+            let hub = "\(place.host):\(place.port)"
+            if closedFor.take(hub + failure.advice, now: MonotonicClock.now()) != nil {
+                log.warning("link.closed", [Field("detail", failure.advice), Field("hub", hub)])
+            }
             perform(
                 .socketClosed(
                     reason: failure.name, reachedHub: failure.isAfterHandshake, isHub: failure.isRefusalOfHub))

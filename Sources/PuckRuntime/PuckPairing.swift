@@ -84,21 +84,24 @@ extension PuckDaemon {
     /// The hub's new token.
     func keepToken(_ token: String) {
         guard let path = settings.pairingFile else {
-            return log.warning("token.not_kept", [Field("detail", "this puck's token is in its configuration")])
+            return tokenNotKept(.warning, "this puck's token is in its configuration")
         }
-        if let problem = settings.stateProblem {
-            return log.warning(
-                "token.not_kept", [Field("detail", problem), Field("advice", "The old one stays good.")])
-        }
+        if let problem = settings.stateProblem { return tokenNotKept(.warning, problem) }
         do throws(SystemError) {
             try PairingFile.replaceToken(at: path, with: token)
             link.setToken(token)
             settings.hub.token = Secret(token)
+            unkeptToken.end()
             log.notice("token.kept")
         } catch {
-            log.error(
-                "token.not_kept", [Field("detail", error.description), Field("advice", "The old one stays good.")])
+            tokenNotKept(.error, error.description)
         }
+    }
+
+    /// The hub offers it with each new link.
+    private func tokenNotKept(_ level: LogLevel, _ detail: String) {
+        guard unkeptToken.take(detail, now: MonotonicClock.now()) != nil else { return }
+        log.record(level, "token.not_kept", [Field("detail", detail), Field("advice", "The old one stays good.")])
     }
 
     /// The hub's word which certificates are to be believed. It has to include the one that says it: a list without it
@@ -107,20 +110,25 @@ extension PuckDaemon {
         guard settings.keepsTrust, let path = settings.pairingFile, let shown = link.shownCertificate,
             certificates.contains(shown.sha256)
         else {
-            return log.warning(
-                "trust.not_kept", [Field("detail", "the list lacks the certificate that is shown, or cannot be kept")])
+            return trustNotKept(.warning, "the list lacks the certificate that is shown, or cannot be kept")
         }
         do throws(SystemError) {
             try PairingFile.replaceTrust(at: path, with: certificates, certificate: shown.pem)
         } catch {
-            return log.error(
-                "trust.not_kept",
-                [Field("detail", error.description), Field("advice", "What was believed is believed.")])
+            return trustNotKept(.error, error.description)
         }
+        unkeptTrust.end()
         link.setBelieved(certificates)
         settings.hub.trusted = certificates
         log.notice("trust.kept", [Field("certificates", certificates.count)])
         perform(.trustKept(certificates))
+    }
+
+    /// The hub offers them with each new link.
+    private func trustNotKept(_ level: LogLevel, _ detail: String) {
+        guard unkeptTrust.take(detail, now: MonotonicClock.now()) != nil else { return }
+        log.record(
+            level, "trust.not_kept", [Field("detail", detail), Field("advice", "What was believed is believed.")])
     }
 
     /// The button was held, or a command says so: looks for a hub that knows this puck's own code.

@@ -17,6 +17,8 @@ struct SoundCheck {
     private var energy: Int64 = 0
     private var frames = 0
     private var isZero = true
+    /// Samples that the gain in software drives to their limit.
+    private var overdriven = 0
 
     init(_ capture: CaptureSettings, _ format: NegotiatedFormat) {
         self.capture = capture
@@ -32,7 +34,9 @@ struct SoundCheck {
         if !stream.isSilent(frames: count, channel: channel) { isZero = false }
         guard let base = samples.baseAddress else { return }
         stream.copySound(frames: count, channel: channel, gain: capture.gainFactor, into: base)
-        energy += Level.energy(UnsafeBufferPointer(start: base, count: count))
+        let heard = UnsafeBufferPointer(start: base, count: count)
+        energy += Level.energy(heard)
+        if capture.gainFactor > unityGain { overdriven += samplesAtLimit(heard) }
         frames += count
     }
 
@@ -56,7 +60,11 @@ struct SoundCheck {
         let count = heard.reduce(0) { $0 + $1.frames }
         let offset = Level.decibels(amplitude: Float(sum / Double(max(1, count)) / 32_768))
         if offset >= Self.offsetDecibels { found.append(MicrophoneReport.offset(Double(offset))) }
-        if heard.contains(where: { $0.atLimit >= 4 }) { found.append(MicrophoneReport.clipping) }
+        if heard.contains(where: { $0.atLimit >= 4 }) {
+            found.append(MicrophoneReport.clipping)
+        } else if overdriven >= 4 {
+            found.append(MicrophoneReport.overdriven)
+        }
         let level = Level.decibels(energy: energy, count: frames)
         if level < Self.quietDecibels {
             let missing = Int((Self.roomDecibels - level).rounded())

@@ -34,6 +34,11 @@ final class SoundMixer {
     /// The last volume that was asked for, or that somebody turned, 0…100.
     private var volumePercent: Int?
     private var hasSaidVolume = false
+    /// What was said and stands: of the card, of its watch, of each control of `[mixer]`, and of reading it again.
+    private var unavailable = Complaint.once
+    private var unwatched = Complaint.once
+    private var refused: [Complaint]
+    private var unread: [Complaint]
     /// Where the volume control stood when it was last turned here, or taken over.
     private var volumeStands: [Int] = []
     /// The volume that somebody turned: the core asks for it, and the control is there already.
@@ -44,7 +49,6 @@ final class SoundMixer {
     private var watch: MixerWatch?
     private var adopted: AdoptedDescriptor?
     private var loop: EventLoop?
-    private var hasSaidWatch = false
     private var onVolumeTurned: (Int) -> Void = { _ in }
     private var onDeadlineMoved: () -> Void = {}
     /// When a change is looked at.
@@ -54,7 +58,10 @@ final class SoundMixer {
         self.settings = settings
         self.log = log
         self.clock = clock
-        repairs = [Repairs](repeating: Repairs(), count: settings.mixer.settings.count)
+        let count = settings.mixer.settings.count
+        repairs = [Repairs](repeating: Repairs(), count: count)
+        refused = [Complaint](repeating: .once, count: count)
+        unread = [Complaint](repeating: .once, count: count + 1)
     }
 
     private var isNeeded: Bool { !settings.mixer.settings.isEmpty || !settings.playback.volumeControl.isEmpty }
@@ -69,19 +76,21 @@ final class SoundMixer {
         do throws(DeviceError) {
             let mixer = try Mixer.open(device)
             isApplied = true
+            unavailable.end()
             var count = 0
-            for setting in settings.mixer.settings {
+            for (index, setting) in settings.mixer.settings.enumerated() {
                 if volumePercent != nil, setting.control == settings.playback.volumeControl { continue }
                 do throws(DeviceError) {
                     try mixer.set(setting.control, to: setting.value)
                     count += 1
+                    refused[index].end()
                 } catch {
-                    warn("mixer.refused", error)
+                    if isNews(&refused[index], error) { warn("mixer.refused", error) }
                 }
             }
             log.notice("mixer.set", [Field("device", device), Field("controls", count)])
         } catch {
-            warn("mixer.unavailable", error)
+            if isNews(&unavailable, error) { warn("mixer.unavailable", error) }
         }
     }
 
@@ -122,6 +131,10 @@ final class SoundMixer {
         return volumePercent.map { setVolume(percent: $0) }
     }
 
+    private func isNews(_ complaint: inout Complaint, _ error: DeviceError) -> Bool {
+        complaint.take(error.context, now: clock()) != nil
+    }
+
     private func warn(_ event: StaticString, _ error: DeviceError) {
         log.warning(event, [Field("detail", error.context), Field("advice", error.advice)])
     }
@@ -146,13 +159,11 @@ extension SoundMixer {
         stopWatching()
         do throws(DeviceError) {
             watch = try MixerWatch(settings.controlDevice)
+            unwatched.end()
             adopt()
         } catch {
             // Missing cards are said by whoever sets their controls.
-            if error.code != .lost, !hasSaidWatch {
-                hasSaidWatch = true
-                warn("mixer.unwatched", error)
-            }
+            if error.code != .lost, isNews(&unwatched, error) { warn("mixer.unwatched", error) }
         }
     }
 
@@ -167,7 +178,9 @@ extension SoundMixer {
         do throws(TransportError) {
             adopted = try loop.adopt(fileDescriptor: watch.descriptor) { [unowned(unsafe) self] _ in eventsCame() }
         } catch {
-            log.warning("mixer.unwatched", [Field("detail", error.message)])
+            if unwatched.take(error.message, now: clock()) != nil {
+                log.warning("mixer.unwatched", [Field("detail", error.message)])
+            }
             self.watch = nil
         }
     }
@@ -191,12 +204,18 @@ extension SoundMixer {
         nextDeadline = nil
         do throws(DeviceError) {
             let mixer = try Mixer.open(settings.controlDevice)
+            unread[unread.count - 1].end()
             repair(mixer)
             takeVolume(mixer)
         } catch {
             // The card is gone or going, and whoever plays or captures says so.
-            log.debug("mixer.unread", [Field("detail", error.context)])
+            noteUnread(unread.count - 1, error)
         }
+    }
+
+    /// - Parameter index: the place in `[mixer]`; after the last one, that of the card itself.
+    private func noteUnread(_ index: Int, _ error: DeviceError) {
+        if isNews(&unread[index], error) { log.debug("mixer.unread", [Field("detail", error.context)]) }
     }
 
     /// Sets again what another program has changed. A control that cannot be read was refused already.
@@ -205,7 +224,9 @@ extension SoundMixer {
         for (index, setting) in settings.mixer.settings.enumerated()
         where setting.control != settings.playback.volumeControl {
             do throws(DeviceError) {
-                guard let difference = try mixer.difference(setting.control, from: setting.value) else { continue }
+                let found = try mixer.difference(setting.control, from: setting.value)
+                unread[index].end()
+                guard let difference = found else { continue }
                 let now = clock()
                 if now - repairs[index].lastAt > Self.repairPeriod { repairs[index] = Repairs() }
                 if repairs[index].count == Self.mostRepairs {
@@ -217,7 +238,7 @@ extension SoundMixer {
                 try mixer.set(setting.control, to: setting.value)
                 restored += (restored.isEmpty ? "" : "; ") + "\(setting.control) was \(difference)"
             } catch {
-                log.debug("mixer.unread", [Field("detail", error.context)])
+                noteUnread(index, error)
             }
         }
         if !restored.isEmpty { log.notice("mixer.restored", [Field("detail", restored)]) }

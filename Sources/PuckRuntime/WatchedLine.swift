@@ -58,6 +58,7 @@ final class WatchedLine {
     private var handle: AdoptedDescriptor?
     private var openedAt = Instant.zero
     private var hasFailed = false
+    private var complaint = Complaint.attempts
     private var backoff = Backoff()
     private var random: SeededGenerator
     /// When to open the line again, or to look whether it is still there.
@@ -126,6 +127,7 @@ final class WatchedLine {
         openedAt = clock()
         nextDeadline = openedAt + Self.checkEvery
         let fields = [Field("line", name), Field("place", line.place), Field("active", isActive)]
+        complaint.end()
         if hasFailed { log.notice("gpio.recovered", fields) } else { log.notice("gpio.open", fields) }
         onEvent(.opened(isActive: isActive), openedAt)
     }
@@ -160,12 +162,13 @@ final class WatchedLine {
         hasFailed = true
         let pause = backoff.nextPause(using: &random)
         nextDeadline = now + pause
+        defer { onEvent(.lost, now) }
+        guard complaint.take(error.context, now: now) != nil else { return }
         log.error(
             "gpio.failed",
             [
                 Field("line", name), Field("detail", error.context), Field("advice", error.advice),
                 Field("meanwhile", consequence), Field("retry_ms", pause.wholeMilliseconds),
             ])
-        onEvent(.lost, now)
     }
 }

@@ -40,6 +40,8 @@ struct Act {
 
     enum Kind {
         case speak(Speech, [Hearer])
+        /// Heard by these pucks, all alike.
+        case television(Programme, [Int])
         /// The button, and what is said into it.
         case press(Speech)
         case stop
@@ -80,6 +82,7 @@ extension Scenario {
             }
         }
         for puck in groups.indices { all += requests(plan, puck, until: end) }
+        all += programmes(plan, groups: groups, until: end)
         all = all.filter { $0.at < end - quietBeforeHealing }
         // Stable: acts of one instant stay in the order in which they were drawn.
         let order = all.indices.sorted { (all[$0].at, $0) < (all[$1].at, $1) }

@@ -23,7 +23,7 @@ struct ScheduledEvent {
         /// subject: act, number: place among its hearers.
         case wake
         /// subject: puck, number: ordinal of the fault.
-        case driftEnds
+        case driftEnds, copyEnds
         case healing, inspection
         /// subject: puck, number: attempt.
         case probe, probeCheck

@@ -44,6 +44,8 @@ public enum FaultKind: String, CaseIterable, Sendable {
     case networkChange = "network-change"
     /// The hub's machine starts anew with another address.
     case hubMove = "hub-move"
+    /// A second puck is switched on whose card is a copy of this one's: the same id, the same token.
+    case copiedCard = "copied-card"
 
     /// Strikes every puck at once.
     var concernsHub: Bool {
@@ -51,7 +53,7 @@ public enum FaultKind: String, CaseIterable, Sendable {
         case .hubRestart, .hubPowerLoss, .hubFreeze, .hubMove: true
         case .stall, .partition, .partitionUp, .partitionDown, .halfOpen, .reset, .refusal, .slowReader, .puckRestart,
             .puckPowerLoss, .puckFreeze, .loopStall, .puckSuspend, .clockDrift, .captureGap, .captureLoss,
-            .playbackLoss, .speakerStall, .forgery, .networkChange:
+            .playbackLoss, .speakerStall, .forgery, .networkChange, .copiedCard:
             false
         }
     }
@@ -76,6 +78,8 @@ public enum FaultKind: String, CaseIterable, Sendable {
         case .captureLoss, .playbackLoss: 1...30
         case .speakerStall: 0.1...8
         case .networkChange: 0.05...40
+        // Longer than a hub remembers what it said, 30 s.
+        case .copiedCard: 40...300
         }
     }
 }

@@ -28,6 +28,10 @@ public enum Checker: String, Sendable, CaseIterable {
     case convergence
     /// 10. No peer breaks the protocol, and nothing that it forbids is accepted.
     case conformance
+    /// 11. A television is believed ever less, people never less than that, and it is said.
+    case doubt
+    /// 12. Two pucks with one id and token do not fight for its place, and are told.
+    case copies
     /// Controls survive being written and read.
     case encoding
     /// The run itself turns in a circle.

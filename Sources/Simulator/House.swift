@@ -24,6 +24,9 @@ public final class House {
     /// Faults that wait for something to strike at, by puck.
     var aimed: [[Int]]
     var probes: Probes
+    /// Two pucks with one card.
+    var copy: Copy?
+    var copyConnections: Set<Int> = []
     private var eventsNow = 0
     private var hubSteps = 0
     private let encodes: Bool
@@ -37,10 +40,10 @@ public final class House {
         observer = Observer(scenario, trace: trace)
         probes = Probes(scenario)
         aimed = scenario.pucks.map { _ in [] }
-        tampers = scenario.pucks.map { _ in nil }
+        tampers = scenario.pucks.map { _ in nil } + [nil]
         network = Network(self)
         hub = SimulatedHub(self)
-        for i in 0..<plan.pucks { pucks.append(SimulatedPuck(self, index: i)) }
+        for i in 0...plan.pucks { pucks.append(SimulatedPuck(self, index: i)) }
         schedule()
     }
 
@@ -79,6 +82,7 @@ public final class House {
         case .puckStarts, .puckThaws, .puckTimer, .microphone, .loudspeaker, .socketClosed, .deliverDown,
             .captureReturns, .playbackReturns, .networkChanged, .driftEnds, .hubSearchEnds:
             handlePuck(event)
+        case .copyEnds: switchCopyOff()
         case .connect: connectStep(event)
         case .fault: faultCame(Int(event.subject), event)
         case .act: perform(scenario.acts[Int(event.subject)], event)
@@ -146,12 +150,16 @@ public final class House {
     // MARK: What can be seen
 
     func note(_ observation: Observation, local: Instant) {
+        if let connection = observation.hubConnection, copyConnections.contains(connection) {
+            return noteCopy(observation, local: local)
+        }
         observer.note(observation, now: now, local: local)
         probes.watch(observation)
         switch observation {
         case .recordingStarted(let puck, _): release(.recording, puck)
         case .puckHeard(let puck, _, .grant, _): release(.utterance, puck)
         case .playStarted(let puck, _): release(.answer, puck)
+        case .puckHeard(let puck, _, .welcome, _): copyWelcomed(puck)
         default: break
         }
     }
@@ -159,6 +167,7 @@ public final class House {
     func note(_ observation: Observation) { note(observation, local: now) }
 
     func stepped(puck: Int, deadline: Instant?, now local: Instant) {
+        if puck == copyIndex { return }
         observer.stepped(puck: puck, phase: pucks[puck].core.phase, deadline: deadline, local: local, now: now)
     }
 
@@ -167,7 +176,7 @@ public final class House {
         // Every step would cost more than it finds.
         hubSteps += 1
         guard isTimer || hubSteps % 16 == 0 else { return }
-        for puck in pucks {
+        for puck in pucks where puck.index != copyIndex && !isCopied(puck.index) {
             observer.looked(puck: puck.index, hub.core.replayLog(of: puck.setup.name), local: local, now: now)
         }
     }
@@ -245,6 +254,9 @@ public struct Counts: Equatable, Sendable {
     public var resumedUtterances = 0
     public var outages = 0
     public var forgeries = 0
+    /// Of all pucks that heard one; and turns that one began and that ran to their limit.
+    public var televisionSeconds = 0
+    public var falseTurns = 0
 
     public init() {}
 
@@ -265,5 +277,7 @@ public struct Counts: Equatable, Sendable {
         a.resumedUtterances += b.resumedUtterances
         a.outages += b.outages
         a.forgeries += b.forgeries
+        a.televisionSeconds += b.televisionSeconds
+        a.falseTurns += b.falseTurns
     }
 }

@@ -10,7 +10,7 @@ extension House {
     /// A fault's time has come: it strikes, or begins to wait for what it is aimed at.
     func faultCame(_ place: Int, _ event: ScheduledEvent) {
         let fault = scenario.faults[place]
-        if fault.aim != .blind, event.number == 0 { return aimed[fault.puck].append(place) }
+        if fault.aim != .blind, fault.kind != .copiedCard, event.number == 0 { return aimed[fault.puck].append(place) }
         strike(fault, event)
     }
 
@@ -30,6 +30,7 @@ extension House {
         var fault = drawn
         fault.at = now
         fault.duration = min(drawn.duration, scenario.healAt - now)
+        if isDropped(fault) { return }
         let puck = pucks[fault.puck]
         switch fault.kind {
         case .captureGap, .captureLoss, .playbackLoss, .speakerStall:
@@ -67,6 +68,7 @@ extension House {
             queue.schedule(.driftEnds, at: fault.end, subject: fault.puck)
         case .captureGap, .captureLoss, .playbackLoss, .speakerStall: strikeDevice(puck, fault)
         case .forgery: forge(fault)
+        case .copiedCard: switchCopyOn(fault)
         }
     }
 

@@ -9,22 +9,24 @@ extension House {
         let puck = pucks[act.puck]
         if case .speak(let speech, let hearers) = act.kind {
             note(.personActed(act))
-            for (i, hearer) in hearers.enumerated() where !scenario.plan.absentPucks.contains(hearer.puck) {
+            for (i, hearer) in hearers.enumerated()
+            where !scenario.plan.absentPucks.contains(hearer.puck) && !isCopied(hearer.puck) {
                 pucks[hearer.puck].speech = HeardSpeech(speech: speech, onset: now, snrDecibels: hearer.snrDecibels)
                 queue.schedule(.wake, at: now + hearer.delay, subject: Int(event.subject), number: i)
             }
             return
         }
         switch act.kind {
+        case .television(let programme, let hearers): return watch(act, programme, hearers)
         case .play, .cancelPlay: return ask(act, event)
         case .speak, .press, .stop, .mute, .volume: break
         }
-        guard puck.isRunning else { return }
+        guard puck.isRunning, !isCopied(act.puck) else { return }
         // What is pressed while the program stands is seen when it goes on.
         if puck.isFrozen { return postpone(event, to: puck.frozenUntil) }
         note(.personActed(act))
         switch act.kind {
-        case .speak, .play, .cancelPlay: break
+        case .speak, .television, .play, .cancelPlay: break
         case .press(let speech):
             puck.speech = HeardSpeech(speech: speech, onset: now, snrDecibels: 30)
             puck.buttonPressed()
@@ -36,27 +38,57 @@ extension House {
 
     /// Something that concerns the hub.
     private func ask(_ act: Act, _ event: ScheduledEvent) {
-        guard hub.isRunning else { return }
+        guard hub.isRunning, !isCopied(act.puck) else { return }
         if hub.isFrozen { return postpone(event, to: hub.frozenUntil) }
         note(.personActed(act))
         if case .play(let request) = act.kind { hub.play(request) } else { hub.cancelPlay(puck: act.puck) }
     }
 
+    /// A television is switched on. It does not know of the pucks, nor they of it, but by what they hear.
+    private func watch(_ act: Act, _ programme: Programme, _ hearers: [Int]) {
+        note(.personActed(act))
+        for (i, hearer) in hearers.enumerated() where !scenario.plan.absentPucks.contains(hearer) {
+            pucks[hearer].background = HeardSpeech(
+                speech: programme.sounds, onset: now, snrDecibels: Programme.loudest)
+            for (number, wake) in programme.wakes.enumerated() {
+                let found = now + wake.at + Self.detectorDelay
+                queue.schedule(.wake, at: found, subject: act.place, number: number * hearers.count + i)
+            }
+        }
+    }
+
+    private static let detectorDelay = Interval.milliseconds(100)
+
     func wake(_ act: Act, _ place: Int) {
-        guard case .speak(_, let hearers) = act.kind else { return }
-        let hearer = hearers[place]
-        let puck = pucks[hearer.puck]
+        let index: Int
+        let onset: Instant
+        let snrDecibels: Double
+        switch act.kind {
+        case .speak(_, let hearers):
+            (index, onset, snrDecibels) = (hearers[place].puck, act.at, hearers[place].snrDecibels)
+        case .television(let programme, let hearers):
+            let wake = programme.wakes[place / hearers.count]
+            index = hearers[place % hearers.count]
+            (onset, snrDecibels) = (act.at + wake.at, wake.snrDecibels)
+        default: return
+        }
+        if isCopied(index) { return }
+        let puck = pucks[index]
         if puck.isFrozen {
             if !puck.deviceStands { queue.schedule(.wake, at: puck.frozenUntil, subject: act.place, number: place) }
             return
         }
-        puck.wakeFound(onset: act.at, snrDecibels: hearer.snrDecibels)
+        var isPerson = false
+        if case .speak = act.kind { isPerson = true }
+        puck.wakeFound(onset: onset, snrDecibels: snrDecibels, isPerson: isPerson)
     }
 
     // MARK: After the faults
 
     func heal() {
         network.heal()
+        // One that stood until this moment goes on before it is asked for anything.
+        if hub.frozenUntil == now { hubThaws() }
         note(.healed)
         for i in pucks.indices { observer.disturbances.disturb(i, until: now + Self.aftermath) }
         hub.cancelRequestedPlays()
@@ -65,14 +97,14 @@ extension House {
 
     /// A minute later everybody must be there and at rest.
     func inspect() {
-        for puck in pucks where !scenario.plan.absentPucks.contains(puck.index) {
+        for puck in pucks where !scenario.plan.absentPucks.contains(puck.index) && puck.index != copyIndex {
             func isWrong(_ what: String) { observer.found(.convergence, puck.index, what, now) }
             if !puck.isRunning { isWrong("its process does not run") }
             if !puck.isConnected { isWrong("it is not connected") }
             if !puck.isIdle { isWrong("it is still \(puck.core.phase.rawValue)") }
         }
         if !hub.isIdle { observer.found(.convergence, nil, "the hub still has a conversation", now) }
-        let expected = pucks.count - scenario.plan.absentPucks.count
+        let expected = scenario.pucks.count - scenario.plan.absentPucks.count
         if hub.core.sessionCount != expected {
             observer.found(.convergence, nil, "the hub has \(hub.core.sessionCount) sessions of \(expected)", now)
         }

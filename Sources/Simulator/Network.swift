@@ -26,7 +26,7 @@ final class Network {
 
     init(_ house: House) {
         self.house = house
-        let setups = house.scenario.pucks
+        let setups = house.scenario.pucks + [house.scenario.pucks[0]]  // the last for a copy of one
         up = setups.map { Path(latency: $0.latency, jitter: $0.jitter) }
         down = up
         refusedUntil = setups.map { _ in .zero }
@@ -48,6 +48,7 @@ final class Network {
             number: connections.count, puck: puck, puckRun: run, address: address, seed: house.scenario.plan.seed,
             opening: openings[puck])
         connections.append(connection)
+        if puck == house.copyIndex { house.copyConnections.insert(connection.number) }
         house.queue.schedule(.connect, at: house.now + roundTrip(connection), subject: connection.number, number: 0)
         let timeout = house.now + Self.openTimeout
         house.queue.schedule(.connect, at: timeout, subject: connection.number, number: 9)

@@ -67,6 +67,8 @@ enum Observation {
     case playCancelled(playID: UInt32)
 
     // A puck's devices.
+    /// The detector has found a wake word; the puck may believe it.
+    case wakeFound(Int, confidence: Float, isPerson: Bool)
     case recordingStarted(Int, Int32)
     case recordingStopped(Int, Int32)
     case encoded(Int, Sound)
@@ -91,6 +93,8 @@ enum Observation {
     case hubLogged(LogRecord)
 
     // The house.
+    /// The puck that was a copy of this one's card is off, and whether this one had its place all the same.
+    case copyEnded(Int, hasPlace: Bool)
     case faultStruck(Fault)
     case personActed(Act)
     case healed

@@ -26,11 +26,13 @@ final class Observer {
     private var deadlines: DeadlineChecker
     private var conformance: ConformanceChecker
     private var resume: ResumeChecker
+    private var doubt: DoubtChecker
+    private var copies = CopyChecker()
 
     init(_ scenario: Scenario, trace: ((String) -> Void)?) {
         let count = scenario.pucks.count
         findings = Findings(names: scenario.pucks.map { $0.name })
-        disturbances = Disturbances(pucks: count)
+        disturbances = Disturbances(pucks: count + 1)  // and a copy of one
         self.trace = trace.map { TraceWriter(scenario, $0) }
         grants = GrantChecker(groups: scenario.pucks.map { $0.group })
         decisions = DecisionChecker(groups: scenario.pucks.map { $0.group })
@@ -42,6 +44,7 @@ final class Observer {
         backoff = BackoffChecker(pucks: count)
         offline = OfflineChecker(pucks: count)
         deadlines = DeadlineChecker(pucks: count)
+        doubt = DoubtChecker(pucks: count)
     }
 
     var violation: Violation? { findings.first }
@@ -59,6 +62,15 @@ final class Observer {
         let hadNone = findings.first == nil
         route(observation, Moment(now: now, local: local))
         if hadNone, let violation = findings.first { trace?.violation(violation) }
+    }
+
+    /// As `note`, of a puck that is another one's copy.
+    func noteCopy(_ observation: Observation, now: Instant, local: Instant) {
+        findings.now = now
+        hash.mix(observation, now: now)
+        trace?.write(observation, now: now)
+        copies.watchCopy(observation, Moment(now: now, local: local), findings)
+        if case .hubSent(_, .welcome, _) = observation, let victim = copies.victim { resume.placeTaken(victim) }
     }
 
     /// Who looks at what. A checker that wants to see more is added here.
@@ -88,19 +100,27 @@ final class Observer {
         case .produced, .answerFailed:
             playback.watch(observation, moment, findings)
             plays.watch(observation, moment, findings, disturbances)
+        case .wakeFound:
+            doubt.watch(observation, moment, findings)
         case .puckLogged:
+            doubt.watch(observation, moment, findings)
+            counts.falseTurns = doubt.falseTurns
             verdicts.watch(observation, moment, findings, disturbances)
             playback.watch(observation, moment, findings)
         case .hubLogged:
+            copies.watch(observation, moment, findings)
             playback.watch(observation, moment, findings)
             plays.watch(observation, moment, findings, disturbances)
             resume.watch(observation, moment, findings)
         case .muted, .volume, .captureGap, .captureWorks, .playbackWorks, .probeSucceeded: break
         case .probed:
+            doubt.watch(observation, moment, findings)
             grants.watch(observation, moment, findings)
             plays.watch(observation, moment, findings, disturbances)
         default:
             count(observation)
+            doubt.watch(observation, moment, findings)
+            copies.watch(observation, moment, findings)
             grants.watch(observation, moment, findings)
             verdicts.watch(observation, moment, findings, disturbances)
             decisions.watch(observation, moment, findings)
@@ -132,6 +152,10 @@ final class Observer {
         case .playDrained: counts.completePlays += 1
         case .playStarted(_, let start) where start.resumedAtMilliseconds > 0: counts.resumedPlays += 1
         case .earcon(_, .offline): counts.outages += 1
+        case .personActed(let act):
+            if case .television(let programme, let hearers) = act.kind {
+                counts.televisionSeconds += Int(programme.sounds.duration.inSeconds) * hearers.count
+            }
         case .puckRefused, .hubRefused: refusals += 1
         case .forged: counts.forgeries += 1
         default: break
@@ -151,6 +175,7 @@ final class Observer {
         offline.stepped(puck, local, findings)
         backoff.stepped(puck, phase)
         conformance.stepped(puck, phase, findings)
+        doubt.stepped(puck, findings)
     }
 
     func steppedHub(deadline: Instant?, isTimer: Bool, local: Instant, now: Instant) {

@@ -45,20 +45,30 @@ extension SimulatedPuck {
 
     private func encodeOne() {
         let began = clock.house(microphone.began(microphone.next))
-        let isSpoken = speech?.sounds(at: began) ?? false
-        let level = isSpoken ? Self.noiseDecibels + Float(speech!.snrDecibels) : Self.noiseDecibels
+        var level = Self.noiseDecibels
+        if speech?.sounds(at: began) ?? false { level = Self.noiseDecibels + Float(speech!.snrDecibels) }
+        if background?.sounds(at: began) ?? false {
+            level = max(level, Self.noiseDecibels + Float(background!.snrDecibels))
+        }
         let sound = microphone.encode(into: UplinkWindow.slot(of: core.nextPacket))
         note(.encoded(index, sound))
         perform(.packetEncoded(levelDecibels: level))
     }
 
-    /// Somebody's wake word was found.
-    func wakeFound(onset: Instant, snrDecibels: Double) {
+    /// As the level detector has it: 0.5 at its threshold of 10 dB, and a tenth more for each 4 dB.
+    static func confidence(snrDecibels: Double) -> Float {
+        min(1, max(0, 0.5 + (Float(snrDecibels) - 10) / 40))
+    }
+
+    /// A wake word was found: somebody's, or a television's.
+    func wakeFound(onset: Instant, snrDecibels: Double, isPerson: Bool) {
         guard isRunning, captureWorks, !core.isMuted else { return }
         let local = clock.local(onset)
+        let confidence = Self.confidence(snrDecibels: snrDecibels)
+        note(.wakeFound(index, confidence: confidence, isPerson: isPerson))
         let finding = WakeFinding(
             onset: Self.position(of: local), levelDecibels: Self.noiseDecibels + Float(snrDecibels),
-            noiseDecibels: Self.noiseDecibels, confidence: 0.9)
+            noiseDecibels: Self.noiseDecibels, confidence: confidence)
         // Every fourth is of a make that sends no envelope.
         let quiet = Int8(Self.noiseDecibels)
         let loud = Int8(max(-120, min(0, finding.levelDecibels)))

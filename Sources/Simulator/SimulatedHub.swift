@@ -29,7 +29,8 @@ final class SimulatedHub {
     /// What somebody asks for, while the machine decides about it.
     private var requested: PlayRequest?
     private var lastPlay: [Int: UInt32] = [:]
-    private var requestedPlays: Set<UInt32> = []
+    /// Which puck each is for.
+    private var requestedPlays: [UInt32: Int] = [:]
 
     init(_ house: House) {
         self.house = house
@@ -69,7 +70,7 @@ final class SimulatedHub {
         armed = nil
         responder.forgetAll()
         lastPlay = [:]
-        requestedPlays = []
+        requestedPlays = [:]
         note(.hubEnded)
         house.network.hubGone(tell: !powerLost)
     }
@@ -133,8 +134,10 @@ final class SimulatedHub {
 
     func connectionOpened(_ connection: Connection) {
         note(.connectionOpened(connection.number, connection.puck))
-        let name = house.scenario.pucks[connection.puck].name
-        process(.connectionOpened(ConnectionID(UInt32(connection.number)), tokenName: name))
+        let name = house.pucks[connection.puck].setup.name
+        process(
+            .connectionOpened(
+                ConnectionID(UInt32(connection.number)), tokenName: name, peer: "10.0.0.\(connection.puck)"))
     }
 
     func connectionClosed(_ connection: Connection, _ reason: String) {
@@ -194,7 +197,7 @@ final class SimulatedHub {
             guard let requested else { preconditionFailure("a play is prepared while it is asked for") }
             let answer = responder.begin(playID: playID, request: requested)
             lastPlay[requested.puck] = playID
-            requestedPlays.insert(playID)
+            requestedPlays[playID] = requested.puck
             note(.playPrepared(puck: requested.puck, playID: playID, requested.category, answer: answer))
             house.queue.schedule(.responder, at: house.now + responder.pause(of: answer), subject: answer)
         case .refusePlay:
@@ -203,7 +206,7 @@ final class SimulatedHub {
         case .forgetAnswer(let playID):
             note(.answerForgotten(playID: playID))
             responder.forget(playID)
-            requestedPlays.remove(playID)
+            requestedPlays[playID] = nil
         case .log(let record):
             if record.event.isNamed("arbitration.decided") { hasDecided = true }
             note(.hubLogged(record))
@@ -272,8 +275,11 @@ final class SimulatedHub {
         cancelPlay(playID)
     }
 
+    /// Whether it has asked for anything that is not over.
+    func hasPlay(for puck: Int) -> Bool { requestedPlays.values.contains(puck) }
+
     /// So that the house comes to rest.
-    func cancelRequestedPlays() { for playID in requestedPlays.sorted() { cancelPlay(playID) } }
+    func cancelRequestedPlays() { for playID in requestedPlays.keys.sorted() { cancelPlay(playID) } }
 
     private func cancelPlay(_ playID: UInt32) {
         note(.playCancelled(playID: playID))

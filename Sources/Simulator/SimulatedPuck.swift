@@ -9,7 +9,7 @@ final class SimulatedPuck {
     // Sound: the house owns this, and ends with it.
     unowned(unsafe) let house: House
     let index: Int
-    let setup: Scenario.PuckSetup
+    private(set) var setup: Scenario.PuckSetup
     private(set) var core: Puck
     var clock: LocalClock
     /// Counts the lives of the process.
@@ -24,6 +24,8 @@ final class SimulatedPuck {
     var microphone = Microphone()
     var loudspeaker = Loudspeaker()
     var speech: HeardSpeech?
+    /// What goes on in the room whoever speaks.
+    var background: HeardSpeech?
     var captureWorks = true
     var playbackWorks = true
 
@@ -47,7 +49,10 @@ final class SimulatedPuck {
     init(_ house: House, index: Int) {
         self.house = house
         self.index = index
-        setup = house.scenario.pucks[index]
+        // One is none of the scenario's: it may become a copy of one.
+        let isCopy = index == house.scenario.pucks.count
+        setup = house.scenario.pucks[isCopy ? 0 : index]
+        captureWorks = !isCopy
         clock = LocalClock(start: .zero, local: setup.clockStart, driftPPM: setup.driftPPM)
         core = Self.newCore(setup, seed: house.scenario.plan.seed, index: index, run: 0)
     }
@@ -67,9 +72,18 @@ final class SimulatedPuck {
     var isConnected: Bool { isRunning && core.isConnected }
     var isIdle: Bool { core.phase == .idle }
 
-    func note(_ observation: Observation) { house.note(observation, local: localNow) }
+    func note(_ observation: Observation) {
+        if index == house.copyIndex { return house.noteCopy(observation, local: localNow) }
+        house.note(observation, local: localNow)
+    }
 
     // MARK: Life
+
+    /// It has this one's card from now on, and a microphone that does not work: it is looked at for its place alone.
+    func become(copyOf other: SimulatedPuck) {
+        setup = other.setup
+        hubAddress = other.hubAddress
+    }
 
     func start() {
         if isRunning { return }

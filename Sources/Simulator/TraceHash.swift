@@ -48,6 +48,7 @@ struct TraceHash {
         case .socketWanted(let puck): mix(18, puck)
         case .socketLost(let puck, _): mix(19, puck)
         case .candidateWanted(let puck): mix(21, puck)
+        case .wakeFound(let puck, _, let isPerson): mix(23, puck, isPerson ? 1 : 0)
         case .hubKept(let puck): mix(22, puck)
         default: mix(20)
         }

@@ -68,6 +68,9 @@ enum TraceText {
             case .speak(let speech, let hearers):
                 "somebody speaks for \(fixed(speech.duration.inSeconds, 1)) s, heard by "
                     + hearers.map { "\(names[$0.puck]) (\(fixed($0.snrDecibels, 1)) dB)" }.joined(separator: ", ")
+            case .television(let programme, let hearers):
+                "a television goes on for \(fixed(programme.sounds.duration.inSeconds, 0)) s, heard by "
+                    + hearers.map { names[$0] }.joined(separator: ", ")
             case .press: "the button is pressed"
             case .stop: "\"stop\""
             case .mute(let on): on ? "somebody mutes" : "somebody unmutes"

@@ -10,7 +10,7 @@ final class TraceWriter {
     private var puckOf: [Int: Int] = [:]
 
     init(_ scenario: Scenario, _ write: @escaping (String) -> Void) {
-        names = scenario.pucks.map { $0.name }
+        names = scenario.pucks.map { $0.name } + ["copy"]
         self.write = write
     }
 
@@ -90,6 +90,8 @@ final class TraceWriter {
 
     private func describeDevices(_ observation: Observation) -> (String, String)? {
         switch observation {
+        case .wakeFound(let p, let confidence, let isPerson):
+            (name(p), "hears a wake word of \(isPerson ? "somebody" : "a television"), \(fixed(Double(confidence), 2))")
         case .recordingStarted(let p, let n): (name(p), "records, recording \(n)")
         case .recordingStopped(let p, let n): (name(p), "recording \(n) ends")
         case .encoded: nil
@@ -114,6 +116,7 @@ final class TraceWriter {
         case .hubLogged(let record): ("hub", "log: " + TraceText.of(record))
         case .faultStruck(let fault): TraceText.of(fault, names)
         case .personActed(let act): TraceText.of(act, names)
+        case .copyEnded(let p, _): (name(p), "its copy is switched off")
         case .healed: ("house", "the faults are over")
         case .forged(let p, let c): (name(p), "a forged message, connection \(c)")
         case .probed(let p, let attempt): (name(p), "is probed, attempt \(attempt)")

@@ -82,9 +82,11 @@ struct JoiningTests {
 
     @Test("a search for one hub keeps every address, and marks those that name a believed certificate")
     func marked() {
-        let found = FindCommand.marked(HubFinder.answers(in: printed), ["other", "abc"])
+        let found = FindCommand.marked(HubFinder.answers(in: printed), ["other", "abc"], isAuthority: false)
         #expect(found.map { $0.address } == ["fe80::1%eth0", "192.168.1.5", "192.168.1.6"])
         #expect(found.map { $0.namesPinnedCertificate } == [true, true, false])
         #expect(found.map { $0.port } == [7443, 7443, 7000])
+        let authority = FindCommand.marked(HubFinder.answers(in: printed), [], isAuthority: true)
+        #expect(authority.map { $0.namesPinnedCertificate } == [true, true, true])
     }
 }

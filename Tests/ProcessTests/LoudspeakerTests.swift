@@ -93,6 +93,75 @@ struct LoudspeakerTests {
     }
 }
 
+extension LoudspeakerTests {
+    /// A puck whose loudspeaker has these settings of the fake device.
+    private static func puck(
+        _ house: House, speaker: String, token: String? = nil, set: [String]
+    ) async throws -> Child {
+        let arguments = try await house.configurePuck(token: token, set: set)
+        let devices = try String(contentsOf: house.file("asound.conf"), encoding: .utf8)
+        try house.write(devices.replacingOccurrences(of: "outfile", with: speaker + " outfile"), to: "asound.conf")
+        let puck = try house.start("puckd", arguments, name: "kitchen", devices: true)
+        try await eventually("no loudspeaker:\n\(puck.tail)") { puck.hasLogged("playback.open") }
+        return puck
+    }
+
+    @Test("Whoever interrupts during lead_in_ms hears nothing of the answer, and the next sound is whole")
+    func interruptedLeadIn() async throws {
+        try await House.run { house in
+            let hub = try await house.hub()
+            // Half a second of the device's time takes five: the interruption comes before the first sample is heard.
+            let puck = try await Self.puck(house, speaker: "slowness 10", set: ["playback.lead_in_ms=500"])
+            try await puck.line("link.up")
+            let conversation = try await house.wake(puck)
+            try await puck.line("play.start", ["conversation": conversation])
+            try await eventually("no lead-in:\n\(puck.tail)") { !Sound.read(house.speaker()).isEmpty }
+            #expect(try await house.control("stop").status == 0)
+            try await hub.line("conversation.end", ["conversation": conversation, "outcome": "cancelled"])
+            try await eventually("it goes on:\n\(puck.tail)") {
+                try await house.control("status").output.contains("phase=idle")
+            }
+            let sound = Self.sound(milliseconds: 100)
+            #expect(try await Self.play(sound, in: house).status == 0)
+            let played = Sound.read(house.speaker())
+            Sound.expectEqual(played, sound, puck.tail)
+            // A lead-in of its own before it.
+            let first = played.firstIndex { $0 != 0 } ?? 0
+            #expect(first >= 8_000, "\(first)")
+            #expect(!puck.hasLogged("playback.failed"), "\(puck.tail)")
+        }
+    }
+
+    @Test("At another rate lead_in_ms is as long, and takes nothing from the sound")
+    func resampledLeadIn() async throws {
+        try await House.run { house in
+            let puck = try await Self.puck(
+                house, speaker: "rates 48000", token: House.anyToken, set: ["playback.lead_in_ms=300"])
+            let sound = Self.sound(milliseconds: 700)
+            for _ in 0..<2 { #expect(try await Self.play(sound, in: house).status == 0) }
+            #expect(puck.hasLogged("playback.open", ["format": "48000 Hz"]), "\(puck.tail)")
+            let played = Sound.read(house.speaker())
+            // At 48 kHz; the resampler's filter is a few milliseconds long.
+            let filter = 480
+            let first = played.firstIndex { $0 != 0 } ?? 0
+            #expect((14_400...14_400 + filter).contains(first), "\(first)")
+            var silences: [Range<Int>] = []
+            var start = first
+            for (i, sample) in played.enumerated().dropFirst(first) where sample != 0 {
+                if i - start > 5_000 { silences.append(start + 1..<i) }
+                start = i
+            }
+            #expect(silences.count == 1, "\(silences)")
+            let rest = try #require(silences.first)
+            #expect(rest.count >= 14_400 && rest.count <= 14_400 + 4 * filter, "\(rest.count)")
+            // Both sounds, to their ends.
+            for length in [rest.lowerBound - first, start + 1 - rest.upperBound] {
+                #expect((33_600 - filter...33_600 + filter).contains(length), "\(length)")
+            }
+        }
+    }
+}
+
 /// Two USB cards of one make, on a machine made of files.
 @Suite("Processes: cards of one make", .fewAtATime)
 struct TwinCardTests {
@@ -127,6 +196,7 @@ struct TwinCardTests {
                         type puckfake
                         infile "\(house.file("kitchen.wav").path)"
                         loop yes
+                        control "\(house.faults().path)"
                     }
 
                     """, to: "asound.conf")
@@ -144,6 +214,35 @@ struct TwinCardTests {
             let puck = try house.start("puckd", words, name: "kitchen", devices: true)
             let line = try await puck.line("card.ambiguous", ["detail": "Device at USB port 1-1.2, Device_1 at 1-1.3"])
             #expect(line["advice"]?.contains("[capture] usb_path = 1-1.2") == true)
+            // The card goes and comes; the other one is still there, which is no news.
+            for _ in 0..<2 {
+                try house.fault("badfd")
+                try await puck.line("capture.failed")
+                try await puck.line("capture.open")
+            }
+            // What follows an opening has been said by then.
+            #expect(try await house.control("status").status == 0)
+            #expect(puck.log.filter { $0.event == "card.ambiguous" }.count == 1, "\(puck.tail)")
+        }
+    }
+
+    @Test("--list-devices shows the USB port that usb_path takes behind each card that is at one")
+    func list() async throws {
+        try await House.run { house in
+            let root = try Self.machine("machine", ["1-1.2", "1-1.3"], in: house)
+            for stream in ["card0/pcm0c", "card0/pcm0p", "card1/pcm0c", "card2/pcm3p"] {
+                try FileManager.default.createDirectory(
+                    at: house.file("machine/proc/asound/\(stream)"), withIntermediateDirectories: true)
+            }
+            try Data("vc4hdmi\n".utf8).write(to: house.file("machine/proc/asound/card2/id"))
+            let said = try await house.run("puckd", ["--list-devices", "--system-root", root])
+            let lines = said.output.split(separator: "\n")
+            func line(_ name: String) -> Substring? { lines.first { $0.hasPrefix(name + " ") } }
+            #expect(said.status == 0 && lines.count == 3, "\(said)")
+            let first = try #require(line("hw:CARD=Device,DEV=0"))
+            #expect(first.hasSuffix(", usb_path 1-1.2") && first.contains(" capture, playback "), "\(said)")
+            #expect(line("hw:CARD=Device_1,DEV=0")?.hasSuffix(", usb_path 1-1.3") == true, "\(said)")
+            #expect(line("hw:CARD=vc4hdmi,DEV=3")?.contains("usb_path") == false, "\(said)")
         }
     }
 }

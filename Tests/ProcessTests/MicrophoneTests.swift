@@ -163,6 +163,7 @@ struct MicrophoneTests {
             Flaw(name: "offset", words: ["constant offset of -20.0 dBFS", "remove_offset"]),
             Flaw(name: "quiet", words: ["[mixer]", "[capture] gain_db = 2"]),
             Flaw(name: "clipping", words: ["clipped by the converter", "[mixer]"]),
+            Flaw(name: "overdriven", words: ["[capture] gain_db drives loud sounds beyond full scale"]),
             Flaw(name: "silent", words: ["every sample of channel 0 was 0", "channel = 1"]),
             Flaw(name: "fine", words: []),
         ])
@@ -170,14 +171,18 @@ struct MicrophoneTests {
         try await House.run { house in
             var room = Room()
             var channels = [room.noise(-60, seconds: 2)]
+            var set: [String] = []
             switch flaw.name {
             case "offset": channels[0] = channels[0].map { $0 + 0.1 }
             case "quiet": channels[0] = room.noise(-85, seconds: 2)
             case "clipping": channels[0] = room.noise(3, seconds: 2)
+            case "overdriven":
+                channels[0] = room.noise(-20, seconds: 2)
+                set.append("capture.gain_db=30")
             case "silent": channels.insert([Double](repeating: 0, count: channels[0].count), at: 0)
             default: break
             }
-            let arguments = try await Self.arguments(house, channels, loop: true)
+            let arguments = try await Self.arguments(house, channels, loop: true, set: set)
             let check = try await house.run("puckd", arguments + ["--check"], devices: true)
             let notes = check.output.split(separator: "\n").filter { $0.hasPrefix("note microphone") }
             #expect(notes.isEmpty == flaw.words.isEmpty, "\(check.output)")
@@ -185,15 +190,54 @@ struct MicrophoneTests {
         }
     }
 
-    @Test("Clipping is named while it lasts, with the key that helps")
-    func clipping() async throws {
+    struct TooLoud: CustomTestStringConvertible {
+        let name: String
+        /// Of the words, dBFS.
+        let level: Double
+        let set: [String]
+        let advice: String
+        var testDescription: String { name }
+    }
+
+    private static let tooLoud = [
+        TooLoud(name: "clipping", level: 0, set: [], advice: "lower the card's capture volume or boost in [mixer]"),
+        TooLoud(
+            name: "overdriven", level: -18, set: ["capture.gain_db=30"],
+            advice: "[capture] gain_db drives loud sounds beyond full scale: lower it"),
+    ]
+
+    @Test(
+        "Clipping, by the converter or by the gain, is named by log, status and doctor, with the key that helps",
+        arguments: tooLoud)
+    func clipping(_ flaw: TooLoud) async throws {
         try await House.run { house in
             var room = Room()
-            let sound = room.words(2, 0, over: -50, every: 1)
-            let puck = try Self.start(house, try await Self.arguments(house, [sound], loop: true))
-            try await puck.line(
-                "capture.judged", ["microphone": "clipping", "advice": "lower the card's capture volume"])
-            #expect(try await house.control("status").output.contains("microphone=clipping"))
+            let sound = room.words(2, flaw.level, over: -70, every: 1)
+            let puck = try Self.start(house, try await Self.arguments(house, [sound], loop: true, set: flaw.set))
+            try await puck.line("capture.judged", ["microphone": flaw.name, "advice": flaw.advice])
+            #expect(try await house.control("status").output.contains("microphone=\(flaw.name)"))
+            let doctor = try await house.run(
+                "puckctl",
+                [
+                    "--socket", house.file("kitchen.control").path, "doctor", "--config",
+                    house.file("kitchen.conf").path,
+                ], devices: true)
+            #expect(doctor.output.contains("warn microphone") && doctor.output.contains(flaw.advice), "\(doctor)")
+        }
+    }
+
+    @Test("--meter names clipping, by the converter or by the gain, with the key that helps", arguments: tooLoud)
+    func meterClipping(_ flaw: TooLoud) async throws {
+        try await House.run { house in
+            var room = Room()
+            let sound = room.words(2, flaw.level, over: -70, every: 1)
+            let arguments = try await Self.arguments(house, [sound], loop: true, set: flaw.set)
+            let meter = try house.start("puckd", arguments + ["--meter"], name: "meter", devices: true)
+            try await eventually("it is not named: \(meter.tail)") {
+                meter.output.contains("dB  \(flaw.name)") && meter.output.contains(flaw.advice)
+            }
+            meter.signal(SIGINT)
+            #expect(try await meter.exitStatus() == 0)
         }
     }
 

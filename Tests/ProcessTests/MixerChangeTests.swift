@@ -124,4 +124,27 @@ struct MixerChangeTests {
             #expect(!puck.hasLogged("mixer.restored") && !puck.hasLogged("mixer.contested"))
         }
     }
+
+    @Test("A control that is not there is said once, however often the card comes back or its mixer changes")
+    func missing() async throws {
+        try await House.run { house in
+            let arguments =
+                try await Self.arguments(house) + ["--set", "mixer.No Such Switch=on", "--set", "log.level=debug"]
+            let puck = try house.start("puckd", arguments, name: "kitchen", devices: true)
+            try await puck.line("mixer.refused", ["detail": "No Such Switch"])
+            try await eventually("no sound:\n\(puck.tail)") {
+                puck.hasLogged("capture.open") && puck.hasLogged("playback.open")
+            }
+            for _ in 0..<2 {
+                try house.fault("badfd")
+                try await puck.line("capture.failed")
+                try await puck.line("mixer.set", ["controls": "2"])
+                try Self.other("\(Self.headphones) = 0 0", in: house)
+                try await puck.line("mixer.restored")
+            }
+            for event in ["mixer.refused", "mixer.unread"] {
+                #expect(puck.log.filter { $0.event == event }.count == 1, "\(event):\n\(puck.tail)")
+            }
+        }
+    }
 }

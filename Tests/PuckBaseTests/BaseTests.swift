@@ -116,3 +116,31 @@ struct TextTests {
         #expect(fixed(0.05, 2) == "0.05")
     }
 }
+
+@Suite("Complaints")
+struct ComplaintTests {
+    private static func time(_ seconds: Int) -> Instant { .zero + .seconds(seconds) }
+
+    @Test("what is said once is said when it changes, and again after it was gone")
+    func once() {
+        var complaint = Complaint.once
+        #expect(complaint.take("two cards", now: Self.time(0)) == 0)
+        for second in 1...3600 { #expect(complaint.take("two cards", now: Self.time(second)) == nil) }
+        #expect(complaint.take("three cards", now: Self.time(3601)) == 0)
+        #expect(complaint.take("three cards", now: Self.time(3602)) == nil)
+        complaint.end()
+        #expect(complaint.take("three cards", now: Self.time(3603)) == 0)
+    }
+
+    @Test("attempts are said five times in a row, then once in ten minutes, with how many were left out")
+    func attempts() {
+        var complaint = Complaint.attempts
+        var said: [(second: Int, left: Int)] = []
+        for second in stride(from: 0, to: 3600, by: 10) {
+            if let left = complaint.take("no such device", now: Self.time(second)) { said.append((second, left)) }
+        }
+        #expect(said.map { $0.second } == [0, 10, 20, 30, 40, 640, 1240, 1840, 2440, 3040])
+        #expect(said.map { $0.left } == [0, 0, 0, 0, 0] + [Int](repeating: 59, count: 5))
+        #expect(complaint.take("busy", now: Self.time(3600)) == 0, "another cause is news at once")
+    }
+}

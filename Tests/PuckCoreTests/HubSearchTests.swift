@@ -52,6 +52,17 @@ struct HubSearchTests {
         #expect(!welcome(&bench).contains { if case .keepHub = $0 { true } else { false } })
     }
 
+    @Test("after a link that lasted for a moment it searches after one failed attempt, and not after three long pauses")
+    func movedTwice() {
+        var bench = searching()
+        bench.on(.hubsFound([candidate(there)]))
+        _ = bench.wait(.milliseconds(1101))
+        _ = welcome(&bench)
+        #expect(!bench.on(.socketClosed(reason: "reset")).contains(.searchForHub))
+        #expect(bench.wait(.seconds(9)).targets == [nil])
+        #expect(bench.on(.socketClosed(reason: "refused")).contains(.searchForHub))
+    }
+
     @Test("a host that the configuration names is tried first, and in turn with what was found")
     func beside() {
         var bench = searching(.besideConfigured)

@@ -217,4 +217,68 @@ struct CheckerTests {
         let ahead = Played(sequence: .zero, playID: 1, positionMilliseconds: 0, bufferedMilliseconds: 0)
         #expect(findings(greeted + [(3, .puckSent(0, 1, .played(ahead)))])?.checker == .conformance)
     }
+
+    // MARK: A television, and two pucks with one card
+
+    private func logged(_ record: LogRecord) -> Observation { .puckLogged(0, record) }
+
+    /// A turn that a voice began, 15 s long.
+    private func turn(_ second: Double, _ confidence: Float, isPerson: Bool = false, ranOut: Bool = true) -> [(
+        Double, Observation
+    )] {
+        [
+            (second, .wakeFound(0, confidence: confidence, isPerson: isPerson)),
+            (second, logged(LogRecord(.info, "wake.candidate", []))),
+            (
+                second + 15,
+                logged(LogRecord(.info, "uplink.end", [.init("reason", ranOut ? "timeout" : "endpoint")]))
+            ),
+        ]
+    }
+
+    @Test(
+        "11: a television that is believed a sixth time, a voice above it that is not, and doubt that nobody heard of")
+    func doubt() {
+        let five = (0..<5).flatMap { turn(30 * Double($0), 0.8) }
+        #expect(findings(five) == nil)
+        #expect(findings(five + turn(150, 0.8))?.checker == .doubt)
+        #expect(findings(five + turn(150, 0.9, isPerson: true)) == nil)
+        #expect(findings(five + turn(134 + 301, 0.8)) == nil, "five minutes later")
+        let apart = (0..<8).flatMap { turn(140 * Double($0), 0.8) }
+        #expect(findings(apart) == nil)
+        let people = (0..<8).flatMap { turn(30 * Double($0), 0.8, isPerson: true, ranOut: $0 % 2 == 0) }
+        #expect(findings(people) == nil)
+
+        let ignored = logged(LogRecord(.info, "wake.ignored", [.init("reason", "doubt")]))
+        func doubted(_ confidence: Float) -> [(Double, Observation)] {
+            [(151, .wakeFound(0, confidence: confidence, isPerson: true)), (151, ignored)]
+        }
+        #expect(findings(five + doubted(0.7))?.checker == .doubt)
+        let told = five + [(150, logged(LogRecord(.warning, "wake.doubt", [.init("step", 4)])))]
+        #expect(findings(told + doubted(0.7)) == nil)
+        #expect(findings(told + doubted(0.9))?.checker == .doubt)
+    }
+
+    @Test(
+        "12: a duplicate without a copy, a copy that nobody is told of, one that hurries, and one that keeps the place")
+    func copies() {
+        let fault = Fault(
+            ordinal: 0, kind: .copiedCard, at: .zero, duration: .seconds(60), puck: 0, choice: 0, secondChoice: 0,
+            aim: .blind, offset: .zero)
+        let error = WireError(.duplicate, "another one")
+        let found: Observation = .hubLogged(LogRecord(.warning, "puck.duplicate", []))
+        #expect(findings([(1, .puckHeardError(0, 1, error))])?.checker == .copies)
+        #expect(findings([(1, found)])?.checker == .copies)
+        let struck: [(Double, Observation)] = [(1, .faultStruck(fault))]
+        let refused = struck + [(3, found), (3, .puckHeardError(0, 2, error))]
+        let over: [(Double, Observation)] = [(61, .copyEnded(0, hasPlace: false))]
+        #expect(findings(struck + over)?.checker == .copies)
+        #expect(findings(struck + [(3, found)] + over)?.checker == .copies)
+        #expect(findings(refused + over) == nil)
+        #expect(findings(refused + [(8, .candidateWanted(0))])?.checker == .copies)
+        #expect(findings(refused + over + [(400, .healed)])?.checker == .copies)
+        #expect(findings(refused + over + [(70, .puckHeard(0, 3, welcome(), .zero)), (400, .healed)]) == nil)
+        let fight = (0..<3).map { (2 + Double($0), Observation.puckHeard(0, $0, welcome(), .zero)) }
+        #expect(findings(struck + fight)?.checker == .copies)
+    }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Simulator
@@ -74,5 +75,39 @@ struct HouseTests {
             everSeen.formUnion(kinds)
         }
         #expect(everSeen.count == FaultKind.allCases.count)
+    }
+
+    @Test("has televisions, which take few of a puck's turns")
+    func television() {
+        var counts = Counts()
+        for seed: UInt64 in 200..<212 {
+            let outcome = House(Plan(seed: seed, pucks: 3, seconds: 1800)).run()
+            #expect(outcome.violation == nil)
+            counts += outcome.counts
+        }
+        let hours = Double(counts.televisionSeconds) / 3600
+        #expect(hours > 2 && counts.falseTurns > 5, "\(counts)")
+        // Five before it is disbelieved, then one in five minutes; all pucks together.
+        #expect(Double(counts.falseTurns) / hours < 30, "\(counts.falseTurns) in \(hours) h")
+    }
+
+    @Test("has cards that were copied, each of which is found")
+    func copiedCards() {
+        var struck = 0
+        for seed: UInt64 in 300..<312 {
+            let house = House(Plan(seed: seed, pucks: 3, seconds: 1800)) { line in
+                if line.contains(FaultKind.copiedCard.rawValue) { struck += 1 }
+            }
+            #expect(house.run().violation == nil)
+        }
+        #expect(struck > 2)
+    }
+
+    @Test("is described: docs/SIMULATION.md names every fault and every checker")
+    func described() throws {
+        let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/SIMULATION.md")
+        let text = try String(contentsOf: page, encoding: .utf8)
+        for fault in FaultKind.allCases { #expect(text.contains("`\(fault.rawValue)`"), "\(fault.rawValue)") }
+        for checker in Checker.allCases { #expect(text.contains("`\(checker.rawValue)`"), "\(checker.rawValue)") }
     }
 }

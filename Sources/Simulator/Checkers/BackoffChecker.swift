@@ -31,8 +31,11 @@ struct BackoffChecker {
         /// It changed while an attempt was under way.
         var networkIsNew = false
         var thawedAt = Instant.zero
+        /// Refused since another device has its place: 30 s to 5 min, a tenth more or less, and in the row as well.
+        var isDuplicate = false
     }
 
+    private static let duplicatePauses = Interval.milliseconds(26_999)...Interval.milliseconds(330_001)
     private var states: [State]
 
     init(pucks: Int) { states = (0..<pucks).map { _ in State() } }
@@ -49,6 +52,8 @@ struct BackoffChecker {
         case .networkChanged(let puck):
             states[puck].networkChangedAt = moment.local
             states[puck].networkIsNew = states[puck].lostAt == nil && states[puck].upSince == nil
+        case .puckHeardError(let puck, _, let error):
+            if error.code == .duplicate { states[puck].isDuplicate = true }
         case .socketLost(let puck, _), .socketDropped(let puck): lost(&states[puck], moment.local)
         case .socketWanted(let puck): wanted(puck, moment.local, findings)
         case .candidateWanted(let puck): wantedCandidate(puck, moment.local, findings)
@@ -80,6 +85,7 @@ struct BackoffChecker {
         guard let lostAt = state.lostAt else {
             return findings.report(.backoff, puck, "opens a socket although it has one")
         }
+        states[puck].isDuplicate = false
         let isSoon = state.downSince.map { lostAt - $0 < Self.resumeWithin } ?? false
         if now - lostAt < Self.candidatePause, !isSoon, state.networkChangedAt == nil {
             findings.report(
@@ -105,6 +111,15 @@ struct BackoffChecker {
             return findings.report(.backoff, puck, "opens a socket although it has one")
         }
         let pause = now - lostAt
+        if state.isDuplicate {
+            states[puck].isDuplicate = false
+            if !Self.duplicatePauses.contains(pause), state.networkChangedAt == nil {
+                findings.report(
+                    .backoff, puck, "comes back \(pause.wholeMilliseconds) ms after it was called a duplicate")
+            }
+            states[puck].attempts = state.attempts.map { $0 + 1 }
+            return
+        }
         // A puck that stood still when its time came tries as soon as it goes on.
         let isDelayed = state.thawedAt > lostAt && now - state.thawedAt < .milliseconds(100)
         // A network change can cut one of the quick pauses short as well.

@@ -96,6 +96,8 @@ struct ConformanceChecker {
         _ who: String, _ puck: Int?, _ connection: Int, _ error: WireError, _ findings: Findings,
         _ disturbances: Disturbances
     ) {
+        // Whether it is one is for `CopyChecker`.
+        if error.code == .duplicate { return }
         guard let dialogue = dialogues[connection], !dialogue.isForged else { return }
         // A hello may be late on a bad line; that is the only refusal that a correct peer can earn.
         if !dialogue.saidWelcome, disturbances.disturbed(dialogue.puck, since: dialogue.openedAt) { return }

@@ -40,8 +40,12 @@ struct PlaysChecker {
         switch observation {
         case .hubEnded: plays = [:]
         case .connectionOpened(let connection, let puck): puckOf[connection] = puck
-        case .hubHeard(let connection, .hello):
+        case .hubHeard(let connection, .hello(let hello)):
             guard let puck = puckOf[connection] else { return }
+            // The report of its end may have been lost with the link.
+            for play in hello.plays where play.hasEnded && plays[play.playID]?.startedAs != nil {
+                plays[play.playID]!.isEndedByPuck = true
+            }
             connections[puck] = connection
             awaySince[puck] = nil
         case .connectionClosed(let connection):

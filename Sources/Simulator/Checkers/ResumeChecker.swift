@@ -112,6 +112,9 @@ struct ResumeChecker {
         "away", "the utterance could not be resumed", "first_audio", "audio", "gap", "up_end",
     ]
 
+    /// Another puck with this one's card was welcomed: what the hub kept of this one's stream is gone.
+    mutating func placeTaken(_ puck: Int) { states[puck].epoch = nil }
+
     private mutating func closed(_ connection: Int, _ now: Instant) {
         guard let puck = puckOf[connection], states[puck].connection == connection else { return }
         states[puck].connection = nil

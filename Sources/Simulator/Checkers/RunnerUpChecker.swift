@@ -47,11 +47,12 @@ struct RunnerUpChecker {
     /// What the hub did in the present step.
     private struct Step {
         var ended: [Turn] = []
-        var asked: (puck: Int, connection: Int)?
+        /// One a group at most: two groups' winners may fail at once.
+        var asked: [(puck: Int, connection: Int)] = []
         var toldDegraded: [Int] = []
         var earcons: [Int] = []
 
-        var isEmpty: Bool { ended.isEmpty && asked == nil }
+        var isEmpty: Bool { ended.isEmpty && asked.isEmpty }
     }
 
     private static let firstAudio = Interval.milliseconds(500)
@@ -156,7 +157,7 @@ struct RunnerUpChecker {
         case .grant(let wakeID, let id):
             var turn = Turn(id: id, puck: puck, connection: connection, grantedAt: now)
             if lost[connection] == wakeID {
-                step.asked = (puck, connection)
+                step.asked.append((puck, connection))
                 turn.inPlaceOf = step.ended.last { groupOf[$0.puck] == group }?.puck ?? puck
             }
             turns[group] = turn
@@ -173,20 +174,27 @@ struct RunnerUpChecker {
                 .runnersUp, turn.puck, "\(turn.id) should have failed \((now - due).wholeMilliseconds) ms ago")
         }
         if step.isEmpty { return reset() }
-        var expected: Int?
+        var replaced: Set<Int> = []
         for turn in step.ended where hasFailed(turn, now, findings) {
             failed.insert(turn.id)
-            expected = next(after: turn, now)?.connection
-            if let asked = step.asked, asked.connection != expected {
+            let group = groupOf[turn.puck]
+            let asked = step.asked.last { groupOf[$0.puck] == group }
+            guard let expected = next(after: turn, now)?.connection else {
+                replaced.remove(group)
+                if let asked {
+                    findings.report(.runnersUp, asked.puck, "is asked, and nobody stands by for \(turn.id)")
+                }
+                judgeEarcons(after: turn, findings, disturbances)
+                continue
+            }
+            replaced.insert(group)
+            if asked == nil { findings.report(.runnersUp, turn.puck, "failed, and the runner-up is not asked") }
+            if let asked, asked.connection != expected {
                 findings.report(.runnersUp, asked.puck, "is asked in place of \(turn.id), and it is not its turn")
             }
-            if expected == nil { judgeEarcons(after: turn, findings, disturbances) }
         }
-        if let asked = step.asked, expected == nil {
+        for asked in step.asked where !replaced.contains(groupOf[asked.puck]) {
             findings.report(.runnersUp, asked.puck, "is asked after it lost, and nobody failed")
-        }
-        if expected != nil, step.asked == nil {
-            findings.report(.runnersUp, step.ended.last?.puck, "failed, and the runner-up is not asked")
         }
         reset()
     }

@@ -83,7 +83,7 @@ final class House {
         return child
     }
 
-    private var deviceEnvironment: [String: String] {
+    var deviceEnvironment: [String: String] {
         environment.merging(["ALSA_CONFIG_PATH": file("asound.conf").path]) { $1 }
     }
 
