@@ -148,7 +148,7 @@ func tests() -> [Target] {
                 "OpusCodec", "WAVFile", "RogueHub", "RepositoryFiles", "CLinux", "CWebSockets",
             ]),
 
-        tests("Tools", "SimulatorTests", ["Simulator", "pucksim"]),
+        tests("Tools", "SimulatorTests", ["Simulator", "pucksim", "RepositoryFiles"]),
         tests("Tools", "PuckDemoTests", ["puckdemo"]),
     ]
 }

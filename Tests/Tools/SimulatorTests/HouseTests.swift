@@ -1,4 +1,5 @@
 import Foundation
+import RepositoryFiles
 import Testing
 
 @testable import Simulator
@@ -105,8 +106,7 @@ struct HouseTests {
 
     @Test("is described: docs/SIMULATION.md names every fault and every checker")
     func described() throws {
-        let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/SIMULATION.md")
-        let text = try String(contentsOf: page, encoding: .utf8)
+        let text = try RepositoryFiles.text("docs/SIMULATION.md")
         for fault in FaultKind.allCases { #expect(text.contains("`\(fault.rawValue)`"), "\(fault.rawValue)") }
         for checker in Checker.allCases { #expect(text.contains("`\(checker.rawValue)`"), "\(checker.rawValue)") }
     }
