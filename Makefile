@@ -45,7 +45,9 @@ demo: setup fake-alsa ## three pucks and a hub hold a conversation; SAY="any sen
 # The daemons' own tests come after the others: what those compute for seconds would keep them from seeing in time what a
 # daemon does.
 test: setup fake-alsa fake-gpio ## run all tests
-	swift test --disable-xctest $(SWIFTFLAGS) --skip ProcessTests
+	@scripts/setup wake
+	@scripts/wakewords
+	PUCK_WAKE_MODELS=$$(scripts/wakewords --path) swift test --disable-xctest $(SWIFTFLAGS) --skip ProcessTests
 	swift test --disable-xctest --skip-build $(SWIFTFLAGS) --filter ProcessTests
 
 # Left out: the simulator, which is values only, and what breaks a wire at a point in time and so needs the daemons at
@@ -150,8 +152,8 @@ clean: ## remove everything that was built
 
 # A sound device that keeps real time without a sound card, for tests and demo.
 fake-alsa:
-	@if [ -d Tests/FakeALSA ]; then $(MAKE) -s -C Tests/FakeALSA OUT='$(CURDIR)/$(FAKE_ALSA)'; fi
+	@if [ -d Tests/Fixtures/FakeALSA ]; then $(MAKE) -s -C Tests/Fixtures/FakeALSA OUT='$(CURDIR)/$(FAKE_ALSA)'; fi
 
 # A libgpiod without hardware, for tests.
 fake-gpio:
-	@$(MAKE) -s -C Tests/FakeGPIO OUT='$(CURDIR)/$(FAKE_GPIO)'
+	@$(MAKE) -s -C Tests/Fixtures/FakeGPIO OUT='$(CURDIR)/$(FAKE_GPIO)'

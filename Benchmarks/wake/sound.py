@@ -1,5 +1,5 @@
 """A seeded sound that resembles speech: pulses and noise through two resonators, pauses, levels from 1 to clipping.
-Whole numbers only, the same as Tests/WakeModelTests/SpeechLikeSound.swift makes."""
+Whole numbers only, the same as Tests/Core/WakeModelTests/SpeechLikeSound.swift makes."""
 MASK = 0xFFFFFFFF
 
 
@@ -76,3 +76,12 @@ def fnv(data):
     for byte in data:
         value = (value ^ byte) * 16777619 & MASK
     return value
+
+
+def restless_features(seed, rows):
+    """Rows of 40 features, each of which goes up and down at random."""
+    random = Random(seed).below
+    row = [300] * 40
+    for _ in range(rows):
+        row = [min(max(feature + random(81) - 40, 0), 670) for feature in row]
+        yield row

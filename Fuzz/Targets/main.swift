@@ -15,6 +15,7 @@ let targets: [(name: String, run: Target)] = [
     ("puckd-conf", fuzzPuckSettings),
     ("puckhub-conf", fuzzHubSettings),
     ("wav", fuzzWAV),
+    ("wake-model", fuzzWakeModel),
     ("replay-log", fuzzReplayLog),
     ("uplink-window", fuzzUplinkWindow),
     ("playback", fuzzPlayback),
