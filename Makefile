@@ -152,8 +152,8 @@ clean: ## remove everything that was built
 
 # A sound device that keeps real time without a sound card, for tests and demo.
 fake-alsa:
-	@if [ -d Tests/FakeALSA ]; then $(MAKE) -s -C Tests/FakeALSA OUT='$(CURDIR)/$(FAKE_ALSA)'; fi
+	@if [ -d Tests/Fixtures/FakeALSA ]; then $(MAKE) -s -C Tests/Fixtures/FakeALSA OUT='$(CURDIR)/$(FAKE_ALSA)'; fi
 
 # A libgpiod without hardware, for tests.
 fake-gpio:
-	@$(MAKE) -s -C Tests/FakeGPIO OUT='$(CURDIR)/$(FAKE_GPIO)'
+	@$(MAKE) -s -C Tests/Fixtures/FakeGPIO OUT='$(CURDIR)/$(FAKE_GPIO)'

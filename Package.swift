@@ -1,33 +1,21 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// What may import what is documented in docs/ARCHITECTURE.md and checked by scripts/lint.
-// C libraries are Debian packages (scripts/setup installs them); nothing is fetched from the network.
-
-/// A C library that Debian packages: a module map in Sources/, flags from pkg-config.
-func debianLibrary(_ name: String, pkgConfig: String, package: String) -> Target {
-    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
-}
-
-/// PUCK_MUTATIONS=1 builds deliberate bugs in, for the simulator to find (`make test-mutants`). Never shipped.
-let mutations: [SwiftSetting] = Context.environment["PUCK_MUTATIONS"] == "1" ? [.define("MUTATIONS")] : []
-
-/// For a module whose tests compute for minutes of sound: optimized in debug builds, too, where vectors are otherwise
-/// taken apart into calls, a hundred times slower.
-let computing: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+// Layers from the bottom to the top, as the folders of Sources/ and Tests/. What may import what stands in
+// scripts/layers; scripts/lint checks it. C libraries are Debian packages, which scripts/setup installs; nothing is
+// fetched from the network.
 
 let package = Package(
     name: "puck",
-    products: [
-        .executable(name: "puckd", targets: ["puckd"]),
-        .executable(name: "puckhub", targets: ["puckhub"]),
-        .executable(name: "puckctl", targets: ["puckctl"]),
-        .executable(name: "puckdemo", targets: ["puckdemo"]),
-        .executable(name: "pucksim", targets: ["pucksim"]),
-        .executable(name: "puckseeds", targets: ["puckseeds"]),
-    ],
-    targets: [
-        // C libraries and shims.
+    products: ["puckd", "puckhub", "puckctl", "puckdemo", "pucksim", "puckseeds"].map {
+        .executable(name: $0, targets: [$0])
+    },
+    targets: cLibraries() + core() + adapters() + daemons() + tools() + fixtures() + tests() + fuzzing()
+)
+
+/// C libraries, and shims for what Swift cannot express.
+func cLibraries() -> [Target] {
+    [
         debianLibrary("CALSA", pkgConfig: "alsa", package: "libasound2-dev"),
         debianLibrary("COpus", pkgConfig: "opus", package: "libopus-dev"),
         debianLibrary("CSpeexDSP", pkgConfig: "speexdsp", package: "libspeexdsp-dev"),
@@ -35,120 +23,140 @@ let package = Package(
         debianLibrary("CINI", pkgConfig: "inih", package: "libinih-dev"),
         debianLibrary("CWebSockets", pkgConfig: "libwebsockets", package: "libwebsockets-dev"),
         debianLibrary("COpenSSL", pkgConfig: "openssl", package: "libssl-dev"),
-        .systemLibrary(name: "CMath"),
-        .target(name: "CLinux"),
-        .target(name: "COpusShim"),
-        .target(name: "CALSAShim", dependencies: ["CALSA"]),
-        // Compiled against libgpiod, loads it when it is needed.
-        .target(name: "CGPIOD"),
-
-        // The core: no I/O, no clock, no random source.
-        .target(name: "PuckBase", swiftSettings: mutations, linkerSettings: [.linkedLibrary("m")]),
-        .target(name: "PuckWire", dependencies: ["PuckBase", "CJansson"]),
-        .target(name: "AudioRing"),
-        .target(name: "PuckAudio", dependencies: ["PuckBase", "AudioRing", "CMath"]),
-        .target(name: "WakeModel", swiftSettings: computing),
-        .target(name: "PuckCore", dependencies: ["PuckBase", "PuckWire", "PuckAudio"], swiftSettings: mutations),
-        .target(name: "HubCore", dependencies: ["PuckBase", "PuckWire", "CMath"], swiftSettings: mutations),
-
-        // File formats: bytes in, values out.
-        .target(name: "WAVFile"),
-
-        // Adapters: one C library each, never importing each other.
-        .target(name: "LinuxIO", dependencies: ["PuckBase", "CLinux"]),
-        .target(name: "ALSADevice", dependencies: ["PuckBase", "AudioRing", "CALSA", "CALSAShim", "CLinux"]),
-        .target(name: "BoardIO", dependencies: ["PuckBase", "CGPIOD", "CLinux"]),
-        .target(name: "Resampler", dependencies: ["PuckBase", "CSpeexDSP"]),
-        .target(name: "OpusCodec", dependencies: ["PuckBase", "COpus", "COpusShim"]),
-        .target(
-            name: "LinkTransport", dependencies: ["PuckBase", "CWebSockets", "CLinux"],
-            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
-        .target(name: "Credentials", dependencies: ["PuckBase", "COpenSSL", "CLinux"]),
-        .target(name: "Settings", dependencies: ["PuckBase", "CINI", "CLinux"]),
-
-        // The daemons: a library that a test can drive, and a thin command each.
-        .target(
-            name: "PuckRuntime",
-            dependencies: [
-                "PuckCore", "CLinux", "LinuxIO", "ALSADevice", "BoardIO", "Resampler", "OpusCodec", "LinkTransport",
-                "Credentials", "Settings", "Joining", "WAVFile",
-            ]),
-        .target(
-            name: "HubRuntime",
-            dependencies: ["HubCore", "LinuxIO", "OpusCodec", "LinkTransport", "Credentials", "Settings", "WAVFile"]),
-        .executableTarget(name: "puckd", dependencies: ["PuckRuntime", "CLinux"]),
-        .executableTarget(name: "puckhub", dependencies: ["HubRuntime"]),
-        // What `puckctl join` does; puckd takes the words of the search for hubs from it.
-        .target(
-            name: "Joining",
-            dependencies: ["PuckBase", "PuckWire", "CLinux", "LinuxIO", "LinkTransport", "Credentials"]),
-        .executableTarget(
-            name: "puckctl",
-            dependencies: ["Joining", "LinuxIO", "PuckBase", "PuckCore", "Resampler", "WAVFile", "CLinux"]),
-
-        // A developer's tools: ordinary Swift, Foundation allowed.
-        .executableTarget(name: "puckdemo", dependencies: ["LinuxIO", "PuckBase", "WAVFile"]),
-        .executableTarget(name: "puckarbiter", dependencies: ["HubCore", "PuckAudio", "PuckBase", "PuckWire"]),
-
-        .target(
-            name: "Simulator", dependencies: ["PuckBase", "PuckWire", "PuckAudio", "PuckCore", "HubCore"],
-            swiftSettings: mutations),
-        .executableTarget(name: "pucksim", dependencies: ["Simulator", "PuckBase"], swiftSettings: mutations),
-        .executableTarget(name: "puckseeds", dependencies: ["Simulator", "LinuxIO", "CLinux"]),
-
-        .testTarget(name: "PuckBaseTests", dependencies: ["PuckBase"]),
-        .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "CLinux", "COpenSSL"]),
-        // For tests only: a hub that means harm.
-        .target(name: "RogueHub", dependencies: ["CWebSockets", "CLinux"], path: "Tests/RogueHub"),
-        .testTarget(
-            name: "LinkTransportTests",
-            dependencies: ["LinkTransport", "Credentials", "RogueHub", "CWebSockets", "CLinux"]),
-        .testTarget(name: "PuckWireTests", dependencies: ["PuckWire"]),
-        .testTarget(name: "PuckAudioTests", dependencies: ["PuckAudio"]),
-        .testTarget(
-            name: "WakeModelTests", dependencies: ["WakeModel", "CLinux"], exclude: ["Operators"],
-            swiftSettings: computing),
-        .testTarget(name: "PuckCoreTests", dependencies: ["PuckCore"]),
-        .testTarget(name: "OpusCodecTests", dependencies: ["OpusCodec", "PuckBase"]),
-        .testTarget(name: "ResamplerTests", dependencies: ["Resampler"]),
-        .testTarget(name: "WAVFileTests", dependencies: ["WAVFile"]),
-        .testTarget(name: "HubCoreTests", dependencies: ["HubCore"]),
-        .testTarget(
-            name: "HubRuntimeTests",
-            dependencies: ["puckhub", "PuckWire", "PuckBase", "OpusCodec", "WAVFile", "LinuxIO", "COpenSSL"]),
-        .testTarget(
-            name: "ProcessTests",
-            dependencies: [
-                "puckd", "puckhub", "puckctl", "PuckBase", "PuckAudio", "PuckWire", "LinuxIO", "Credentials",
-                "OpusCodec", "WAVFile", "RogueHub", "CLinux", "CWebSockets",
-            ]),
-        .testTarget(name: "PuckctlTests", dependencies: ["puckctl", "LinuxIO", "WAVFile"]),
-        .testTarget(name: "JoiningTests", dependencies: ["Joining", "Credentials"]),
-        .testTarget(name: "PuckDemoTests", dependencies: ["puckdemo"]),
-        .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "pucksim"]),
-        .testTarget(
-            name: "PuckRuntimeTests",
-            dependencies: [
-                "PuckRuntime", "PuckCore", "PuckAudio", "AudioRing", "BoardIO", "OpusCodec", "PuckWire", "PuckBase",
-                "LinkTransport", "LinuxIO", "Settings", "CLinux", "WAVFile",
-            ]),
-        .testTarget(name: "ALSADeviceTests", dependencies: ["ALSADevice", "CALSA", "CLinux", "WAVFile"]),
-        .testTarget(name: "AudioRingTests", dependencies: ["AudioRing", "CLinux"]),
-        .testTarget(name: "LinuxIOTests", dependencies: ["LinuxIO", "PuckBase", "CLinux"]),
-        .testTarget(name: "SettingsTests", dependencies: ["Settings", "PuckBase", "CLinux"]),
-        .testTarget(
-            name: "ConfigurationTests",
-            dependencies: [
-                "PuckRuntime", "HubRuntime", "Settings", "LinuxIO", "ALSADevice", "LinkTransport", "PuckCore",
-                "HubCore",
-                "PuckWire", "PuckBase",
-            ]),
+        .systemLibrary(name: "CMath", path: "Sources/C/CMath"),
+        module("C", "CLinux"),
+        module("C", "COpusShim"),
+        module("C", "CALSAShim", ["CALSA"]),
+        // Compiled against libgpiod, which it loads when it is needed.
+        module("C", "CGPIOD"),
     ]
-)
+}
 
-// Coverage-guided fuzzing (`make fuzz`), out of the way of every other build.
-if Context.environment["PUCK_FUZZ"] != nil {
-    package.targets += [
+/// No I/O, no clock, no random source: bytes and events in, values and effects out.
+func core() -> [Target] {
+    [
+        module("Core", "PuckBase", mutable: true, linkerSettings: [.linkedLibrary("m")]),
+        module("Core", "PuckWire", ["PuckBase", "CJansson"]),
+        module("Core", "AudioRing"),
+        module("Core", "WAVFile"),
+        module("Core", "PuckAudio", ["PuckBase", "AudioRing", "CMath"]),
+        module("Core", "WakeModel", computing: true),
+        module("Core", "PuckCore", ["PuckBase", "PuckWire", "PuckAudio"], mutable: true),
+        module("Core", "HubCore", ["PuckBase", "PuckWire", "CMath"], mutable: true),
+    ]
+}
+
+/// One outside thing each. They do not import each other.
+func adapters() -> [Target] {
+    [
+        module("Adapters", "LinuxIO", ["PuckBase", "CLinux"]),
+        module("Adapters", "ALSADevice", ["PuckBase", "AudioRing", "CALSA", "CALSAShim", "CLinux"]),
+        module("Adapters", "BoardIO", ["PuckBase", "CGPIOD", "CLinux"]),
+        module("Adapters", "Resampler", ["PuckBase", "CSpeexDSP"]),
+        module("Adapters", "OpusCodec", ["PuckBase", "COpus", "COpusShim"]),
+        module(
+            "Adapters", "LinkTransport", ["PuckBase", "CWebSockets", "CLinux"],
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        module("Adapters", "Credentials", ["PuckBase", "COpenSSL", "CLinux"]),
+        module("Adapters", "Settings", ["PuckBase", "CINI", "CLinux"]),
+    ]
+}
+
+/// What is installed: for each daemon a library that a test can drive, and a thin command.
+func daemons() -> [Target] {
+    [
+        module(
+            "Daemons", "Joining", ["PuckBase", "PuckWire", "CLinux", "LinuxIO", "LinkTransport", "Credentials"]),
+        module(
+            "Daemons", "PuckRuntime",
+            [
+                "PuckCore", "CLinux", "LinuxIO", "ALSADevice", "BoardIO", "Resampler", "OpusCodec", "LinkTransport",
+                "Settings", "WAVFile",
+            ]),
+        module(
+            "Daemons", "HubRuntime",
+            ["HubCore", "LinuxIO", "OpusCodec", "LinkTransport", "Credentials", "Settings", "WAVFile"]),
+        command("Daemons", "puckd", ["PuckRuntime", "CLinux"]),
+        command("Daemons", "puckhub", ["HubRuntime"]),
+        command(
+            "Daemons", "puckctl", ["Joining", "LinuxIO", "PuckBase", "PuckCore", "Resampler", "WAVFile", "CLinux"]),
+    ]
+}
+
+/// For developers: ordinary Swift, Foundation allowed (but in Simulator and puckseeds, which run on boards too).
+func tools() -> [Target] {
+    [
+        module(
+            "Tools", "Simulator", ["PuckBase", "PuckWire", "PuckAudio", "PuckCore", "HubCore"], mutable: true),
+        command("Tools", "pucksim", ["Simulator", "PuckBase"], mutable: true),
+        command("Tools", "puckseeds", ["Simulator", "LinuxIO", "CLinux"]),
+        command("Tools", "puckarbiter", ["HubCore", "PuckAudio", "PuckBase", "PuckWire"]),
+        command("Tools", "puckdemo", ["LinuxIO", "PuckBase", "WAVFile"]),
+    ]
+}
+
+/// What tests share. FakeALSA and FakeGPIO beside them are built by make.
+func fixtures() -> [Target] {
+    [
+        .target(name: "RepositoryFiles", path: "Tests/Fixtures/RepositoryFiles"),
+        // A hub that means harm.
+        .target(name: "RogueHub", dependencies: ["CWebSockets", "CLinux"], path: "Tests/Fixtures/RogueHub"),
+    ]
+}
+
+func tests() -> [Target] {
+    [
+        tests("Core", "PuckBaseTests", ["PuckBase"]),
+        tests("Core", "PuckWireTests", ["PuckWire"]),
+        tests("Core", "AudioRingTests", ["AudioRing", "CLinux"]),
+        tests("Core", "WAVFileTests", ["WAVFile"]),
+        tests("Core", "PuckAudioTests", ["PuckAudio"]),
+        tests("Core", "WakeModelTests", ["WakeModel", "CLinux"], exclude: ["Operators"], computing: true),
+        tests("Core", "PuckCoreTests", ["PuckCore", "RepositoryFiles"]),
+        tests("Core", "HubCoreTests", ["HubCore", "RepositoryFiles"]),
+
+        tests("Adapters", "LinuxIOTests", ["LinuxIO", "PuckBase", "CLinux"]),
+        tests("Adapters", "ALSADeviceTests", ["ALSADevice", "CALSA", "CLinux", "WAVFile", "RepositoryFiles"]),
+        tests("Adapters", "ResamplerTests", ["Resampler"]),
+        tests("Adapters", "OpusCodecTests", ["OpusCodec", "PuckBase"]),
+        tests(
+            "Adapters", "LinkTransportTests", ["LinkTransport", "Credentials", "RogueHub", "CWebSockets", "CLinux"]),
+        tests("Adapters", "CredentialsTests", ["Credentials", "CLinux", "COpenSSL", "RepositoryFiles"]),
+        tests("Adapters", "SettingsTests", ["Settings", "PuckBase", "CLinux"]),
+
+        tests("Daemons", "JoiningTests", ["Joining", "Credentials"]),
+        tests(
+            "Daemons", "PuckRuntimeTests",
+            [
+                "PuckRuntime", "PuckCore", "PuckAudio", "AudioRing", "BoardIO", "OpusCodec", "PuckWire", "PuckBase",
+                "ALSADevice", "Resampler", "LinkTransport", "LinuxIO", "Settings", "CLinux", "WAVFile",
+            ]),
+        tests(
+            "Daemons", "HubRuntimeTests",
+            ["puckhub", "PuckWire", "PuckBase", "OpusCodec", "WAVFile", "LinuxIO", "COpenSSL"]),
+        tests(
+            "Daemons", "ConfigurationTests",
+            [
+                "PuckRuntime", "HubRuntime", "Settings", "LinuxIO", "ALSADevice", "LinkTransport", "PuckCore",
+                "HubCore", "PuckWire", "PuckBase", "RepositoryFiles",
+            ]),
+        tests("Daemons", "PuckctlTests", ["puckctl", "LinuxIO", "WAVFile"]),
+        tests(
+            "Daemons", "ProcessTests",
+            [
+                "puckd", "puckhub", "puckctl", "PuckBase", "PuckAudio", "PuckWire", "LinuxIO", "Credentials",
+                "OpusCodec", "WAVFile", "RogueHub", "RepositoryFiles", "CLinux", "CWebSockets",
+            ]),
+
+        tests("Tools", "SimulatorTests", ["Simulator", "pucksim", "RepositoryFiles"]),
+        tests("Tools", "PuckDemoTests", ["puckdemo"]),
+    ]
+}
+
+/// Coverage-guided fuzzing (`make fuzz`), out of the way of every other build.
+func fuzzing() -> [Target] {
+    if Context.environment["PUCK_FUZZ"] == nil { return [] }
+    return [
         .systemLibrary(name: "CFuzzer", path: "Fuzz/CFuzzer"),
         .executableTarget(
             name: "puckfuzz",
@@ -158,4 +166,46 @@ if Context.environment["PUCK_FUZZ"] != nil {
             ],
             path: "Fuzz/Targets"),
     ]
+}
+
+// MARK: Kinds of targets
+
+/// PUCK_MUTATIONS=1 builds deliberate bugs in, for the simulator to find (`make test-mutants`). Never shipped.
+func mutations() -> [SwiftSetting] { Context.environment["PUCK_MUTATIONS"] == "1" ? [.define("MUTATIONS")] : [] }
+
+/// Optimized in debug builds, too, where vectors are otherwise taken apart into calls, a hundred times slower.
+func fast() -> [SwiftSetting] { [.unsafeFlags(["-O"], .when(configuration: .debug))] }
+
+/// A C library that Debian packages: a module map, and flags from pkg-config.
+func debianLibrary(_ name: String, pkgConfig: String, package: String) -> Target {
+    .systemLibrary(name: name, path: "Sources/C/\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+/// - Parameters:
+///   - mutable: has deliberate bugs for `make test-mutants`.
+///   - computing: its tests compute for minutes of sound.
+func module(
+    _ layer: String, _ name: String, _ dependencies: [Target.Dependency] = [], mutable: Bool = false,
+    computing: Bool = false, linkerSettings: [LinkerSetting] = []
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/\(layer)/\(name)",
+        swiftSettings: (mutable ? mutations() : []) + (computing ? fast() : []), linkerSettings: linkerSettings)
+}
+
+func command(
+    _ layer: String, _ name: String, _ dependencies: [Target.Dependency], mutable: Bool = false
+) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Sources/\(layer)/\(name)",
+        swiftSettings: mutable ? mutations() : [])
+}
+
+func tests(
+    _ layer: String, _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [],
+    computing: Bool = false
+) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(layer)/\(name)", exclude: exclude,
+        swiftSettings: computing ? fast() : [])
 }

@@ -3,7 +3,7 @@
 usage: .build-arbitration/python/bin/python Benchmarks/arbitration/fit.py .build-arbitration/tune-320.cases
 
 A choice among the candidates of each wake that came within 100 ms (conditional logit); shares are cross-validated in
-five parts, no house in two of them. The cues are those of Sources/HubCore/NearestScore.swift.
+five parts, no house in two of them. The cues are those of Sources/Core/HubCore/NearestScore.swift.
 """
 
 import sys

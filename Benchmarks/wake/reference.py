@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What the reference makes of the tests' sounds, as Tests/WakeModelTests/Reference*.swift have it: a hash a second.
-usage: Benchmarks/wake/reference.py features >Tests/WakeModelTests/ReferenceFeatures.swift
-       Benchmarks/wake/reference.py models FILE.tflite ... >Tests/WakeModelTests/ReferenceOutputs.swift
-       Benchmarks/wake/reference.py operators >Tests/WakeModelTests/ReferenceOperators.swift
+"""What the reference makes of the tests' sounds, as Tests/Core/WakeModelTests/Reference*.swift have it: a hash a second.
+usage: Benchmarks/wake/reference.py features >Tests/Core/WakeModelTests/ReferenceFeatures.swift
+       Benchmarks/wake/reference.py models FILE.tflite ... >Tests/Core/WakeModelTests/ReferenceOutputs.swift
+       Benchmarks/wake/reference.py operators >Tests/Core/WakeModelTests/ReferenceOperators.swift
 
 Needs `pip install -r Benchmarks/wake/requirements.txt`."""
 import array
@@ -92,10 +92,10 @@ def print_models(paths):
 
 
 def print_operators():
-    """Of the models in Tests/WakeModelTests/Operators, on bytes at random."""
+    """Of the models in Tests/Core/WakeModelTests/Operators, on bytes at random."""
     from tensorflow_lite import Interpreter
 
-    folder = pathlib.Path(__file__).parents[2] / "Tests/WakeModelTests/Operators"
+    folder = pathlib.Path(__file__).parents[2] / "Tests/Core/WakeModelTests/Operators"
     print("/// What TensorFlow Lite makes of the models in Operators/ in 40 runs over bytes at random, as a hash.")
     print("enum ReferenceOperators {\n    static let hashes: [(name: String, hash: UInt32)] = [")
     for path in sorted(folder.glob("*.tflite")):

@@ -1,5 +1,5 @@
 """A seeded sound that resembles speech: pulses and noise through two resonators, pauses, levels from 1 to clipping.
-Whole numbers only, the same as Tests/WakeModelTests/SpeechLikeSound.swift makes."""
+Whole numbers only, the same as Tests/Core/WakeModelTests/SpeechLikeSound.swift makes."""
 MASK = 0xFFFFFFFF
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The numbers of WakeModel's front end, as Sources/WakeModel/Tables.swift has them.
-usage: Benchmarks/wake/tables.py >Sources/WakeModel/Tables.swift
+"""The numbers of WakeModel's front end, as Sources/Core/WakeModel/Tables.swift has them.
+usage: Benchmarks/wake/tables.py >Sources/Core/WakeModel/Tables.swift
 
 Computed in single precision where TensorFlow's front end does it, with this machine's C library: two weights depend on
 how it rounds log1pf. The committed file was made with Debian 12's (glibc 2.36); `--check` compares."""
@@ -111,6 +111,6 @@ def source():
 if __name__ == "__main__":
     text = source()
     if sys.argv[1:] == ["--check"]:
-        committed = pathlib.Path(__file__).parents[2] / "Sources/WakeModel/Tables.swift"
+        committed = pathlib.Path(__file__).parents[2] / "Sources/Core/WakeModel/Tables.swift"
         sys.exit(0 if committed.read_text().rstrip("\n") == text else "tables.py: Tables.swift differs from what this machine computes")
     print(text)
