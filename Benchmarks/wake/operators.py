@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the small models in Tests/WakeModelTests/Operators: one operator each, or two, with weights at random.
+"""Writes the small models in Tests/Core/WakeModelTests/Operators: one operator each, or two, with weights at random.
 usage: Benchmarks/wake/operators.py [--ties] FOLDER
 
 With --ties all scales are powers of two, so that many results lie in the middle between two whole numbers: there
