@@ -55,6 +55,18 @@ func copyRuns(_ step: UnsafePointer<CopyStep>, _ base: UnsafeMutableRawPointer) 
     let run = int(step.pointee.run)
     let source = base + int(step.pointee.source)
     let target = base + int(step.pointee.target)
+    // Most have at most one dimension of runs.
+    let counts = step.pointee.counts.values
+    if counts.0 &* counts.1 &* counts.2 &* counts.3 == 1 {
+        var i: Int32 = 0
+        while i < counts.4 {
+            copyRun(
+                source + int(i &* step.pointee.sourceStrides.values.4),
+                target + int(i &* step.pointee.targetStrides.values.4), run)
+            i &+= 1
+        }
+        return
+    }
     var walk = Walk(step.pointee.counts, step.pointee.sourceStrides, step.pointee.targetStrides)
     repeat {
         copyRun(source + int(walk.offsets.0), target + int(walk.offsets.1), run)
@@ -70,10 +82,10 @@ private func copyRun(_ source: UnsafeMutableRawPointer, _ target: UnsafeMutableR
         target.storeBytes(of: bytes, toByteOffset: i, as: SIMD64<UInt8>.self)
         i &+= 64
     }
-    while i &+ 8 <= count {
-        let bytes = source.loadUnaligned(fromByteOffset: i, as: UInt64.self)
-        target.storeBytes(of: bytes, toByteOffset: i, as: UInt64.self)
-        i &+= 8
+    while i &+ 16 <= count {
+        let bytes = source.loadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self)
+        target.storeBytes(of: bytes, toByteOffset: i, as: SIMD16<UInt8>.self)
+        i &+= 16
     }
     while i < count {
         target.storeBytes(of: source.load(fromByteOffset: i, as: UInt8.self), toByteOffset: i, as: UInt8.self)

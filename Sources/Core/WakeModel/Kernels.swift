@@ -192,10 +192,11 @@ func convolveDepthwise(_ step: UnsafePointer<DepthwiseStep>, _ base: UnsafeMutab
         while row < window.outputHeight {
             var column: Int32 = 0
             while column < window.outputWidth {
+                let taps = Taps(step, base, batch: batch, row: row, column: column)
                 var done = 0
                 while done < depth {
                     if step.pointee.multiplier == 1 {
-                        addTaps(step, base, batch: batch, row: row, column: column, channel: done, biases + done, sums)
+                        addTaps(taps, channel: done, biases + done, sums)
                     } else {
                         addSpreadTaps(
                             step, base, batch: batch, row: row, column: column, channel: done, biases + done, sums)
@@ -224,38 +225,75 @@ private func covered(_ start: Int, _ size: Int32, _ dilation: Int32, _ input: In
     return (first, min(int(size), end))
 }
 
-/// The sums of eight channels that follow each other.
-@_noLocks @_noAllocation @_optimize(speed) @inline(__always)
-private func addTaps(
-    _ step: UnsafePointer<DepthwiseStep>, _ base: UnsafeMutableRawPointer, batch: Int32, row: Int32, column: Int32,
-    channel: Int, _ biases: UnsafePointer<Int32>, _ sums: UnsafeMutablePointer<Int32>
-) {
-    let window = step.pointee.window
-    let top = int(row &* window.strideY &- window.paddingY)
-    let left = int(column &* window.strideX &- window.paddingX)
-    let (firstY, endY) = covered(top, window.height, window.dilationY, window.inputHeight)
-    let (firstX, endX) = covered(left, window.width, window.dilationX, window.inputWidth)
-    let padded = int(step.pointee.paddedDepth)
-    let depth = int(window.inputDepth)
-    let zero = SIMD8<Int16>(repeating: Int16(truncatingIfNeeded: step.pointee.inputZeroPoint))
-    let weights = UnsafeRawPointer(at(base, step.pointee.weights, Int16.self) + channel)
-    let input = base + (int(step.pointee.input) &+ channel)
-    let firstRow = int(batch) &* int(window.inputHeight) &+ top
-    var sum = UnsafeRawPointer(biases).assumingMemoryBound(to: SIMD8<Int32>.self)[0]
-    var y = firstY
-    while y < endY {
-        let line = (firstRow &+ y &* int(window.dilationY)) &* int(window.inputWidth) &+ left
-        var x = firstX
-        while x < endX {
-            let place = (line &+ x &* int(window.dilationX)) &* depth
-            let bytes = input.loadUnaligned(fromByteOffset: place, as: SIMD8<Int8>.self)
-            let factor = weights.load(
-                fromByteOffset: 2 &* (y &* int(window.width) &+ x) &* padded, as: SIMD8<Int16>.self)
-            let number = wide(bytes) &- zero
-            sum = sum &+ wide(number) &* wide(factor)
-            x &+= 1
+/// The places of a window over the input, and their weights.
+private struct Taps {
+    var input: UnsafeMutableRawPointer
+    var weights: UnsafeMutableRawPointer
+    var rows: Int
+    var columns: Int
+    /// Bytes from one place to the next.
+    var rowStride: Int
+    var columnStride: Int
+    var weightRowStride: Int
+    var weightStride: Int
+    var zero: SIMD8<Int16>
+
+    @_noLocks @_noAllocation @inline(__always)
+    init(
+        _ step: UnsafePointer<DepthwiseStep>, _ base: UnsafeMutableRawPointer, batch: Int32, row: Int32, column: Int32
+    ) {
+        let window = step.pointee.window
+        let top = int(row &* window.strideY &- window.paddingY)
+        let left = int(column &* window.strideX &- window.paddingX)
+        let (firstY, endY) = covered(top, window.height, window.dilationY, window.inputHeight)
+        let (firstX, endX) = covered(left, window.width, window.dilationX, window.inputWidth)
+        let depth = int(window.inputDepth)
+        let width = int(window.inputWidth)
+        weightStride = 2 &* int(step.pointee.paddedDepth)
+        weightRowStride = weightStride &* int(window.width)
+        columnStride = int(window.dilationX) &* depth
+        rowStride = int(window.dilationY) &* width &* depth
+        rows = endY &- firstY
+        columns = endX &- firstX
+        // A window of one column is one run of places.
+        if columns == 1 {
+            columns = rows
+            rows = min(rows, 1)
+            columnStride = rowStride
+            weightStride = weightRowStride
         }
-        y &+= 1
+        let place = ((int(batch) &* int(window.inputHeight) &+ top) &* width &+ left) &* depth
+        input =
+            base
+            + (int(step.pointee.input) &+ place &+ firstY &* int(window.dilationY) &* width &* depth
+                &+ firstX &* int(window.dilationX) &* depth)
+        weights =
+            base
+            + (int(step.pointee.weights) &+ 2 &* int(step.pointee.paddedDepth)
+                &* (firstY &* int(window.width) &+ firstX))
+        zero = SIMD8(repeating: Int16(truncatingIfNeeded: step.pointee.inputZeroPoint))
+    }
+}
+
+/// The sums of eight channels that follow each other.
+@_noLocks @_noAllocation @inline(__always)
+private func addTaps(
+    _ taps: Taps, channel: Int, _ biases: UnsafePointer<Int32>, _ sums: UnsafeMutablePointer<Int32>
+) {
+    var sum = UnsafeRawPointer(biases).assumingMemoryBound(to: SIMD8<Int32>.self)[0]
+    var row = 0
+    while row < taps.rows {
+        var input = taps.input + (row &* taps.rowStride &+ channel)
+        var weights = taps.weights + (row &* taps.weightRowStride &+ 2 &* channel)
+        var column = taps.columns
+        while column > 0 {
+            let number = wide(input.loadUnaligned(as: SIMD8<Int8>.self)) &- taps.zero
+            sum = sum &+ wide(number) &* wide(weights.load(as: SIMD8<Int16>.self))
+            input += taps.columnStride
+            weights += taps.weightStride
+            column &-= 1
+        }
+        row &+= 1
     }
     UnsafeMutableRawPointer(sums).assumingMemoryBound(to: SIMD8<Int32>.self)[0] = sum
 }

@@ -101,14 +101,14 @@ public struct StreamingModel: ~Copyable {
     private func run(_ steps: UnsafeMutablePointer<Step>, _ count: Int) {
         var i = 0
         while i < count {
-            perform(steps[i])
+            perform(steps + i)
             i &+= 1
         }
     }
 
     @_noLocks @_noAllocation @inline(__always)
-    private func perform(_ step: Step) {
-        switch step {
+    private func perform(_ step: UnsafeMutablePointer<Step>) {
+        switch step.pointee {
         case .copy(var step): copyRuns(&step, base)
         case .fill(let target, let count, let value): fill(base + Int(truncatingIfNeeded: target), count, value)
         case .convolve(var step): convolve(&step, base)
