@@ -21,6 +21,7 @@ extension ServerLink {
                     + "makes")
         }
         connection.gate = gate
+        gated.append(connection)
         BIO_set_callback_arg(transport, Unmanaged.passUnretained(gate).toOpaque().assumingMemoryBound(to: CChar.self))
         BIO_set_callback_ex(transport) { transport, operation, _, _, _, _, result, _ in
             guard let argument = BIO_get_callback_arg(transport) else { return Int(result) }
@@ -37,11 +38,11 @@ extension ServerLink {
     /// After each round of the loop: what TLS has decrypted and libwebsockets has not taken is parsed in the next one, without
     /// a read.
     func expectRest() {
-        if door.handshakeCount == 0 { return }
-        let waiting = connections.values.filter { connection in
-            guard connection.state == .handshaking, connection.gate != nil, let wsi = connection.wsi,
-                let session = lws_get_ssl(wsi)
-            else { return false }
+        if gated.isEmpty { return }
+        // Only those: one silent stranger must not have every round look at all connections.
+        gated.removeAll { $0.state != .handshaking || $0.gate == nil }
+        let waiting = gated.filter { connection in
+            guard let wsi = connection.wsi, let session = lws_get_ssl(wsi) else { return false }
             return SSL_pending(session) > 0
         }
         guard let first = waiting.first, let gate = first.gate else { return }

@@ -114,6 +114,8 @@ public final class ServerLink {
     /// Set while libwebsockets takes over a socket.
     var adopting: ServerConnection?
     var acceptResumes: Int64?
+    /// Between their TLS handshake and their upgrade; as many as the door lets be there at once.
+    var gated: [ServerConnection] = []
     /// When plain connections were last looked at.
     var meteredAt: Int64 = 0
     private(set) var openCount = 0

@@ -62,8 +62,8 @@ public struct ChildCommand {
         return found < 0 ? 127 : raw & 0x7F == 0 ? (raw >> 8) & 0xFF : 0 &- (raw & 0x7F)
     }
 
-    /// SIGKILL to it and, where it has a group of its own, to what it has started. Its end is seen by `ended`, when the kernel has let go of it: a process
-    /// that waits for dead hardware takes its time.
+    /// SIGKILL to it and, where it has a group of its own, to what it has started. Its end is seen by `ended`, when the
+    /// kernel has let go of it: a process that waits for dead hardware takes its time.
     public func kill() {
         if let process { _ = CLinux.kill(sharesGroup ? process : -process, SIGKILL) }
     }
