@@ -59,9 +59,6 @@ extension Hub {
     /// Whether somebody of the group has the floor. An answer that sounds can be talked over, and one to a puck that is
     /// away keeps nobody from speaking.
     private func isBusy(group: String) -> Bool {
-        #if MUTATIONS
-            if Mutation.is(.secondGrant) { return false }
-        #endif
         return conversations.contains {
             $0.group == group && !$0.hasEnded && !$0.isSpeaking && ($0.isListening || !$0.isAway)
         }
@@ -192,9 +189,6 @@ extension Hub {
     private mutating func supersede(
         group: String, by winner: String, now: Instant, into effects: inout [HubEffect]
     ) {
-        #if MUTATIONS
-            if Mutation.is(.staleAnswerKept) { return }
-        #endif
         for conversation in conversations where conversation.group == group && !conversation.hasEnded {
             if conversation.isAway, conversation.puckID != winner {
                 forgetPuck(

@@ -59,9 +59,6 @@ extension Hub {
         pucks[puckID]!.forgetAt = nil
         welcome.uplinkNext = resumeUplink(hello, now: now, into: &effects)
         welcome.floor = conversations.last { $0.group == hello.group && !$0.hasEnded && $0.puckID != puckID }?.id
-        #if MUTATIONS
-            if Mutation.is(.floorNotTold) { welcome.floor = nil }
-        #endif
         effects.append(.send(id, .welcome(welcome), .zero))
         withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
             // Somebody speaks to another puck, since before this one was known: what it is to play waits.

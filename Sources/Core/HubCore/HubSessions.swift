@@ -161,9 +161,6 @@ extension Hub {
                     about(id) + [LogField("code", error.code.name), LogField("detail", error.detail)])))
         let puckID = sessions[id]!.live?.puckID
         close(id, reason: "the puck reported \(error.code.name)", now: now, into: &effects)
-        #if MUTATIONS
-            if Mutation.is(.errorKeepsStream) { return }
-        #endif
         // Whatever it refused would come again with a replay.
         if let puckID { forgetPuck(puckID, "the puck reported \(error.code.name)", now: now, into: &effects) }
     }
