@@ -182,8 +182,7 @@ struct Playout: Sendable {
         let position = report.positionMilliseconds
         if var play = active, play.id == report.playID {
             // One that was overtaken by a new start says nothing about it: the packets that it counts come again.
-            var isCurrent = received > play.startNumber
-            guard isCurrent else { return }
+            guard received > play.startNumber else { return }
             let before = play.played
             play.note(heard: position)
             active = play

@@ -51,6 +51,7 @@ final class PuckDaemon {
     var movedHub: MovedHubSearch?
     /// Why there is no search for a hub that moved: said once.
     var searchProblem = ""
+    var linkLines = LinkLines()
     /// Why the last attempts came to nothing, and what of the hub's news could not be kept.
     private var closedFor = Complaint.attempts
     var unkeptToken = Complaint.once
