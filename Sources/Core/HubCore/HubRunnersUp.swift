@@ -44,7 +44,7 @@ extension Hub {
     /// are sent they may say when they wake up, long after.
     private mutating func giveUp(_ failed: Conversation, now: Instant, into effects: inout [HubEffect]) {
         for puckID in residents[failed.group] ?? [] where puckID != failed.puckID && puckID != failed.inPlaceOf {
-            guard pucks[puckID]!.connection != nil else { continue }
+            guard pucks[known: puckID].connection != nil else { continue }
             withPuck(puckID, now: now, into: &effects) { puck, _, effects in
                 puck.stream.send(.earcon(name: "failed"), now: now, into: &effects)
             }

@@ -36,8 +36,8 @@ extension Hub {
         case .played(let played):
             try sessions.values[i].requireLive("played")
             let puckID = sessions.values[i].live!.puckID
-            let received = try pucks[puckID]!.stream.acknowledge(played.sequence)
-            try pucks[puckID]!.playout.checkPace(played, now: now)
+            let received = try pucks[known: puckID].stream.acknowledge(played.sequence)
+            try pucks[known: puckID].playout.checkPace(played, now: now)
             withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
                 puck.stream.flush(now: now, into: &effects)
                 puck.playout.report(
