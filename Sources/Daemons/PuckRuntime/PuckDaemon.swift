@@ -143,6 +143,8 @@ final class PuckDaemon {
 
     private func adopt() throws(TransportError) {
         connectLink(link)
+        // unowned(unsafe), here and below, is sound: the loop, and all that keeps these callbacks, is the daemon's own and is
+        // used by its thread alone.
         timers = makeTimers()
         loop.onDeadline = { [unowned(unsafe) self] in
             for timer in timers { timer.passed() }
