@@ -8,6 +8,8 @@ export SAY
 DEMOFLAGS ?=
 # The default linker, gold, warns a hundred times about the sanitizers' own symbols.
 SANITIZE := -Xswiftc -use-ld=lld
+ASAN_BUILD = --sanitize=address --scratch-path .build-asan $(SANITIZE) $(SWIFTFLAGS)
+TSAN_BUILD = --sanitize=thread --scratch-path .build-tsan $(SANITIZE) $(SWIFTFLAGS)
 FAKE_ALSA := .build-fake-alsa
 FAKE_GPIO := .build-fake-gpio
 # Where the tests find them.
@@ -22,7 +24,7 @@ SCENARIOS ?=
 SUITES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build embedded demo test test-asan test-tsan test-mutants test-vm test-cross test-package test-newcomer release test-release pucksim sim fuzz bench bench-arbitration format lint clean fake-alsa fake-gpio
+.PHONY: help setup build embedded demo test test-all build-asan build-tsan test-asan test-tsan test-mutants test-vm test-cross test-package test-newcomer release test-release pucksim sim fuzz bench bench-arbitration format lint clean fake-alsa fake-gpio
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -50,16 +52,24 @@ test: setup fake-alsa fake-gpio ## run all tests
 	PUCK_WAKE_MODELS=$$(scripts/wakewords --path) swift test --disable-xctest $(SWIFTFLAGS) --skip ProcessTests
 	swift test --disable-xctest --skip-build $(SWIFTFLAGS) --filter ProcessTests
 
+test-all: ## everything that can be tested on this machine: all night, as root
+	@.ci/nightly
+
 # Left out: the simulator, which is values only, and what breaks a wire at a point in time and so needs the daemons at
 # their own speed; the daemons themselves run here in all the other process tests.
-test-asan: setup fake-alsa fake-gpio ## the same with the address and leak sanitizers
-	$(ASAN) swift test --disable-xctest --sanitize=address --scratch-path .build-asan $(SANITIZE) $(SWIFTFLAGS) \
-		--skip SimulatorTests --skip ProcessTests
-	$(ASAN) swift test --disable-xctest --sanitize=address --scratch-path .build-asan $(SANITIZE) $(SWIFTFLAGS) \
-		--skip-build --filter ProcessTests --skip 'ProcessTests.*(UplinkCut|AnswerCut|Network|Offline)Tests'
+build-asan: setup
+	swift build --build-tests --disable-xctest $(ASAN_BUILD)
 
-test-tsan: setup fake-alsa fake-gpio ## what real threads share, with the thread sanitizer: the ring, and whole daemons
-	swift test --disable-xctest --sanitize=thread --scratch-path .build-tsan $(SANITIZE) $(SWIFTFLAGS) \
+test-asan: build-asan fake-alsa fake-gpio ## the same with the address and leak sanitizers
+	$(ASAN) swift test --disable-xctest $(ASAN_BUILD) --skip-build --skip SimulatorTests --skip ProcessTests
+	$(ASAN) swift test --disable-xctest $(ASAN_BUILD) --skip-build \
+		--filter ProcessTests --skip 'ProcessTests.*(UplinkCut|AnswerCut|Network|Offline)Tests'
+
+build-tsan: setup
+	swift build --build-tests --disable-xctest $(TSAN_BUILD)
+
+test-tsan: build-tsan fake-alsa fake-gpio ## what real threads share, with the thread sanitizer: the ring, and whole daemons
+	swift test --disable-xctest $(TSAN_BUILD) --skip-build \
 		--filter 'AudioRingTests|PuckRuntimeTests|ProcessTests.*(Conversation|DeviceFault)'
 
 # The simulator is one thread over classes: what the run-time would check at each access is checked by the tests.
@@ -93,8 +103,9 @@ ifeq ($(strip $(SCENARIOS)),)
 	@Tests/VM/run --system
 endif
 
-# ARMv7, and beside Debian 12 with libgpiod 1.6 Debian 13 with 2.x. The builds know nothing of each other.
-CROSS := arm64/bookworm armhf/bookworm arm64/trixie
+# ARMv7, and beside Debian 12 with libgpiod 1.6 Debian 13 with 2.x; a change is tried with one of them (.ci/run). The builds
+# know nothing of each other.
+CROSS ?= arm64/bookworm armhf/bookworm arm64/trixie armhf/trixie
 test-cross: setup ## what is built for boards, in an emulator: conversations with hubs here and there, commands, GPIO
 	@scripts/setup cross
 	@mkdir -p .build-cross

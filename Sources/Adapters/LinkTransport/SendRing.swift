@@ -117,11 +117,13 @@ struct MessageAssembler: ~Copyable {
         case text
     }
 
-    private let buffer = UnsafeMutableRawPointer.allocate(
-        byteCount: LinkProtocol.maximumMessageBytes, alignment: 16)
+    /// Made for the first message that comes in pieces: a puck's fit into one read, as a rule.
+    private var buffer: UnsafeMutableRawPointer?
     private var filled = 0
 
-    deinit { buffer.deallocate() }
+    init() {}
+
+    deinit { buffer?.deallocate() }
 
     /// Adds a piece. A message that came in one piece is handed on without a copy. The result is valid during the
     /// callback.
@@ -132,8 +134,10 @@ struct MessageAssembler: ~Copyable {
         else { return .tooLarge }
         let isLast = lws_is_final_fragment(wsi) != 0 && remaining == 0
         if filled == 0 && isLast {
-            return .message(UnsafeRawBufferPointer(start: input ?? buffer, count: length))
+            return .message(UnsafeRawBufferPointer(start: input, count: length))
         }
+        let buffer = self.buffer ?? .allocate(byteCount: LinkProtocol.maximumMessageBytes, alignment: 16)
+        self.buffer = buffer
         if let input, length > 0 { (buffer + filled).copyMemory(from: input, byteCount: length) }
         filled += length
         if !isLast { return .incomplete }

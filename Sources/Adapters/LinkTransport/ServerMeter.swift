@@ -30,6 +30,7 @@ extension ServerLink {
             Unmanaged<Meter>.fromOpaque(meter).takeUnretainedValue().read(count.pointee)
             return Int(result)
         }
+        connection.gate = nil  // the callback was the gate's
     }
 
     /// After each round of the loop, where there is no TLS.
