@@ -23,7 +23,7 @@ public struct WakeFinding: Equatable, Sendable {
 ///
 /// `process` is called with consecutive blocks of 16 kHz mono audio. A detector whose `process` carries `@_noLocks` and
 /// `@_noAllocation` (the level detector) runs on the capture thread and costs no wake-up; one that runs a model follows
-/// the ring on a thread of its own, woken by the level gate (docs/DECISIONS.md, "The gate runs where the samples are").
+/// the ring on a thread of its own, woken by the level gate (docs/DECISIONS.md, 5).
 public protocol WakeDetector {
     /// - Parameter position: ring position of the first sample of the block.
     /// - Returns: a finding at most once a wake; the detector rearms itself.
