@@ -18,13 +18,13 @@ export PUCK_FAKE_GPIO_LIBRARY := $(CURDIR)/$(FAKE_GPIO)
 # Of the daemons too, which the tests start; what third parties leak at their exit is listed, each with its reason.
 ASAN := ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions='$(CURDIR)/Tests/leaks.supp':print_suppressions=0
 
-# Which of Tests/VM/guest/scenarios; nothing for all.
+# Scenarios of Tests/VM/guest/scenarios. Default: empty, which runs all.
 SCENARIOS ?=
-# Which Debians `make test-newcomer` tries: bookworm, trixie; nothing for both.
+# Debian releases for `make test-newcomer`: bookworm, trixie. Default: empty, which tests both.
 SUITES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build embedded demo test test-all build-asan build-tsan test-asan test-tsan test-mutants test-vm test-cross test-package test-newcomer release test-release pucksim sim fuzz bench bench-arbitration format lint clean fake-alsa fake-gpio
+.PHONY: help setup build embedded demo test test-all build-asan build-tsan test-asan test-tsan test-mutants test-vm test-cross test-package test-newcomer release test-release pucksim sim fuzz bench bench-arbitration format lint clean fake-alsa fake-gpio docs
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -141,6 +141,9 @@ release: setup ## packages for all boards, a signed apt repository, checksums, b
 test-release: setup ## a release of this machine's packages, twice and equal to the byte; installed by apt in a new Debian
 	@scripts/setup release package
 	@scripts/test-release
+
+docs: setup ## API documentation of the core modules, by the toolchain's DocC: .build-docs/Puck.doccarchive
+	@SWIFTFLAGS='$(SWIFTFLAGS)' scripts/docs
 
 fuzz: setup ## look for inputs that break parsers and machines, T seconds in all (60)
 	scripts/fuzz $(or $(T),60)

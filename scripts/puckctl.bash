@@ -71,7 +71,7 @@ _puckctl() {
     case $command:$count in
     play:0 | record:1) _puck_files ;;
     lights:0)
-        _puck_complete "auto $(printf '%s\n' "$help" | tr '\n' ' ' | sed -n 's/.*There are \([a-z, ]*\)\..*/\1/p' | tr -d ,)"
+        _puck_complete "auto $(printf '%s\n' "$help" | tr '\n' ' ' | sed -n 's/.*States: \([a-z, ]*\)\..*/\1/p' | tr -d ,)"
         ;;
     # The alternatives that its usage line shows, such as on|off.
     *:0) _puck_complete "$(printf '%s\n' "$help" | sed -n '1s/.* //p' | grep '^[a-z]*|[a-z|]*$' | tr '|' ' ')" ;;

@@ -67,12 +67,12 @@ extension DeviceError {
         settingUp(device, direction, "while running", result: -errno)
     }
 
-    /// A loudspeaker whose driver does not say how much it has played: no reason to give it up.
+    /// A loudspeaker whose driver does not report how much it has played: no reason to give it up.
     /// - Parameter errno: positive.
     public static func delayUnknown(_ device: String, errno: Int32) -> (detail: String, advice: String) {
         let cause = Diagnosis(errno, said: "", device: device, .using(.playback)).reason
         return (
-            "playback device '\(device)' does not say how much it has played: \(cause)",
+            "playback device '\(device)' does not report how much it has played: \(cause)",
             "What is written is counted against the clock instead, exact to some milliseconds; sound is not affected. "
                 + "A newer driver, or 'hw:…' without a plugin in front, may mend it."
         )

@@ -146,7 +146,7 @@ extension ClientLink {
         refuse(.flooded, CloseCode.policyViolation, Self.floodReason)
     }
 
-    static let floodReason = "far more than a hub has to say"
+    static let floodReason = "far more than a hub sends"
 
     var isWithinBudget: Bool {
         guard let wsi, let bytes = ReceivedTraffic(lws_get_socket_fd(wsi))?.bytes else { return true }

@@ -123,7 +123,7 @@ public enum LinkFailure: Equatable, Sendable {
             return "the other end sent a text message, which \(LinkProtocol.subprotocol) does not have: "
                 + "check that [hub] host and port name a puckhub"
         case .flooded:
-            return "the hub sent far more than it can have to say (pings, empty fragments, headers without end): "
+            return "the hub sent far more than a hub sends (pings, empty fragments, endless headers): "
                 + "check that [hub] host and port name a puckhub"
         case .reset:
             return "the connection broke: the hub stopped, or the network dropped it"

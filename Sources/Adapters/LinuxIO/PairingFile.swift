@@ -36,7 +36,7 @@ public struct PairingFile: Equatable, Sendable {
 
     public var text: String {
         "# Written by puckctl join and by puckd: this puck's hub and its token there.\n"
-            + "# Remove it and restart puckd, and the puck belongs to nobody.\n"
+            + "# To unpair this puck, remove this file and restart puckd.\n"
             + "[hub]\nhost = \(host)\nport = \(port)\ncertificate_name = \(certificateName)\n"
             + Self.tokenKey + token + "\n[puck]\nid = \(puckID)\n" + (room.map { "room = \($0)\n" } ?? "")
             + certificate

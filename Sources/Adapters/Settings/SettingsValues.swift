@@ -75,7 +75,7 @@ extension SettingsReader {
         _ section: String, _ key: String, default fallback: String, mayBeEmpty: Bool = false
     ) -> String {
         let emptyAllowed = mayBeEmpty || fallback.isEmpty
-        let allowed = "a path" + (emptyAllowed ? ", or nothing" : "")
+        let allowed = "a path" + (emptyAllowed ? ", or empty" : "")
         return value(section, key, default: fallback, written: fallback, allowed: allowed) {
             $0.isEmpty && !emptyAllowed ? nil : $0
         }
@@ -86,17 +86,17 @@ extension SettingsReader {
         required(section, key, placeholder: "", allowed: "a host name or an address") { isHost($0) ? $0 : nil }
     }
 
-    /// A host name or an address; nothing when the default is.
+    /// A host name or an address; may be empty if the default is.
     public mutating func host(_ section: String, _ key: String, default fallback: String) -> String {
-        let allowed = "a host name or an address" + (fallback.isEmpty ? ", or nothing" : "")
+        let allowed = "a host name or an address" + (fallback.isEmpty ? ", or empty" : "")
         return value(section, key, default: fallback, written: fallback, allowed: allowed) {
             isHost($0) || $0.isEmpty && fallback.isEmpty ? $0 : nil
         }
     }
 
-    /// An address of this machine in digits; nothing, for all of them, when the default is.
+    /// An address of this machine in digits; may be empty, for all addresses, if the default is.
     public mutating func address(_ section: String, _ key: String, default fallback: String) -> String {
-        let allowed = "an IPv4 or IPv6 address" + (fallback.isEmpty ? ", or nothing for all" : "")
+        let allowed = "an IPv4 or IPv6 address" + (fallback.isEmpty ? ", or empty for all addresses" : "")
         return value(section, key, default: fallback, written: fallback, allowed: allowed) {
             isAddress($0) || $0.isEmpty && fallback.isEmpty ? $0 : nil
         }

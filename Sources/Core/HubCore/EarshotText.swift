@@ -20,7 +20,7 @@ extension Earshot {
 
     /// In a fixed order, so that what has not changed reads the same.
     public var text: String {
-        var text = "# What this hub has learned about who hears whom. Delete it, and the hub learns anew.\n"
+        var text = "# What this hub has learned about which pucks hear each other. Delete it to start again.\n"
         for puckID in gains.keys.sorted() {
             let gain = gains[puckID] ?? Gain()
             text += "gain \(puckID) \(Self.hundredths(gain.learned)) \(Self.hundredths(gain.corrected))\n"

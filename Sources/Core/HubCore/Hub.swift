@@ -72,6 +72,7 @@ public struct Hub: Sendable {
     public private(set) var sessionCount = 0
 
     /// - Parameters:
+    ///   - policy: the configured numbers.
     ///   - earshot: what an earlier run has learned.
     ///   - generator: the only source of chance; the daemon seeds it from the kernel.
     public init(policy: HubPolicy = HubPolicy(), earshot: Earshot = Earshot(), generator: SeededGenerator) {

@@ -91,7 +91,9 @@ public struct PairingDesk: Sendable {
     }
 
     /// Somebody begins to prove that he knows the code.
-    /// - Parameter address: what counts as one peer: an IPv4 address, an IPv6 prefix of 64 bits.
+    /// - Parameters:
+    ///   - address: what counts as one peer: an IPv4 address, an IPv6 prefix of 64 bits.
+    ///   - now: expired offers and old attempts do not count.
     /// - Returns: the offer that it is tried for.
     public mutating func begin(from address: String, now: Instant) throws(Refusal) -> Offer {
         try admit(now: now)

@@ -100,13 +100,13 @@ extension Hub {
                             LogField("refused_from", device.peer),
                             LogField(
                                 "advice",
-                                "two pucks have this id and token: pair one of them anew "
+                                "two pucks have this id and token: pair one of them again "
                                     + "('puckhub pair OTHERNAME', 'puckctl join --force')"),
                         ])))
         }
         throw WireError(
             .duplicate,
-            "another puck with the same id and token is connected \(place): pair this one anew "
+            "another puck with the same id and token is connected \(place): pair this one again "
                 + "('puckhub pair NAME' on the hub, 'sudo puckctl join --force CODE' here)")
     }
 

@@ -63,6 +63,7 @@ public struct CaptureWatch: BitwiseCopyable, Sendable {
     ///   - periodFrames: of the device.
     ///   - zeroMilliseconds: of zeros that are a fault; 0: never.
     ///   - tolerancePercent: of the rate, 0…20; 0: the rate is not looked at.
+    ///   - doubt: what the device was closed for the last time.
     public init(rate: Int, periodFrames: Int, zeroMilliseconds: Int, tolerancePercent: Double, doubt: Doubt) {
         self.rate = Int64(rate)
         zeroLimit = Int64(zeroMilliseconds) * Int64(rate) / 1000
@@ -75,7 +76,9 @@ public struct CaptureWatch: BitwiseCopyable, Sendable {
 
     /// Looks at one period.
     /// - Parameters:
+    ///   - frames: that the device delivered.
     ///   - isZero: every sample of it was exactly 0, before any gain.
+    ///   - isMuted: the puck is muted: zeros are not counted.
     ///   - capturedAt: monotonic ns of its last frame; 0 from a device without time stamps, whose rate nobody knows.
     @_noLocks @_noAllocation
     public mutating func take(frames: Int, isZero: Bool, isMuted: Bool, capturedAt: Int64) -> Verdict {

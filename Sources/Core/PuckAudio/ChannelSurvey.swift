@@ -52,6 +52,7 @@ public struct ChannelSurvey: BitwiseCopyable, Sendable {
     public private(set) var movedBy = 0
 
     /// - Parameters:
+    ///   - rate: of the device, Hz.
     ///   - channels: of the device, 1…8.
     ///   - heard: the channel that is heard, −1 for the mean of all.
     ///   - previous: the signature at the end of the last opening.

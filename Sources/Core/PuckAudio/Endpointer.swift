@@ -39,7 +39,9 @@ public struct Endpointer: Equatable, Sendable {
     private var speechMilliseconds = 0
     private var silenceMilliseconds = 0
 
-    /// - Parameter noiseDecibels: the room before the word, from the wake detector; nil when nobody measured it.
+    /// - Parameters:
+    ///   - parameters: limits and threshold.
+    ///   - noiseDecibels: the room before the word, from the wake detector; nil when nobody measured it.
     public init(_ parameters: Parameters, noiseDecibels: Float?) {
         self.parameters = parameters
         floor = NoiseFloor()

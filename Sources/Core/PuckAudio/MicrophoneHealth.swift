@@ -80,10 +80,12 @@ public struct MicrophoneHealth: BitwiseCopyable, Sendable {
 
     /// Looks at one period.
     /// - Parameters:
+    ///   - frames: of the period.
     ///   - offset: of a sample at the top of 32 bits.
     ///   - atLimit: samples of the converter that are as large as can be.
     ///   - overdriven: samples that are so after the gain.
     ///   - isQuiet: the wake detector's `hearsTooLittle`.
+    ///   - channels: what `ChannelSurvey` has found.
     /// - Returns: whether `flaws` changed.
     @_noLocks @_noAllocation
     public mutating func take(

@@ -23,9 +23,11 @@ public struct WakeFinding: Equatable, Sendable {
 ///
 /// `process` is called with consecutive blocks of 16 kHz mono audio. A detector whose `process` carries `@_noLocks` and
 /// `@_noAllocation` (the level detector) runs on the capture thread and costs no wake-up; one that runs a model follows
-/// the ring on a thread of its own, woken by the level gate (docs/DECISIONS.md, "The gate runs where the samples are").
+/// the ring on a thread of its own, woken by the level gate (docs/DECISIONS.md, 5).
 public protocol WakeDetector {
-    /// - Parameter position: ring position of the first sample of the block.
+    /// - Parameters:
+    ///   - samples: the next block, 16 kHz mono; any length.
+    ///   - position: ring position of the first sample of the block.
     /// - Returns: a finding at most once a wake; the detector rearms itself.
     mutating func process(_ samples: UnsafeBufferPointer<Int16>, at position: Int64) -> WakeFinding?
 }
@@ -103,7 +105,9 @@ public struct LevelWakeDetector: WakeDetector, Sendable {
     /// Speech comes, and is quieter than `minimumLevelDecibels`: see `QuietSpeech`.
     public var hearsTooLittle: Bool { @_noLocks @_noAllocation get { quietSpeech.isFound } }
 
-    /// - Parameter settlingMilliseconds: of sound that is left out, after a device was opened.
+    /// - Parameters:
+    ///   - parameters: thresholds and times.
+    ///   - settlingMilliseconds: of sound that is left out, after a device was opened.
     @_noLocks @_noAllocation
     public init(_ parameters: Parameters, settlingMilliseconds: Int = 0) {
         self.parameters = parameters

@@ -21,7 +21,9 @@ public struct Complaint: Equatable, Sendable {
         self.every = every
     }
 
-    /// - Parameter text: what is wrong. Another one begins anew.
+    /// - Parameters:
+    ///   - text: what is wrong. Another text starts the count again.
+    ///   - now: for the pause between lines.
     /// - Returns: how many lines were left out since the last one, when this one is to be said; nil when it is not.
     public mutating func take(_ text: String, now: Instant) -> Int? {
         if text != self.text || count == 0 {

@@ -31,7 +31,10 @@ public struct PulseWatch: Sendable {
     public let limit: Interval
     private var threads: [Thread]
 
-    /// - Parameter count: threads, numbered from 0.
+    /// - Parameters:
+    ///   - count: threads, numbered from 0.
+    ///   - limit: without a beat for so long a thread stands still.
+    ///   - now: from when on the first beats are awaited.
     public init(count: Int, limit: Interval, now: Instant) {
         self.limit = limit
         threads = [Thread](repeating: Thread(beats: 0, aliveAt: now), count: count)

@@ -31,9 +31,11 @@ public enum LightRenderer {
     static let breathPause = Interval.milliseconds(40)
 
     /// - Parameters:
+    ///   - lights: the state to show.
     ///   - age: since the state began; not negative.
     ///   - volumePercent: 0…100, for the state that shows it.
     ///   - brightnessPercent: 0…100, as the eye sees it.
+    ///   - capabilities: of the output.
     ///   - pixels: gets `capabilities.pixelCount` pixels, linear in light.
     /// - Returns: the age at which the picture changes next; nil when nothing moves any more.
     public static func render(

@@ -103,7 +103,10 @@ public struct NetworkLadder: Sendable {
     private var probeAt: Instant?
     private var answerAt: Instant?
 
-    /// - Parameter resumedAt: after a restart that was itself a rung; the gateway had answered before it.
+    /// - Parameters:
+    ///   - parameters: rungs and times.
+    ///   - resumedAt: after a restart that was itself a rung; the gateway had answered before it.
+    ///   - now: the time of the start.
     public init(_ parameters: Parameters, resumedAt: Place? = nil, now: Instant) {
         self.parameters = parameters
         gatewayAnswers = resumedAt != nil

@@ -164,7 +164,9 @@ extension HubControl {
         return json.serialized()
     }
 
-    /// - Parameter type: `control` or `streamControl`; an operation in the wrong one is BAD_CONTROL.
+    /// - Parameters:
+    ///   - payload: of one message, without its header.
+    ///   - type: `control` or `streamControl`; an operation in the wrong one is BAD_CONTROL.
     public static func parse(_ payload: UnsafeRawBufferPointer, type: MessageType) throws(WireError) -> HubControl {
         let json = try JSONObject(parsing: payload)
         let op = try json.string("op")

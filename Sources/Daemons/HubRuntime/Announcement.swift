@@ -82,7 +82,7 @@ final class Announcement {
                 Field("program", Self.program), Field("status", status),
                 Field(
                     "advice",
-                    "It is started again and again; see whether avahi-daemon runs: systemctl status avahi-daemon"),
+                    "puckhub retries; check that avahi-daemon runs: systemctl status avahi-daemon"),
             ])
     }
 

@@ -37,14 +37,14 @@ struct CertificateCommand {
                 try Certificate.create(
                     names: names, addresses: addresses, certificateFile: files.certificateFile,
                     keyFile: files.keyFile, nowUnixSeconds: unixSeconds())
-                say("A new certificate is made; the hub shows it from its next restart on.")
+                say("A new certificate was created; the hub uses it after its next restart.")
             case .restore:
-                guard kept.previous.fingerprint != nil else { throw .invalid("no certificate of before is kept") }
+                guard kept.previous.fingerprint != nil else { throw .invalid("no previous certificate is kept") }
                 try Certificate.copy(from: kept.previous.files, to: files.files)
-                say("The certificate of before is back in its place; the hub shows it from its next restart on.")
+                say("The previous certificate is restored; the hub uses it after its next restart.")
             case .forget:
                 kept.forgetPrevious()
-                say("No certificate of before is kept. Pucks are told to believe it no longer.")
+                say("The copy of the previous certificate is deleted. Pucks are told to stop trusting it.")
             }
         } catch {
             return fail("puckhub: \(error.message)", HubCommand.runtimeFailure)

@@ -111,7 +111,7 @@ struct HubCheck {
     private func checkResponder() -> Bool {
         do throws(HubStartError) {
             switch try Responder(settings.responder) {
-            case .echo: report("responder", .good, "echo: says back what it heard")
+            case .echo: report("responder", .good, "echo: answers with what it heard")
             case .none: report("responder", .doubtful, "none: the hub stays silent")
             case .wave(let samples):
                 let seconds = fixed(Double(samples.count) / 16_000, 1)

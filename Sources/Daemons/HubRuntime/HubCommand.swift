@@ -9,7 +9,7 @@ public enum HubCommand {
     static let runtimeFailure: Int32 = 1
 
     static let table = OptionTable(
-        command: "puckhub", summary: "the pucks' hub: decides which puck answers, and answers",
+        command: "puckhub", summary: "the hub of voice pucks: decides which one answers, and produces the answers",
         positional:
             "[pair NAME [--room ROOM] [--code CODE] | revoke NAME|--all | token add NAME | token list | token rotate NAME | "
             + "play PUCK FILE [CATEGORY] | status | "
@@ -17,50 +17,49 @@ public enum HubCommand {
         options: [
             .init(
                 "config", short: "c", value: "FILE",
-                help: "Read the configuration from FILE instead of \(defaultConfiguration); when that one does not "
+                help: "Read the configuration from FILE instead of \(defaultConfiguration). If that file does not "
                     + "exist, every key has its default. docs/examples/puckhub.conf documents every key."),
             .init(
                 "set", value: "SECTION.KEY=VALUE", repeats: true,
                 help: "Override one key of the configuration."),
             .init(
                 "check",
-                help: "Validate the configuration, the certificate, the token file and the responder, and see that the "
-                    + "port is free; say what is wrong and how to mend it. Changes nothing. Exits with 0 when the hub "
-                    + "can start, 1 when it cannot."),
-            .init("room", value: "ROOM", help: "With pair: the room that the puck stands in."),
+                help: "Validate the configuration, the certificate, the token file and the responder, and check that "
+                    + "the port is free; print what fails and how to fix it. Changes nothing. Exit status: 0 the hub can "
+                    + "start, 1 it cannot."),
+            .init("room", value: "ROOM", help: "With pair: the room of the puck."),
             .init(
                 "code", value: "CODE",
                 help:
-                    "With pair: the puck's own code, which 'puckctl code' prints there, for a puck whose button is held "
-                    + "instead of typing a code."),
+                    "With pair: the puck's own code, which 'puckctl code' prints on the puck, for pairing by button."),
             .init("all", help: "With revoke: every puck's token."),
             .init("json", help: "With explain: one JSON object instead of text."),
         ],
         notes: [
-            "Without a command puckhub serves until it is told to stop. The first start makes a certificate and says "
-                + "in the log where it lies and its fingerprint: copy it to every puck.",
-            "pair NAME prints a short code and a join line for the puck that is to have that id; 'puckctl join' on the puck "
-                + "takes either, once, for ten minutes. revoke NAME (or token revoke NAME) takes its token away, and a hub "
-                + "that is running ends its session at once, also when the disk is full: it then says that this is not "
-                + "stored yet. revoke --all does it for every puck; a token file that is missing or empty does not. "
-                + "token rotate NAME replaces its token without a new pairing.",
-            "certificate says which certificate the hub shows, which it will show after a restart when the file was replaced, "
-                + "and which pucks believe that one already: each is told over its link. new makes another one, restore puts "
-                + "the one before back, forget keeps it no longer.",
-            "token add NAME makes a token for the puck with that id and prints it, once, with what belongs into that "
-                + "puck's configuration. token list shows who has one.",
+            "Without a command, puckhub runs until SIGTERM or SIGINT. The first start creates a certificate and logs its "
+                + "path and fingerprint.",
+            "pair NAME prints a short code and a join line for a puck with that id; 'puckctl join' on the puck accepts "
+                + "either, once, within ten minutes. revoke NAME (or token revoke NAME) revokes its token. A running hub "
+                + "ends the session at once; if the disk is full, it reports that the revocation is not stored yet. "
+                + "revoke --all revokes every token; deleting or emptying the token file does not. token rotate NAME "
+                + "replaces the token without a new pairing.",
+            "certificate prints which certificate the hub uses, which one it will use after a restart if the file was "
+                + "replaced, and which pucks trust that one already: connected pucks are told about it. new creates "
+                + "another certificate, restore brings back the previous one, forget deletes the copy of the previous one.",
+            "token add NAME creates a token for the puck with that id and prints it once, with the lines for the puck's "
+                + "configuration. token list lists the pucks that have a token.",
             "play PUCK FILE plays a WAV file (mono, 16 kHz, at most two minutes) on a puck of the running hub. CATEGORY "
-                + "says who gives way to whom: assistant_response, timer, reminder, announcement (the default), "
-                + "notification, filler, music; what is pre-empted goes on afterwards. status prints what the running "
-                + "hub is doing and has done, as key=value.",
-            "explain says who was asked to answer and why: the candidates of a conversation (of the last one, without a "
-                + "name), when each heard the phrase and how well, the rule that decided, and who would have won by the "
-                + "other policies. correct says that it should have been another candidate; the hub learns from it.",
-            "Signals: SIGTERM and SIGINT end the hub within 200 ms. SIGHUP reads the configuration and the tokens "
-                + "again; what needs a restart is said in the log.",
+                + "sets the priority: assistant_response, timer, reminder, announcement (the default), notification, "
+                + "filler, music; what is pre-empted continues afterwards. status prints state and counters of the "
+                + "running hub as key=value.",
+            "explain prints which puck won a conversation (default: the last one) and why: the candidates, when and how "
+                + "well each heard the phrase, the rule that decided, and the winner under each other policy. correct "
+                + "reports that another candidate should have won; the hub learns from it.",
+            "Signals: SIGTERM and SIGINT end the hub within 200 ms. SIGHUP reloads the configuration and the tokens; the "
+                + "log names keys that need a restart.",
             "Exit status: 0 ended by a signal, or the command or check succeeded; 1 it failed, or the hub could not "
                 + "start; 64 wrong command line; 78 wrong configuration.",
-            "The log goes to standard error, one event a line as key=value; under systemd with journald's priorities.",
+            "The log goes to standard error, one event per line as key=value; under systemd with journald's priorities.",
         ])
 
     /// Runs the command and returns its exit status.

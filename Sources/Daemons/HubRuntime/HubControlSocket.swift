@@ -92,7 +92,7 @@ extension HubDaemon {
         for (name, holder, refused) in hub.duplicates(now: MonotonicClock.now()) {
             text +=
                 "\nduplicate_puck=\(name) connected_from=\(holder) refused_from=\(refused): two pucks have its id and "
-                + "token; pair one of them anew"
+                + "token; pair one of them again"
         }
         return text
     }

@@ -40,7 +40,7 @@ extension HubDaemon {
     private func startWatch(_ manager: ServiceManager?, _ makeWatch: MakeWatch) throws(HubStartError) -> ThreadWatch {
         let watch: ThreadWatch
         do throws(SystemError) { watch = try makeWatch(manager, log) } catch {
-            throw HubStartError("nobody can watch over the hub's threads: \(error.description)")
+            throw HubStartError("cannot watch the hub's threads: \(error.description)")
         }
         do throws(TransportError) {
             adopted.append(
@@ -50,7 +50,7 @@ extension HubDaemon {
                 })
             return watch
         } catch {
-            throw HubStartError("nobody can watch over the hub's threads: \(error.message)")
+            throw HubStartError("cannot watch the hub's threads: \(error.message)")
         }
     }
 

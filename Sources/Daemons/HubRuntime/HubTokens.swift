@@ -117,7 +117,7 @@ extension HubDaemon {
         noteTokens()
         for name in gone { log.notice("token.revoked", [Field("puck", name)]) }
         let who = name ?? "All \(gone.count) pucks"
-        let done = "\(who) can no longer connect, and what was connected has been cut off at once."
+        let done = "\(who) can no longer connect, and an existing connection was closed."
         guard let problem = storeTokens() else { return done }
         return
             "error: \(done) But this is not stored, and a restart of the hub would undo it: \(problem). The hub tries "

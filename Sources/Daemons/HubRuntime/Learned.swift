@@ -50,7 +50,7 @@ final class LearnedFile {
             "learned.ignored",
             [
                 Field("file", path), Field("problem", problem),
-                Field("advice", "the hub learns anew; the file is replaced"),
+                Field("advice", "the hub learns from the beginning; the file is replaced"),
             ])
     }
 

@@ -65,21 +65,21 @@ struct PairCommand {
             say("Without a button: sudo puckctl join")
             return replaced(values)
         }
-        say("Within \(minutes) minutes, on the puck that is to be \(who):")
+        say("Within \(minutes) minutes, run this on the puck that becomes \(who):")
         say("")
         say("    sudo puckctl join \(PairingSecret.written(code: code))")
         say("")
-        say("or, where the hub is not found by itself, with this line (whoever has it can be \(puckID)):")
+        say("or, if the puck does not find the hub, this line (keep it secret: it pairs any puck as \(puckID)):")
         say("")
         say("    sudo puckctl join \(line)")
         say("")
-        say("Either works once. A code of an earlier 'puckhub pair' is no longer good.")
+        say("Either works once. Codes of earlier 'puckhub pair' commands no longer work.")
         return replaced(values)
     }
 
     private func replaced(_ values: [String: String]) -> Int32 {
         if values["replaces"] == "yes" {
-            say("There is a \(puckID) already: it loses its token to the one that joins.")
+            say("\(puckID) is paired already: its token is replaced when a puck joins by this code or line.")
         }
         return 0
     }

@@ -64,7 +64,7 @@ public struct JoinCommand {
             if place.isPaired, !replaces {
                 throw JoinStop(
                     Self.refused,
-                    "this puck is paired already (\(place.path)); 'puckctl join --force …' gives it to another hub")
+                    "this puck is paired already (\(place.path)); 'puckctl join --force …' pairs it with another hub")
             }
             let joined: Joined
             let target: HubPlace
@@ -141,9 +141,9 @@ public struct JoinCommand {
         guard isRunning else { return what + " puckd does not run, or has another control socket: start it." }
         do throws(SystemError) {
             _ = try ControlClient.ask("joined", at: socket)
-            return what + " puckd goes there now."
+            return what + " puckd connects to it now."
         } catch {
-            return what + " puckd did not take it over (\(error.description)): restart it."
+            return what + " puckd did not reload the pairing (\(error.description)): restart it."
         }
     }
 

@@ -11,82 +11,82 @@ enum Commands {
         .init(
             "status", options: ["json", "plain"],
             help:
-                "How the puck is, on one screen: what it does, the link and its round trip, the devices and what went "
-                + "wrong with them, Wi-Fi, board, versions."),
+                "Show the puck's state on one screen: phase, link and round trip, devices and their faults, Wi-Fi, board, "
+                + "versions."),
         .init(
             "watch",
-            help: "The same, live: redrawn when something changes on a terminal, else one line for each change. It "
-                + "looks four times a second, until Ctrl-C or the daemon's end."),
+            help: "Show the same, live: on a terminal the screen is redrawn at each change, elsewhere each change is "
+                + "one line. It polls four times a second, until Ctrl-C or until the daemon ends."),
         .init(
             "doctor", options: ["config", "json"],
-            help: "Check everything that the puck needs, one line each, with what to do about it. Works without a "
+            help: "Check everything that the puck needs, one line each, with advice. Works without a running "
                 + "daemon, too. As root it checks with the rights of the daemon's user."),
-        .init("wake", help: "As the button: start listening when the puck is idle, stop when it is busy."),
-        .init("stop", help: "End whatever is going on."),
-        .init("mute", help: "Close the microphone: nothing leaves the puck until unmute."),
-        .init("unmute", help: "Open it again."),
+        .init("wake", help: "Act as the button: start listening if the puck is idle, stop if it is busy."),
+        .init("stop", help: "Stop the present turn and playback."),
+        .init("mute", help: "Mute the microphone: no sound leaves the puck until unmute."),
+        .init("unmute", help: "Open the microphone again."),
         .init("volume", words: "N", help: "Set the volume: 0 to 100."),
         .init(
             "play", words: "FILE",
             help: "Play a WAV file (16-bit PCM, any rate from 8,000 to 192,000, up to 8 channels) on the puck's "
-                + "loudspeaker, at its volume. Ends early when the puck has something else to do."),
+                + "loudspeaker, at its volume. Ends early if the puck plays or hears something else."),
         .init(
             "record", words: "SECONDS FILE",
-            help: "Record what the microphone hears into a WAV file: 16,000 Hz, mono, as the puck hears it; 1 to 3,600 "
-                + "seconds. The lights show that the room is heard. Not while the puck is muted, and only for root "
-                + "and the daemon's own user."),
+            help: "Record the microphone into a WAV file: 16,000 Hz, mono, as the puck hears it; 1 to 3,600 seconds. "
+                + "The lights show that the puck is listening. Not while the puck is muted, and only for root and the "
+                + "daemon's own user."),
         .init(
             "lights", words: "STATE|auto",
-            help: "Show a state of the lights for 10 s; auto goes back at once. There are \(lightNames). They end when "
-                + "the puck begins to listen: nothing may hide that."),
+            help: "Show a state of the lights for 10 s; auto ends that at once. States: \(lightNames). It also ends "
+                + "when the puck begins to listen, which must always be visible."),
         .init(
-            "night", words: "on|off|auto", help: "Dim the lights, or not, or leave that to the clock."),
+            "night", words: "on|off|auto", help: "Dim the lights (on), do not (off), or follow [lights] night (auto)."),
         .init(
             "pairing", words: "on|off",
-            help: "The very long press: the puck shows that it waits for a hub that takes it in."),
+            help: "Act as a very long button press: wait for a hub to pair with. off ends that."),
         .init(
             "join", words: "[CODE|LINE]", options: ["hub", "force", "state-dir"],
-            help: "Make this puck one of a hub's: 'puckhub pair NAME' there prints a code and a line, either of which "
-                + "is good once. The code also proves that the hub is the right one; use it in the house only, the "
-                + "line anywhere. A puckd that runs goes to the new hub at once. Without either the puck waits for a hub that "
-                + "knows its own code, as it does when its button is held."),
+            help: "Pair this puck with a hub. 'puckhub pair NAME' on the hub prints a code and a line; either works "
+                + "once. The code also authenticates the hub; use it within your own network, the line anywhere. A running "
+                + "puckd connects to the new hub at once. Without CODE or LINE the puck waits for a hub that knows the "
+                + "puck's own code, as after a very long button press."),
         .init(
             "code", options: ["state-dir", "new"],
-            help: "This puck's own code, which does not change. Type it on the hub (puckhub pair NAME --code CODE) and "
-                + "hold the puck's button for 5 s, or run join without a code: the puck finds the hub that knows its "
-                + "code, and takes no other."),
-        .init("help", words: "[COMMAND]", help: "Print this page, or what one command does."),
+            help: "Print this puck's own code, which does not change. Type it on the hub (puckhub pair NAME --code "
+                + "CODE) and hold the puck's button for 5 s, or run join without a code: the puck finds the hub that knows "
+                + "its code, and accepts no other."),
+        .init("help", words: "[COMMAND]", help: "Print this page, or the help of one command."),
     ]
 
     static let table = OptionTable(
-        command: "puckctl", summary: "asks the voice puck's daemon to do something",
+        command: "puckctl", summary: "controls the voice puck's daemon",
         positional: "COMMAND [WORD...]", commands: all,
         options: [
             .init(
                 "socket", short: "s", value: "PATH",
-                help: "The daemon's control socket instead of \(defaultSocket): what [control] socket says in its "
+                help: "The daemon's control socket instead of \(defaultSocket); see [control] socket in its "
                     + "configuration."),
-            .init("json", help: "With status: one JSON object; puckctl(1) says what is in it. With doctor: a list."),
+            .init("json", help: "With status: one JSON object; puckctl(1) describes its keys. With doctor: a list."),
             .init("plain", help: "With status: the same as key=value in one line."),
             .init(
                 "config", short: "c", value: "FILE",
-                help: "With doctor: the daemon's configuration, when it is not the usual one."),
+                help: "With doctor: the daemon's configuration file, if it is not the default."),
             .init(
                 "hub", value: "HOST[:PORT]",
-                help: "With join: the hub, when none is found by itself, or several are."),
-            .init("new", help: "With code: draw another one; the one before is no longer good."),
-            .init("force", help: "With join: take the puck away from the hub that it has."),
+                help: "With join: the hub, if none or several are found."),
+            .init("new", help: "With code: create another one; the previous code no longer works."),
+            .init("force", help: "With join: pair a puck that is already paired."),
             .init(
                 "state-dir", value: "DIR",
                 help:
-                    "With join and code: where puckd looks for what pairing gives ([puck] state_dir), when it does not run."
+                    "With join and code: the folder for the results of pairing ([puck] state_dir), if puckd does not run."
             ),
         ],
         notes: [
-            "Who may open the daemon's control socket may do all this, except record: root and the group puckd.",
-            "Exit status: 0 done; 1 the daemon, or the hub, refused, or doctor has found something that does not work; "
-                + "3 several hubs answer, name one; 64 wrong command line; 66 the file cannot be played; 69 no daemon "
-                + "answers there, or it has gone; 73 the file cannot be written; 77 this user may not ask it.",
+            "root and members of the group puckd may use all commands; record needs root or the daemon's own user.",
+            "Exit status: 0 done; 1 the daemon or the hub refused, or doctor found a fault; 3 several hubs answer, name "
+                + "one; 64 wrong command line; 66 the file cannot be played; 69 no daemon answers, or it has ended; "
+                + "73 the file cannot be written; 77 this user has no access to the daemon.",
         ])
 
     static var lightNames: String {

@@ -49,7 +49,7 @@ enum StatusScreen {
                     gateway == "none"
                         ? "no IPv4 default route"
                         : "gateway \(gateway), answers: \(answers)"
-                            + (status["network"] == "wedged" ? "; it is dead without saying so" : "")
+                            + (status["network"] == "wedged" ? "; neither the hub nor the gateway answers" : "")
                 ))
         }
         if let parts = board(status) { lines.append(("Board", parts)) }

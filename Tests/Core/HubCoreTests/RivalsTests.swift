@@ -31,7 +31,7 @@ struct RivalsTests {
             #expect(isRefused(bench))
             guard case .fail(_, let error)? = bench.last.first(where: { if case .fail = $0 { true } else { false } })
             else { return }
-            #expect(error.detail.contains("connected from 10.0.0.2: pair this one anew"))
+            #expect(error.detail.contains("connected from 10.0.0.2: pair this one again"))
             #expect(bench.hub.puck(of: second) == "kitchen", "who is there stays, with all that it has")
         }
         #expect(bench.all.filter { if case .log(let r) = $0 { r.event == "puck.duplicate" } else { false } }.count == 1)

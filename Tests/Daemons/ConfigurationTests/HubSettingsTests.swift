@@ -72,7 +72,7 @@ import Testing
             let errors = #expect(throws: SettingsErrors.self) {
                 try HubSettings.load(path: nil, overrides: ["hub.listen=\(word)"], hostName: "nas")
             }
-            let expected = "found \"\(word)\"; allowed: an IPv4 or IPv6 address, or nothing for all"
+            let expected = "found \"\(word)\"; allowed: an IPv4 or IPv6 address, or empty for all addresses"
             #expect(errors?.description == "command line: [hub] listen: \(expected)")
         }
     }

@@ -196,7 +196,7 @@ import Testing
             ("chip = 01234567890123456789012345678901", "f:7: [gpio] chip: found \"0123"),
             (
                 "chip = c\nbutton = 1024",
-                "f:8: [gpio] button: found \"1024\"; allowed: a line's number, 0…1023, or nothing"
+                "f:8: [gpio] button: found \"1024\"; allowed: a line's number, 0…1023, or empty"
             ),
             ("chip = c\nbutton = GPIO17", "f:8: [gpio] button: found \"GPIO17\"; allowed:"),
             (

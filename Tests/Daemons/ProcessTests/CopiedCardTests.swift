@@ -19,7 +19,7 @@ struct CopiedCardTests {
             try await second.line("link.up")
             try await first.line("link.closed", ["detail": "replaced by a new connection of the same puck, from"])
             try await first.line(
-                "hub.error", ["code": "DUPLICATE", "detail": "connected from 127.0.0.1: pair this one anew"])
+                "hub.error", ["code": "DUPLICATE", "detail": "connected from 127.0.0.1: pair this one again"])
             let failed = try await first.line("link.failed", ["reason": "hub-error"])
             #expect(Int(failed["retry_in_ms"] ?? "").map { (27_000...33_000).contains($0) } ?? false)
             try await hub.line("puck.duplicate", ["connected_from": "127.0.0.1", "refused_from": "127.0.0.1"])

@@ -37,7 +37,7 @@ struct LoudspeakerTests {
                 let said = try await Self.play(sound, in: house)
                 #expect(said.status == 0, "\(said)")
             }
-            let line = try await puck.line("playback.delay_unknown", ["detail": "does not say how much it has played"])
+            let line = try await puck.line("playback.delay_unknown", ["detail": "does not report how much"])
             #expect(line["advice"]?.contains("counted against the clock") == true)
             Sound.expectEqual(Sound.read(house.speaker()).filter { $0 != 0 }, short + long + short, puck.tail)
             let status = try await house.control("status").output

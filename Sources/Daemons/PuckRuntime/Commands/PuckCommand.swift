@@ -11,7 +11,7 @@ public enum PuckCommand {
     static let defaultConfiguration = "/etc/puckd/puckd.conf"
 
     static let table = OptionTable(
-        command: "puckd", summary: "the voice puck's daemon: hears, asks the hub, answers",
+        command: "puckd", summary: "the voice puck's daemon: streams speech to a hub and plays its answers",
         options: [
             .init(
                 "config", short: "c", value: "FILE",
@@ -22,23 +22,22 @@ public enum PuckCommand {
                 help: "Override one key of the configuration; may be given several times."),
             .init(
                 "board", value: "NAME",
-                help: "The hardware: a file of the boards' folders, without \".conf\", or a path with a slash in it; "
-                    + "overrides [puck] board. docs/BOARDS.md lists the boards."),
+                help: "The board: the name of a file in the boards' folders, without \".conf\", or a path with a "
+                    + "slash; overrides [puck] board. docs/BOARDS.md lists the boards."),
             .init(
                 "detect",
-                help: "Say which board this is, and why. Exits with 0 when it is known, 1 when it is not, 2 when "
-                    + "several look alike."),
+                help: "Print which board this is, and why. Exit status: 0 known, 1 unknown, 2 several boards match."),
             .init("check-board", value: "FILE", help: "Validate the file of a board."),
             .init("system-root", value: "DIR", help: "Look for hardware below DIR; for tests."),
             .init(
                 "check",
-                help: "Validate the configuration, open the microphone, the loudspeaker and the GPIO lines, reach the "
-                    + "hub and be welcomed; say what is wrong and how to mend it. Exits with 0 when everything works, "
-                    + "1 when something does not."),
+                help: "Validate the configuration, open the microphone, the loudspeaker and the GPIO lines, connect to "
+                    + "the hub; print what fails and how to fix it. Exit status: 0 everything works, 1 something "
+                    + "fails."),
             .init(
                 "list-devices",
                 help:
-                    "List the sound devices, by the names that the configuration takes, with the USB port of each card."
+                    "List the sound devices by the names that the configuration uses, with the USB port of each card."
             ),
             .init(
                 "meter",
@@ -46,21 +45,21 @@ public enum PuckCommand {
                     + "interrupted. Speak: the ratio should pass [wake] threshold_db."),
             .init(
                 "lights", value: "OUTPUT",
-                help: "Where the lights are shown, such as none or terminal; overrides [lights] output."),
+                help: "The output of the lights, such as none or terminal; overrides [lights] output."),
             .init(
                 "show", value: "STATE",
-                help: "Show what the lights look like in a state, until interrupted, or in all of them one after the "
-                    + "other: \(ShowLights.names). With --lights=terminal no configuration is needed."),
+                help: "Show a state of the lights until interrupted, or all states one after the other: "
+                    + "\(ShowLights.names). With --lights=terminal no configuration is needed."),
             .init(
                 "talk",
-                help: "Start listening as soon as the hub is reached, as if the button had been pressed."),
+                help: "Start listening as soon as the hub is connected, as after a button press."),
         ],
         notes: [
-            "Signals: SIGTERM and SIGINT end the daemon within 200 ms. SIGHUP reads the configuration again; what needs "
-                + "a restart is said in the log. SIGUSR1 is the button: it wakes an idle puck and stops a busy one.",
+            "Signals: SIGTERM and SIGINT end the daemon within 200 ms. SIGHUP reloads the configuration; the log names "
+                + "keys that need a restart. SIGUSR1 acts as the button: it wakes an idle puck and stops a busy one.",
             "Exit status: 0 ended by a signal, or the check passed; 1 the check failed, or the daemon could not start; "
-                + "75 [network] restart wants it started again; 64 wrong command line; 78 wrong configuration.",
-            "The log goes to standard error, one event a line as key=value; under systemd with journald's priorities.",
+                + "75 [network] restart: start it again; 64 wrong command line; 78 wrong configuration.",
+            "The log goes to standard error, one event per line as key=value; under systemd with journald's priorities.",
         ])
 
     /// Runs the command and returns its exit status.

@@ -14,7 +14,7 @@ extension PuckDaemon {
         switch words.first {
         case "wake": perform(.talkRequested(position: capture.ring.producer.position))
         case "stop":
-            dismissVisitors("error: somebody has stopped it")
+            dismissVisitors("error: it was stopped")
             perform(.stopRequested)
         case "record": return beginRecording(words, caller)
         case "play": return beginPlaying(caller)

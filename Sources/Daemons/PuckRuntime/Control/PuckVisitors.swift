@@ -50,7 +50,7 @@ extension PuckDaemon {
         }
         if puck.isMuted { return "error: " + mutedText }
         if !puck.hears { return "error: " + brokenMicrophone }
-        if visitors.recorder != nil { return "error: somebody else records already" }
+        if visitors.recorder != nil { return "error: another recording is running" }
         visitors.recorder = FileRecorder(session, ring: capture.ring, seconds: seconds)
         log.notice("record.start", [Field("seconds", seconds), Field("user", Int(caller.user))])
         refreshLights()

@@ -112,7 +112,7 @@ extension PuckDaemon {
         } catch {
             log.error(
                 "hub.not_kept",
-                [Field("detail", error.description), Field("advice", "It is searched for again after a restart.")])
+                [Field("detail", error.description), Field("advice", "puckd searches again after a restart.")])
         }
     }
 }

@@ -129,7 +129,7 @@ extension PuckDaemon {
     private func trustNotKept(_ level: LogLevel, _ detail: String) {
         guard unkeptTrust.take(detail, now: MonotonicClock.now()) != nil else { return }
         log.record(
-            level, "trust.not_kept", [Field("detail", detail), Field("advice", "What was believed is believed.")])
+            level, "trust.not_kept", [Field("detail", detail), Field("advice", "The old ones stay trusted.")])
     }
 
     /// The button was held, or a command says so: looks for a hub that knows this puck's own code.

@@ -45,7 +45,7 @@ final class KeptState {
                 "state.unreadable",
                 [
                     Field("detail", error.description),
-                    Field("advice", "It is written anew with the next change; or remove it."),
+                    Field("advice", "It is rewritten at the next change; or remove it."),
                 ])
         }
     }
@@ -78,7 +78,7 @@ final class KeptState {
         nextDeadline = nil
         guard let path else { return }
         let text =
-            "# Written by puckd: what was set by hand.\n[state]\nvolume = \(volumePercent ?? 0)\n"
+            "# Written by puckd: the volume and the mute that were set last.\n[state]\nvolume = \(volumePercent ?? 0)\n"
             + "muted = \(isMuted ? "yes" : "no")\n"
         do throws(SystemError) {
             try writeFileAtomically(path, Array(text.utf8))

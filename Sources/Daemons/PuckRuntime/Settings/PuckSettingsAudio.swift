@@ -145,7 +145,7 @@ extension SettingsReader {
     /// Empty for none.
     mutating func usbPath(_ section: String, default standard: String) -> String {
         value(
-            section, "usb_path", default: standard, written: "", allowed: "a USB port such as 1-1.2, or nothing"
+            section, "usb_path", default: standard, written: "", allowed: "a USB port such as 1-1.2, or empty"
         ) { $0.isEmpty || isUSBPort($0) ? $0 : nil }
     }
 

@@ -104,7 +104,7 @@ public struct GPIOSettings: Equatable, Sendable {
 
     static func line(_ reader: inout SettingsReader, _ key: String) -> Int? {
         reader.value(
-            "gpio", key, default: nil, written: "", allowed: "a line's number, 0…1023, or nothing"
+            "gpio", key, default: nil, written: "", allowed: "a line's number, 0…1023, or empty"
         ) { text -> Int?? in
             if text.isEmpty { return .some(nil) }
             return offset(text).map { .some($0) }

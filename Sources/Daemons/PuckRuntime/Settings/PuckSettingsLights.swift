@@ -58,7 +58,7 @@ public struct LightSettings: Equatable, Sendable {
         brightnessPercent = reader.integer("lights", "brightness", default: 100, range: 0...100, unit: "%")
         nightBrightnessPercent = reader.integer("lights", "night_brightness", default: 30, range: 0...100, unit: "%")
         night = reader.value(
-            "lights", "night", default: nil, written: "", allowed: "two times such as 22:00-07:00, or nothing"
+            "lights", "night", default: nil, written: "", allowed: "two times such as 22:00-07:00, or empty"
         ) { text -> NightHours?? in
             if text.isEmpty { return .some(nil) }
             return NightHours(text).map { .some($0) }
