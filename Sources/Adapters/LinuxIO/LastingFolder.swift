@@ -28,7 +28,7 @@ public enum LastingFolder {
 
     /// - Parameters:
     ///   - path: absolute, without symbolic links.
-    ///   - mounts: what /proc/self/mountinfo says (proc_pid_mountinfo(5)).
+    ///   - text: what /proc/self/mountinfo says (proc_pid_mountinfo(5)).
     ///   - commandLine: the kernel's.
     static func problem(_ path: String, mounts text: String, commandLine: String) -> String? {
         let mounts = Mount.all(text)

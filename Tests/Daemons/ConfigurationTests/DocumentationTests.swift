@@ -11,28 +11,6 @@ import Testing
         String(decoding: try Data(contentsOf: URL(fileURLWithPath: Repository.path(name))), as: UTF8.self)
     }
 
-    /// All sources of tests, one after the other.
-    private static func tests() throws -> String {
-        let folder = Repository.path("Tests")
-        let files = FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []
-        return try files.filter { $0.hasSuffix(".swift") }.map { try text("Tests/" + $0) }.joined()
-    }
-
-    @Test("every test that docs/FAILURES.md names is there")
-    func failures() throws {
-        let tests = try Self.tests()
-        var count = 0
-        for line in try Self.text("docs/FAILURES.md").split(separator: "\n") where line.hasPrefix("|") {
-            // In quotation marks, perhaps cut short.
-            for (i, part) in line.split(separator: "\"").enumerated() where i % 2 == 1 {
-                let name = part.hasSuffix("…") ? part.dropLast().trimmingCharacters(in: .whitespaces) : String(part)
-                #expect(tests.contains("\"" + name) || tests.contains("Processes: " + name), "\(name)")
-                count += 1
-            }
-        }
-        #expect(count > 100)
-    }
-
     @Test("the examples of docs/WIFI.md are configurations, with remedies from the gentlest to the harshest")
     func wifi() throws {
         let examples = try Self.text("docs/WIFI.md").components(separatedBy: "```ini\n").dropFirst()

@@ -81,12 +81,19 @@ struct CaptureHealthTests {
         var testDescription: String { fault }
     }
 
+    /// A device that only ever fails, and would be recovered for ever: it counts as lost after eight times without a period in
+    /// between. Each time takes several of these lines, one for each question of libasound.
+    private static func nothingElse(_ fault: String) -> String {
+        Array(repeating: fault, count: 60).joined(separator: "\n")
+    }
+
     @Test(
         "Whatever takes the microphone away in mid-stream is counted by its kind, and mended in process",
         arguments: [
             Loss(fault: "badfd", mended: "", kind: "lost:1"), Loss(fault: "enodev", mended: "return", kind: "lost:1"),
             Loss(fault: "stall", mended: "resume", kind: "stalled:"),
             Loss(fault: "suspend -1", mended: "", kind: "none"),
+            Loss(fault: nothingElse("overrun 0"), mended: "", kind: "other:1"),
         ])
     func counted(_ loss: Loss) async throws {
         try await House.run { house in

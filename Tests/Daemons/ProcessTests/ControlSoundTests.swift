@@ -138,9 +138,10 @@ struct ControlSoundTests {
         }
     }
 
-    @Test("A member of the socket's group may set the volume, and may not listen to the room")
+    @Test(
+        "A member of the socket's group may set the volume, and may not listen to the room",
+        .enabled(if: geteuid() == 0, "only root may become another user"))
     func strangers() async throws {
-        guard geteuid() == 0 else { return }
         try await House.run { house in
             _ = try await Self.puck(house, .talking)
             let socket = house.file("kitchen.control").path
