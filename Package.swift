@@ -37,6 +37,7 @@ func core() -> [Target] {
     [
         module("Core", "PuckBase", linkerSettings: [.linkedLibrary("m")]),
         module("Core", "PuckWire", ["PuckBase", "CJansson"]),
+        module("Core", "TokenList", ["PuckBase"]),
         module("Core", "AudioRing"),
         module("Core", "WAVFile"),
         module("Core", "PuckAudio", ["PuckBase", "AudioRing", "CMath"]),
@@ -57,7 +58,7 @@ func adapters() -> [Target] {
         module(
             "Adapters", "LinkTransport", ["PuckBase", "CWebSockets", "CLinux"],
             linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
-        module("Adapters", "Credentials", ["PuckBase", "COpenSSL", "CLinux"]),
+        module("Adapters", "Credentials", ["PuckBase", "TokenList", "COpenSSL", "CLinux"]),
         module("Adapters", "Settings", ["PuckBase", "CINI", "CLinux"]),
     ]
 }
@@ -73,9 +74,14 @@ func daemons() -> [Target] {
                 "PuckCore", "CLinux", "LinuxIO", "ALSADevice", "BoardIO", "Resampler", "OpusCodec", "LinkTransport",
                 "Settings", "WAVFile",
             ]),
+        module("Daemons", "HubService", ["PuckBase", "PuckWire", "TokenList", "HubCore"]),
         module(
             "Daemons", "HubRuntime",
-            ["HubCore", "LinuxIO", "OpusCodec", "LinkTransport", "Credentials", "Settings", "WAVFile"]),
+            [
+                "HubService", "HubCore", "TokenList", "LinuxIO", "OpusCodec", "LinkTransport", "Credentials",
+                "Settings",
+                "WAVFile",
+            ]),
         command("Daemons", "puckd", ["PuckRuntime", "CLinux"]),
         command("Daemons", "puckhub", ["HubRuntime"]),
         command(
@@ -87,7 +93,8 @@ func daemons() -> [Target] {
 func tools() -> [Target] {
     [
         module(
-            "Tools", "Simulator", ["PuckBase", "PuckWire", "PuckAudio", "PuckCore", "HubCore"], mutable: true),
+            "Tools", "Simulator",
+            ["PuckBase", "PuckWire", "TokenList", "PuckAudio", "PuckCore", "HubCore", "HubService"], mutable: true),
         command("Tools", "pucksim", ["Simulator", "PuckBase"], mutable: true),
         command("Tools", "puckseeds", ["Simulator", "LinuxIO", "CLinux"]),
         command("Tools", "puckarbiter", ["HubCore", "PuckAudio", "PuckBase", "PuckWire"]),
@@ -131,13 +138,15 @@ func tests() -> [Target] {
                 "PuckRuntime", "PuckCore", "PuckAudio", "AudioRing", "BoardIO", "OpusCodec", "PuckWire", "PuckBase",
                 "ALSADevice", "Resampler", "LinkTransport", "LinuxIO", "Settings", "CLinux", "WAVFile",
             ]),
+        tests("Daemons", "HubServiceTests", ["HubService", "HubCore", "TokenList", "PuckWire", "PuckBase"]),
         tests(
             "Daemons", "HubRuntimeTests",
             ["puckhub", "PuckWire", "PuckBase", "OpusCodec", "WAVFile", "LinuxIO", "COpenSSL"]),
         tests(
             "Daemons", "ConfigurationTests",
             [
-                "PuckRuntime", "HubRuntime", "Settings", "LinuxIO", "ALSADevice", "LinkTransport", "PuckCore",
+                "PuckRuntime", "HubService", "HubRuntime", "Settings", "LinuxIO", "ALSADevice", "LinkTransport",
+                "PuckCore",
                 "HubCore", "PuckWire", "PuckBase", "RepositoryFiles",
             ]),
         tests("Daemons", "PuckctlTests", ["puckctl", "LinuxIO", "WAVFile"]),

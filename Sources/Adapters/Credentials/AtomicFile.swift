@@ -96,7 +96,7 @@ func readFile(_ path: String) throws(CredentialError) -> (bytes: [UInt8], identi
 }
 
 /// What changes when a file is replaced or rewritten: its inode, size and modification time.
-struct FileIdentity: Equatable {
+public struct FileIdentity: Equatable {
     private let inode: UInt64
     private let size: Int64
     private let seconds: Int64

@@ -4,6 +4,7 @@ import LinkTransport
 import LinuxIO
 import PuckBase
 import Settings
+import TokenList
 
 /// `puckhub --check`: tries everything that the daemon will need and changes nothing, one line each, with how to mend
 /// what fails.

@@ -1,76 +1,42 @@
 import CLinux
 import Credentials
 import HubCore
+import HubService
 import LinkTransport
 import LinuxIO
 import PuckBase
 import PuckWire
 import Settings
+import TokenList
 
-/// The hub's one process: turns what happens on its event loop into events, steps the machine, and runs the effects.
+/// The hub's one process: makes what is outside of the interpreter (`LinuxHub`), the interpreter and the adapters, and
+/// connects them. Each adapter owns its state; here is only what starts, reloads and ends the whole.
 ///
 /// Thread: everything on the loop's thread, except `stop`.
 public final class HubDaemon {
     /// How long a stopping hub waits for its pucks to take their goodbye.
     static let stopWithin = Interval.milliseconds(150)
 
-    let loop: EventLoop
-    let link: ServerLink
-    var log: Log
+    let outside: LinuxHub
+    let interpreter: HubInterpreter<LinuxHub>
+    private var settings: HubSettings
+    private let configuration: ConfigurationSource
     private let makeLog: (LogLevel) -> Log
-    var hub: Hub
-    let learned: LearnedFile
-    var settings: HubSettings
-    var responder: Responder
-    let tokens: TokenStore
+
+    // Adapters.
+    private let tokens: HubTokens<LinuxHub>
+    private let trust: HubTrust
+    private let pairing: HubPairing
+    private let requests: HubRequests<LinuxHub>
+    /// Nil where nothing is announced.
+    private var announcement: Announcement?
+    let liveness: HubLiveness
+
     /// Nil where the system does not let it be watched.
     private let tokenWatch: FileWatch?
-    /// The tokens as they were at the last look, to find those that went.
-    var knownDevices: [TokenStore.Device]
-    /// What is shown: the one of the start. Nil without TLS.
-    var shownCertificate: PeerCertificate?
-    /// SHA-256 of another one that the file holds now, for the next start.
-    var nextCertificate: String?
-    /// What was sent to each connection of certificates to believe.
-    var trustSent: [UInt32: [String]] = [:]
-    /// What each puck believes, as it last said; one entry for each device at most.
-    var trusting: [String: [String]] = [:]
-    /// When what the token file lacks is to be written again; see HubTokens.swift.
-    var storeTokensAt: Instant?
-    /// Why it could not be; nil when it could.
-    var tokensProblem: String?
-    /// When it was last said that a puck came with a token of before; one for each puck at most.
-    var retiredSaid: [String: Instant] = [:]
-    /// Connections on which a new token was sent: one each, see HubTokens.swift.
-    var issued: Set<UInt32> = []
-    var pairing = HubPairing()
-    /// Nil where nothing is announced.
-    var announcement: Announcement?
-    var turns: [String: Turn] = [:]
-    /// What is played, or may have to be played again, by its number.
-    var answers: [UInt32: Answer] = [:]
-    /// What `puckhub play` asks for, while the machine decides about it, and what it says.
-    var requestedPlay: [Int16]?
-    var playReply = ""
-    /// Answers that have packets to encode, first come first served, a slice each. One a conversation.
-    var encoding: [Answer] = []
-    let encodingWork: EventDescriptor
-    /// The bytes of the audio message that is being handled.
-    var currentAudio: (type: MessageType, bytes: UnsafeRawBufferPointer)?
-    /// What the effects of one event lead to; each is bounded, see `process`.
-    var followUps: [HubEvent] = []
-    /// Room for the effects of the next event, so that not every message allocates; as much as the longest replay needed.
-    private var spareEffects: [HubEffect] = []
-    private var armed: Instant?
-    private var stopDeadline: Instant?
-    var adopted: [AdoptedDescriptor] = []
-    var (unwritten, unrecorded) = (Complaint.once, Complaint.once)  // of tokens, and of recordings
-    /// Nil until it runs, and where nothing like systemd started this process.
-    var manager: ServiceManager?
-    /// The number of pucks that it was told of last.
-    var shownSessions = -1
-    private let configuration: ConfigurationSource
     private let control: ControlSocket?
+    private var stopDeadline: Instant?
+    private var adopted: [AdoptedDescriptor] = []
 
     /// Where `reload` finds the configuration again.
     public struct ConfigurationSource: Sendable {
@@ -104,16 +70,14 @@ public final class HubDaemon {
         self.configuration = configuration
         self.makeLog = makeLog
         let log = makeLog(settings.logLevel)
-        self.log = log
-        responder = try Responder(settings.responder)
+        let responder = try Responder(settings.responder)
         try makeStateFolder(settings.service.stateFolder)
         tokenWatch = Self.watch(settings.tokenFile, log)  // first: what changes from now on is noticed
         LinuxIO.removeUnfinished(in: settings.service.stateFolder)
         Credentials.removeUnfinished(of: [
             settings.tokenFile, settings.certificate.certificateFile, settings.certificate.keyFile,
         ])
-        tokens = try Self.openTokens(settings.tokenFile)
-        knownDevices = tokens.devices
+        let list = try Self.openTokens(settings.tokenFile)
         do throws(TransportError) {
             // Before a certificate is made for a hub that cannot start.
             try ServerLink.tryListening(on: settings.service.listenText, port: UInt16(settings.service.port))
@@ -121,48 +85,35 @@ public final class HubDaemon {
             throw HubStartError(error.message)
         }
         let security = try Self.security(settings, log)
-        do throws(TransportError) {
-            let own: EventLoop
-            if let loop {
-                own = loop
-            } else {
-                own = try EventLoop(
-                    connections: Self.capacity(of: settings), readBytes: LinkProtocol.maximumMessageBytes
-                ) { Self.write($0, $1, log) }
-            }
-            self.loop = own
-            var listening = ServerLink.Configuration(
-                address: settings.service.listenText, port: UInt16(settings.service.port), security: security)
-            listening.maximumConnections = settings.service.mostConnections
-            listening.work = ServerLink.Work()
-            link = try ServerLink(on: own, configuration: listening)
-        } catch {
-            throw HubStartError(error.message)
-        }
-        learned = LearnedFile(folder: settings.service.stateFolder)
-        hub = Hub(
-            policy: Self.policy(settings), earshot: learned.read(log),
-            generator: SeededGenerator(seed: Self.kernelSeed()))
+        let (ownLoop, link) = try Self.listen(settings, security, on: loop, log)
         do throws(SystemError) {
-            encodingWork = try EventDescriptor()
+            outside = try LinuxHub(link, on: ownLoop, settings, responder, log)
             let path = settings.controlSocket
             control = path.isEmpty ? nil : try ControlSocket(path: path)
         } catch {
             throw HubStartError(error.description)
         }
+        interpreter = HubInterpreter(
+            outside, policy: Self.policy(settings), generator: SeededGenerator(seed: Self.kernelSeed()))
+        tokens = HubTokens(interpreter, list, rotateDays: settings.rotateDays)
+        trust = HubTrust(interpreter, tokens, settings)
+        let place = HubPlace(service: settings.service, certificate: settings.certificate, port: link.boundPort)
+        pairing = HubPairing(outside, tokens, trust, place)
+        requests = HubRequests(interpreter, tokens, longestReplyBytes: ControlSocket.longestReplyBytes)
+        liveness = HubLiveness(interpreter)
+        connectAdapters()
         try connectEvents(signals)
-        keepCertificate()
-        announce()
+        say(place)
+        beginAnnouncement(place)
     }
 
     deinit {
         // Takes back every callback that was given out: they do not keep the daemon alive, and the loop may outlive it.
         for handle in adopted { handle.remove() }
-        loop.onDeadline = {}
+        interpreter.disconnectAdapters()
+        outside.loop.onDeadline = {}
+        let link = outside.link
         link.authorize = { _ in nil }
-        link.admitStranger = { "This hub has ended." }
-        link.onStrangerMessage = { _, _, _ in }
-        link.onStrangerClosed = { _ in }
         link.onOpen = { _, _, _ in }
         link.onMessage = { _, _ in }
         link.onWasteful = { _ in }
@@ -170,75 +121,97 @@ public final class HubDaemon {
     }
 
     /// The port that is listened on; of interest where the configuration says 0.
-    public var port: UInt16 { link.boundPort }
+    public var port: UInt16 { outside.link.boundPort }
 
     /// Connections that a loop for this hub must have room for, handshakes included.
     public static func capacity(of settings: HubSettings) -> Int {
         ServerLink.capacity(for: settings.service.mostConnections)
     }
 
+    /// Serves until SIGTERM or `beginStop`, under the eyes of the service manager where there is one.
+    ///
+    /// Throws when that manager wants to hear that all is well (`WATCHDOG_USEC`) and there is no thread to say so: it
+    /// would end a hub in good order every 20 s, and nothing would say why.
+    public func run() throws(HubStartError) {
+        try liveness.run(under: ServiceManager()) { (manager, log) throws(SystemError) in
+            try ThreadWatch([], manager: manager, log: log)
+        }
+    }
+
     /// Says goodbye to every puck and ends `run`, within `stopWithin`.
     public func beginStop() {
         guard stopDeadline == nil else { return }
-        manager?.stopping()
-        log.notice("hub.stop", [Field("sessions", hub.sessionCount)])
-        process(.stopping)
-        stopDeadline = MonotonicClock.now() + Self.stopWithin
+        liveness.stopping()
+        outside.log.notice("hub.stop", [Field("sessions", interpreter.hub.sessionCount)])
+        interpreter.stop()
+        let deadline = MonotonicClock.now() + Self.stopWithin
+        stopDeadline = deadline
         announcement?.stop()
-        loop.setDeadline(stopDeadline!.nanoseconds)
+        outside.setDeadline(deadline)
         endWhenEmpty()
     }
 
-    // MARK: Events
+    // MARK: Connections between adapters, and with the outside
 
-    /// unowned(unsafe) is sound: `deinit` takes the callbacks back. (Embedded Swift has no checked unowned.)
-    private func connectEvents(_ signals: SignalDescriptor?) throws(HubStartError) {
-        link.authorize = { [unowned(unsafe) self] token in authorize(token) }
-        link.admitStranger = { [unowned(unsafe) self] in admitStranger() }
-        link.onStrangerMessage = { [unowned(unsafe) self] id, peer, bytes in receivedStranger(id, peer, bytes) }
-        link.onStrangerClosed = { [unowned(unsafe) self] id in strangerLeft(id) }
-        link.onOpen = { [unowned(unsafe) self] id, name, peer in
-            log.debug("connection.open", [Field("connection", id.value), Field("puck", name), Field("peer", peer)])
-            process(.connectionOpened(HubCore.ConnectionID(id.value), tokenName: name, peer: peer))
+    // unowned(unsafe), here and below, is sound: `deinit` takes the callbacks back. (Embedded Swift has no checked
+    // unowned.)
+    private func connectAdapters() {
+        interpreter.onHello = { [unowned(unsafe) self] id, hello in
+            trust.greeted(id, hello)
+            tokens.greeted(id, hello)
         }
-        link.onMessage = { [unowned(unsafe) self] id, bytes in received(HubCore.ConnectionID(id.value), bytes) }
+        interpreter.onTrusts = { [unowned(unsafe) self] name in trust.note(name) }
+        interpreter.onProcessed = { [unowned(unsafe) self] in liveness.report() }
+        tokens.onReloaded = { [unowned(unsafe) self] in warnOfStrangers() }
+        requests.onPair = { [unowned(unsafe) self] words in pairing.offer(words) }
+        requests.onCertificate = { [unowned(unsafe) self] in trust.report() }
+    }
+
+    private func connectEvents(_ signals: SignalDescriptor?) throws(HubStartError) {
+        let link = outside.link
+        link.authorize = { [unowned(unsafe) self] token in tokens.authorize(token) }
+        link.onOpen = { [unowned(unsafe) self] id, name, peer in
+            outside.log.debug(
+                "connection.open", [Field("connection", id.value), Field("puck", name), Field("peer", peer)])
+            interpreter.process(.connectionOpened(HubCore.ConnectionID(id.value), tokenName: name, peer: peer))
+        }
+        link.onMessage = { [unowned(unsafe) self] id, bytes in
+            interpreter.received(HubCore.ConnectionID(id.value), bytes)
+        }
         link.onWasteful = { [unowned(unsafe) self] id in
-            let error = WireError(.rateLimit, "more data, or data in more pieces, than a puck has to send")
-            process(.receivedMalformed(HubCore.ConnectionID(id.value), error))
+            interpreter.receivedTooMuch(HubCore.ConnectionID(id.value))
         }
         link.onClosed = { [unowned(unsafe) self] id, reason in
-            issued.remove(id.value)
-            trustSent[id.value] = nil
-            process(.connectionClosed(HubCore.ConnectionID(id.value), reason: reason))
+            let id = HubCore.ConnectionID(id.value)
+            tokens.connectionClosed(id)
+            trust.connectionClosed(id)
+            interpreter.process(.connectionClosed(id, reason: reason))
             endWhenEmpty()
         }
-        loop.onDeadline = { [unowned(unsafe) self] in
-            armed = nil
-            if stopDeadline != nil { return loop.stop() }
-            announcement?.timePassed()
-            storeTokensTimePassed()
-            process(.timePassed)
+        outside.loop.onDeadline = { [unowned(unsafe) self] in
+            if stopDeadline != nil { outside.loop.stop() } else { interpreter.timePassed() }
         }
+        try watch(outside.encodingWork.descriptor) { [unowned(unsafe) self] in
+            outside.encodeNext { interpreter.encodeSlice(of: $0) }
+        }
+        if let control {
+            try watch(control.descriptor) { [unowned(unsafe) self] in
+                control.serve { [unowned(unsafe) self] request in requests.answer(request) }
+            }
+        }
+        if let tokenWatch {
+            // So that a token that is revoked, by the command or by hand, ends its session at once.
+            try watch(tokenWatch.descriptor) { [unowned(unsafe) self] in
+                if tokenWatch.drain() { tokens.reload() }
+            }
+        }
+        if let signals { try watch(signals.descriptor) { [unowned(unsafe) self] in handle(signals) } }
+    }
+
+    /// Calls `ready` whenever the descriptor is readable.
+    private func watch(_ descriptor: Int32, _ ready: @escaping () -> Void) throws(HubStartError) {
         do throws(TransportError) {
-            adopted.append(
-                try loop.adopt(fileDescriptor: encodingWork.descriptor) { [unowned(unsafe) self] _ in encodeSlice() })
-            if let control {
-                adopted.append(
-                    try loop.adopt(fileDescriptor: control.descriptor) { [unowned(unsafe) self] _ in
-                        control.serve { [unowned(unsafe) self] request in answer(request) }
-                    })
-            }
-            if let tokenWatch {
-                // So that a token that is revoked, by the command or by hand, ends its session at once.
-                adopted.append(
-                    try loop.adopt(fileDescriptor: tokenWatch.descriptor) { [unowned(unsafe) self] _ in
-                        if tokenWatch.drain() { reloadTokens() }
-                    })
-            }
-            if let signals {
-                adopted.append(
-                    try loop.adopt(fileDescriptor: signals.descriptor) { [unowned(unsafe) self] _ in handle(signals) })
-            }
+            adopted.append(try outside.loop.adopt(fileDescriptor: descriptor) { _ in ready() })
         } catch {
             throw HubStartError(error.message)
         }
@@ -255,34 +228,7 @@ public final class HubDaemon {
     }
 
     private func endWhenEmpty() {
-        if stopDeadline != nil, link.connectionCount == 0 { loop.stop() }
-    }
-
-    /// Steps the machine and runs what follows. An effect leads to at most one further event (a packet that cannot be
-    /// decoded, a full queue, an answer of nothing), and each of those ends something, so this ends.
-    func process(_ event: HubEvent) {
-        var effects: [HubEffect] = []
-        swap(&effects, &spareEffects)
-        var next: HubEvent? = event
-        while let event = next {
-            let now = MonotonicClock.now()
-            hub.step(event, now: now, into: &effects)
-            for effect in effects { run(effect, now: now) }
-            effects.removeAll(keepingCapacity: true)
-            next = followUps.isEmpty ? nil : followUps.removeFirst()
-        }
-        spareEffects = effects
-        reportToManager()
-        if learned.isBehind(hub.earshot.lessons) { learned.keepNowAndThen(hub.earshot, log) }
-        arm()
-    }
-
-    func arm() {
-        guard stopDeadline == nil else { return }
-        let due = earliest(earliest(hub.nextDeadline, announcement?.nextDeadline), storeTokensAt)
-        guard due != armed else { return }
-        armed = due
-        loop.setDeadline(due?.nanoseconds)
+        if stopDeadline != nil, outside.link.connectionCount == 0 { outside.loop.stop() }
     }
 
     // MARK: Reload
@@ -290,25 +236,24 @@ public final class HubDaemon {
     /// Reads configuration and tokens again; what is wrong leaves everything as it was. What is listened on, the
     /// certificate and the token file's place need a restart.
     public func reload() {
-        manager?.reloading(now: MonotonicClock.now())
-        defer { manager?.ready() }
-        if tokens.isBehind { _ = storeTokens() }
-        reloadTokens(isAsked: true)
-        lookAtCertificate(isAsked: true)
+        liveness.reloading()
+        defer { liveness.ready() }
+        tokens.reload(isAsked: true)
+        trust.look(isAsked: true)
         do throws(SettingsErrors) {
             try apply(try configuration.load())
         } catch {
             for problem in error.problems.prefix(SettingsErrors.longestList) {
-                log.error("config.refused", [Field("problem", problem.description)])
+                outside.log.error("config.refused", [Field("problem", problem.description)])
             }
         }
     }
 
     private func apply(_ fresh: HubSettings) throws(SettingsErrors) {
         do throws(HubStartError) {
-            responder = try Responder(fresh.responder)
+            outside.responder = try Responder(fresh.responder)
         } catch {
-            log.error("config.refused", [Field("problem", error.message)])
+            outside.log.error("config.refused", [Field("problem", error.message)])
             return
         }
         let restart = settings.keysForRestart(fresh)
@@ -317,12 +262,21 @@ public final class HubDaemon {
         (taken.service, taken.certificate) = (settings.service, settings.certificate)
         (taken.tokenFile, taken.controlSocket) = (settings.tokenFile, settings.controlSocket)
         settings = taken
-        hub.policy = Self.policy(fresh)
-        log = makeLog(fresh.logLevel)
+        interpreter.setPolicy(Self.policy(fresh))
+        tokens.rotateDays = fresh.rotateDays
+        outside.downlink = fresh.downlink
+        outside.recording.folder = fresh.recordFolder
+        outside.log = makeLog(fresh.logLevel)
         var fields = [Field("restart_needed", !restart.isEmpty)]
         if !restart.isEmpty { fields.append(Field("keys", restart)) }
-        log.notice("config.reloaded", fields)
+        outside.log.notice("config.reloaded", fields)
         warnOfStrangers()
+    }
+
+    private func warnOfStrangers() {
+        let names = tokens.list.devices.map { $0.name }
+        guard let complaint = settings.arbitration.complaint(tokens: names) else { return }
+        outside.log.warning("config.warning", [Field("text", complaint)])
     }
 }
 
@@ -332,6 +286,28 @@ extension HubDaemon {
     private static func openTokens(_ path: String) throws(HubStartError) -> TokenStore {
         do throws(CredentialError) {
             return try TokenStore(path: path)
+        } catch {
+            throw HubStartError(error.message)
+        }
+    }
+
+    private static func listen(
+        _ settings: HubSettings, _ security: ServerLink.Security, on loop: EventLoop?, _ log: Log
+    ) throws(HubStartError) -> (EventLoop, ServerLink) {
+        do throws(TransportError) {
+            let own: EventLoop
+            if let loop {
+                own = loop
+            } else {
+                own = try EventLoop(
+                    connections: capacity(of: settings), readBytes: LinkProtocol.maximumMessageBytes
+                ) { write($0, $1, log) }
+            }
+            var listening = ServerLink.Configuration(
+                address: settings.service.listenText, port: UInt16(settings.service.port), security: security)
+            listening.maximumConnections = settings.service.mostConnections
+            listening.work = ServerLink.Work()
+            return (own, try ServerLink(on: own, configuration: listening))
         } catch {
             throw HubStartError(error.message)
         }
@@ -378,23 +354,44 @@ extension HubDaemon {
         log.record(mapped, "transport", [Field("text", text)])
     }
 
-    private func announce() {
+    private func say(_ place: HubPlace) {
+        let log = outside.log
         for warning in settings.warnings { log.warning("config.warning", [Field("text", warning)]) }
         if let complaint = HubIdentity.clockComplaint(unixSeconds()) {
             log.warning("clock.not_set", [Field("detail", complaint)])
         }
         warnOfStrangers()
-        if tokens.devices.isEmpty {
+        if tokens.list.devices.isEmpty {
             log.warning(
                 "tokens.empty", [Field("advice", "no puck can connect: pair one with 'puckhub pair NAME'")])
         }
         log.notice(
             "hub.listening",
             [
-                Field("port", port), Field("address", settings.service.listenText),
-                Field("tls", !settings.certificate.isInsecure), Field("devices", tokens.devices.count),
+                Field("port", place.port), Field("address", settings.service.listenText),
+                Field("tls", !settings.certificate.isInsecure), Field("devices", tokens.list.devices.count),
                 Field("responder", settings.responder.kind.rawValue),
             ])
-        beginAnnouncement()
+    }
+
+    private func beginAnnouncement(_ place: HubPlace) {
+        guard place.isFindable else { return }
+        do throws(CredentialError) {
+            // Without its copy the file is what was read a moment ago.
+            var certificate = trust.shown
+            if certificate == nil {
+                certificate = try PeerCertificate(readFrom: settings.certificate.certificateFile)
+            }
+            guard let certificate else { return }
+            let announcement = Announcement(
+                name: place.instanceName, port: place.port, fingerprint: certificate.shortFingerprint,
+                log: outside.log)
+            announcement.start()
+            self.announcement = announcement
+            interpreter.add(next: { announcement.nextDeadline }, passed: { announcement.timePassed() })
+            interpreter.arm()
+        } catch {
+            outside.log.error("announce.failed", [Field("problem", error.message)])
+        }
     }
 }

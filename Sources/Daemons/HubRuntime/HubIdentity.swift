@@ -66,7 +66,7 @@ struct HubIdentity {
     static func clockComplaint(_ now: Int64) -> String? {
         if now >= Certificate.earliestUnixSeconds { return nil }
         return
-            "this machine's clock says \(TokenCommand.date(now)): let it get the time ('timedatectl set-ntp true'); until "
+            "this machine's clock says \(calendarDate(unixSeconds: now)): let it get the time ('timedatectl set-ntp true'); until "
             + "then the dates of tokens and the log are wrong"
     }
 

@@ -1,52 +1,77 @@
 import Credentials
 import HubCore
+import HubService
 import LinkTransport
 import LinuxIO
 import PuckBase
 import PuckWire
+import TokenList
 
-/// What the hub keeps while it pairs: counts in `desk`, and beside each offer what its code and its line are checked
-/// with. Neither of them is kept itself, and nothing of it outlives the process.
-struct HubPairing {
+/// Pairs pucks: offers that `puckhub pair` opens, and those who come with a code or a join line. It counts in `desk`, and
+/// keeps beside each offer what its code and its line are checked with. Neither of them is kept itself, and nothing of it
+/// outlives the process.
+final class HubPairing {
     /// One puck in the middle of SRP-6a. One proof, then the connection ends.
-    struct Attempt {
+    private struct Attempt {
         let offer: UInt32
         let server: PasswordServer
         let transcript: PairingTranscript
     }
 
-    var desk = PairingDesk()
-    var verifiers: [UInt32: PasswordVerifier] = [:]
+    private let outside: LinuxHub
+    private let tokens: HubTokens<LinuxHub>
+    private let trust: HubTrust
+    private let place: HubPlace
+    private var desk = PairingDesk()
+    private var verifiers: [UInt32: PasswordVerifier] = [:]
     /// SHA-256 of the join lines' secrets.
-    var secrets: [UInt32: String] = [:]
+    private var secrets: [UInt32: String] = [:]
     /// By connection; at most `ServerLink.strangersAtOnce`.
-    var attempts: [UInt32: Attempt] = [:]
+    private var attempts: [UInt32: Attempt] = [:]
 
-    mutating func forget(_ offers: [UInt32]) {
+    init(_ outside: LinuxHub, _ tokens: HubTokens<LinuxHub>, _ trust: HubTrust, _ place: HubPlace) {
+        self.outside = outside
+        self.tokens = tokens
+        self.trust = trust
+        self.place = place
+        // unowned(unsafe) is sound: `deinit` takes the callbacks back. (Embedded Swift has no checked unowned.)
+        link.admitStranger = { [unowned(unsafe) self] in admit() }
+        link.onStrangerMessage = { [unowned(unsafe) self] id, peer, bytes in received(id, peer, bytes) }
+        link.onStrangerClosed = { [unowned(unsafe) self] id in attempts[id.value] = nil }
+    }
+
+    deinit {
+        link.admitStranger = { "This hub has ended." }
+        link.onStrangerMessage = { _, _, _ in }
+        link.onStrangerClosed = { _ in }
+    }
+
+    private var link: ServerLink { outside.link }
+    private var log: Log { outside.log }
+
+    private func forget(_ offers: [UInt32]) {
         for number in offers {
             verifiers[number] = nil
             secrets[number] = nil
         }
     }
-}
 
-extension HubDaemon {
     // MARK: `puckhub pair`
 
     /// Opens an offer and says what belongs to it, as key=value.
     /// - Parameter words: the puck's id, its room, if any, and its own code, if it has one.
-    func offerPairing(_ words: [String]) -> String {
+    func offer(_ words: [String]) -> String {
         let puckID = words[0]
         let room = words.dropFirst().first { !$0.utf8.starts(with: PairCommand.codeKey.utf8) }
         let given = words.dropFirst().first { $0.utf8.starts(with: PairCommand.codeKey.utf8) }
-        guard !settings.certificate.isInsecure else {
+        guard !place.certificate.isInsecure else {
             return "error: a hub without TLS cannot pair ([tls] insecure = yes); use 'puckhub token add \(puckID)'"
         }
         guard PairCommand.isWord(puckID), room.map(PairCommand.isWord) ?? true else {
             return "error: a puck's id and a room are 1 to 32 of a-z 0-9 - _"
         }
         do throws(CredentialError) {
-            guard let certificate = shownCertificate else { return "error: the certificate that is shown is not known" }
+            guard let certificate = trust.shown else { return "error: the certificate that is shown is not known" }
             let code: String
             if let given {
                 guard let typed = PairingSecret.typed(code: String(given.dropFirst(PairCommand.codeKey.utf8.count)))
@@ -59,15 +84,15 @@ extension HubDaemon {
             }
             let secret = try PairingSecret.secret()
             let verifier = try PasswordVerifier(password: code)
-            let (offer, gone) = pairing.desk.open(puckID: puckID, room: room, now: MonotonicClock.now())
-            pairing.forget(gone)
-            pairing.verifiers[offer.number] = verifier
-            pairing.secrets[offer.number] = DeviceToken.hash(secret)
+            let (offer, gone) = desk.open(puckID: puckID, room: room, now: outside.now)
+            forget(gone)
+            verifiers[offer.number] = verifier
+            secrets[offer.number] = DeviceToken.hash(secret)
             let line = JoinLine(
-                host: announcedHost, port: port, fingerprint: certificate.shortFingerprint, secret: secret)
+                host: place.host, port: place.port, fingerprint: certificate.shortFingerprint, secret: secret)
             log.notice("pairing.open", [Field("puck", puckID), Field("room", room ?? "")])
             return "code=\(code) line=\(line.text) minutes=\(PairingDesk.Limits.lifetime.wholeMilliseconds / 60_000)"
-                + " replaces=\(tokens.devices.contains { $0.name == puckID } ? "yes" : "no")"
+                + " replaces=\(tokens.list.devices.contains { $0.name == puckID } ? "yes" : "no")"
         } catch {
             return "error: \(error.message)"
         }
@@ -76,18 +101,18 @@ extension HubDaemon {
     // MARK: Those who come to be paired
 
     /// Nil lets them in.
-    func admitStranger() -> String? {
-        let now = MonotonicClock.now()
-        pairing.forget(pairing.desk.expire(now: now))
+    private func admit() -> String? {
+        let now = outside.now
+        forget(desk.expire(now: now))
         do throws(PairingDesk.Refusal) {
-            try pairing.desk.admit(now: now)
+            try desk.admit(now: now)
             return nil
         } catch {
             return Self.words(error).text
         }
     }
 
-    func receivedStranger(_ id: LinkTransport.ConnectionID, _ peer: String, _ bytes: UnsafeRawBufferPointer) {
+    private func received(_ id: LinkTransport.ConnectionID, _ peer: String, _ bytes: UnsafeRawBufferPointer) {
         guard let channel = link.channel(of: id) else {
             return refuse(id, peer, .invalid, "pairing needs TLS 1.3: update the older of the two programs")
         }
@@ -102,24 +127,22 @@ extension HubDaemon {
         }
     }
 
-    func strangerLeft(_ id: LinkTransport.ConnectionID) { pairing.attempts[id.value] = nil }
-
     private func begin(_ id: LinkTransport.ConnectionID, _ peer: String, _ key: [UInt8], _ channel: SecureChannel) {
-        guard pairing.attempts[id.value] == nil else { return refuse(id, peer, .invalid, "begun twice") }
+        guard attempts[id.value] == nil else { return refuse(id, peer, .invalid, "begun twice") }
         let offer: PairingDesk.Offer
         do throws(PairingDesk.Refusal) {
-            offer = try pairing.desk.begin(from: ServerLink.group(of: peer), now: MonotonicClock.now())
+            offer = try desk.begin(from: ServerLink.group(of: peer), now: outside.now)
         } catch {
             let words = Self.words(error)
             return refuse(id, peer, words.reason, words.text)
         }
-        guard let verifier = pairing.verifiers[offer.number] else { preconditionFailure("an offer has its verifier") }
+        guard let verifier = verifiers[offer.number] else { preconditionFailure("an offer has its verifier") }
         do throws(CredentialError) {
             let server = try PasswordServer(verifier, clientKey: key)
             let transcript = PairingTranscript(
                 salt: verifier.salt, puckKey: key, hubKey: server.publicKey, certificate: channel.certificate,
                 channelBinding: channel.binding)
-            pairing.attempts[id.value] = HubPairing.Attempt(
+            attempts[id.value] = Attempt(
                 offer: offer.number, server: server, transcript: transcript)
             reply(id, .challenge(salt: verifier.salt, key: server.publicKey))
         } catch {
@@ -128,17 +151,17 @@ extension HubDaemon {
     }
 
     private func prove(_ id: LinkTransport.ConnectionID, _ peer: String, _ proof: [UInt8]) {
-        guard let attempt = pairing.attempts.removeValue(forKey: id.value) else {
+        guard let attempt = attempts.removeValue(forKey: id.value) else {
             return refuse(id, peer, .invalid, "a proof without a beginning")
         }
-        let now = MonotonicClock.now()
-        guard pairing.desk.mayProve(attempt.offer, now: now), let offer = pairing.desk.offer(attempt.offer) else {
+        let now = outside.now
+        guard desk.mayProve(attempt.offer, now: now), let offer = desk.offer(attempt.offer) else {
             let words = Self.words(.nothingIsOpen)
             return refuse(id, peer, words.reason, words.text)
         }
         let key = attempt.server.key
         guard PairingTranscript.areEqual(proof, attempt.transcript.puckProof(key: key)) else {
-            pairing.desk.wrong(offer.number, from: ServerLink.group(of: peer), now: now)
+            desk.wrong(offer.number, from: ServerLink.group(of: peer), now: now)
             return refuse(
                 id, peer, .wrong, "the code is wrong, or somebody sits between this puck and the hub")
         }
@@ -146,16 +169,16 @@ extension HubDaemon {
     }
 
     private func present(_ id: LinkTransport.ConnectionID, _ peer: String, _ secret: String) {
-        let now = MonotonicClock.now()
-        pairing.forget(pairing.desk.expire(now: now))
-        do throws(PairingDesk.Refusal) { try pairing.desk.admit(now: now) } catch {
+        let now = outside.now
+        forget(desk.expire(now: now))
+        do throws(PairingDesk.Refusal) { try desk.admit(now: now) } catch {
             let words = Self.words(error)
             return refuse(id, peer, words.reason, words.text)
         }
         let hash = DeviceToken.hash(secret)
         var found: UInt32?
-        for (number, known) in pairing.secrets where DeviceToken.areEqual(known, hash) { found = number }
-        guard let found, let offer = pairing.desk.offer(found) else {
+        for (number, known) in secrets where DeviceToken.areEqual(known, hash) { found = number }
+        guard let found, let offer = desk.offer(found) else {
             return refuse(id, peer, .wrong, "this join line is not, or no longer, one of this hub's")
         }
         finish(id, peer, offer, proof: [])
@@ -165,15 +188,16 @@ extension HubDaemon {
         _ id: LinkTransport.ConnectionID, _ peer: String, _ offer: PairingDesk.Offer, proof: [UInt8]
     ) {
         do throws(CredentialError) {
-            let token = try tokens.pair(offer.puckID, room: offer.room, nowUnixSeconds: unixSeconds())
+            let token = try tokens.list.pair(offer.puckID, room: offer.room, nowUnixSeconds: outside.unixSeconds)
             // Used up only now: a hub that cannot write tells so, and the same code works once it can.
-            pairing.desk.close(offer.number)
-            pairing.forget([offer.number])
+            desk.close(offer.number)
+            forget([offer.number])
             reply(
                 id,
                 .done(
                     Pairing(
-                        proof: proof, puckID: offer.puckID, room: offer.room, token: token, unixSeconds: unixSeconds())),
+                        proof: proof, puckID: offer.puckID, room: offer.room, token: token,
+                        unixSeconds: outside.unixSeconds)),
                 closing: true)
             log.notice(
                 "pairing.done",
@@ -181,7 +205,7 @@ extension HubDaemon {
                     Field("puck", offer.puckID), Field("room", offer.room ?? ""), Field("peer", peer),
                     Field("by", proof.isEmpty ? "line" : "code"),
                 ])
-            noteTokens()
+            tokens.noteList()
         } catch {
             log.error("tokens.refused", [Field("problem", error.message)])
             refuse(id, peer, .failed, "the hub cannot keep the token: its log says why")

@@ -1,6 +1,3 @@
-import Credentials
-import LinuxIO
-
 // `[arbitration] prefer` is a list of names, and a slip in one prefers nobody.
 
 extension ArbitrationSettings {
@@ -15,12 +12,5 @@ extension ArbitrationSettings {
         return
             "[arbitration] prefer: no puck has a token under the name \(strangers), so it is never preferred; correct the "
             + "name ('puckhub token list' shows them), or make a token with 'puckhub token add NAME'"
-    }
-}
-
-extension HubDaemon {
-    func warnOfStrangers() {
-        guard let complaint = settings.arbitration.complaint(tokens: tokens.devices.map { $0.name }) else { return }
-        log.warning("config.warning", [Field("text", complaint)])
     }
 }

@@ -1,57 +1,55 @@
+import HubService
 import LinuxIO
 import OpusCodec
+import PuckBase
 import PuckWire
 import WAVFile
 
 /// `[debug] record_dir`: what the hub heard and what it sent, for comparison with what was said and what was played.
 /// Writing stops the loop for some milliseconds a conversation; it is for tests and for finding faults.
-struct Recording: Sendable {
+struct Recording {
     /// Empty for no recordings.
-    let folder: String
+    var folder: String
+    private var unwritten = Complaint.once
+
+    init(folder: String) { self.folder = folder }
 
     var isOn: Bool { !folder.isEmpty }
 
     /// `<conversation>.heard.wav`: the decoded uplink. Conversation ids are the hub's own words, safe in a path.
-    func writeHeard(_ turn: Turn) throws(SystemError) {
-        guard isOn, !turn.recordedHeard, turn.hasHeard else { return }
-        turn.recordedHeard = true
-        try write(turn.heard, "\(turn.id).heard.wav")
+    mutating func write(heard samples: [Int16], _ name: String, _ log: Log) {
+        write(samples, "\(name).heard.wav", log)
     }
 
     /// `<conversation>.sent.wav`: decoded from the very packets that went out.
-    func writeSent(_ answer: Answer) throws(SystemError) {
-        guard isOn, !answer.recordedSent, answer.sentPackets > 0 else { return }
-        answer.recordedSent = true
+    mutating func write(sent answer: Answer<OpusAnswerEncoder>, _ log: Log) {
+        guard let samples = Self.decode(answer) else {
+            return complain("cannot decode the answer of \(answer.name) for its recording", log)
+        }
+        write(samples, "\(answer.name).sent.wav", log)
+    }
+
+    private static func decode(_ answer: Answer<OpusAnswerEncoder>) -> [Int16]? {
+        guard let decoder = OpusUplinkDecoder() else { return nil }
         var samples: [Int16] = []
-        do throws(CodecError) {
-            let decoder = try UplinkDecoder()
-            for index in 0..<answer.sentPackets {
-                samples += try Self.decode(answer, index, decoder)
-            }
-        } catch {
-            throw SystemError("cannot decode the answer of \(answer.name) for its recording", code: 0)
+        for index in 0..<answer.sentPackets {
+            guard let count = answer.withPacket(index, { decoder.decode($0) }) else { return nil }
+            samples += decoder.samples[..<count]
         }
-        try write(samples, "\(answer.name).sent.wav")
+        return samples
     }
 
-    private static func decode(
-        _ answer: Answer, _ index: Int, _ decoder: UplinkDecoder
-    ) throws(CodecError) -> ArraySlice<Int16> {
-        var failure: CodecError?
-        let count = answer.withPacket(index) { packet in
-            do throws(CodecError) {
-                return try decoder.decode(packet)
-            } catch {
-                failure = error
-                return 0
-            }
-        }
-        if let failure { throw failure }
-        return decoder.samples[..<count]
-    }
-
-    private func write(_ samples: [Int16], _ name: String) throws(SystemError) {
+    private mutating func write(_ samples: [Int16], _ name: String, _ log: Log) {
         let file = WAVFile(rate: WireLimits.sampleRate, channels: 1, samples: samples)
-        try writeFileAtomically(folder + "/" + name, file.serialized(), mode: 0o600)
+        do throws(SystemError) {
+            try writeFileAtomically(folder + "/" + name, file.serialized(), mode: 0o600)
+        } catch {
+            complain(error.description, log)
+        }
+    }
+
+    private mutating func complain(_ problem: String, _ log: Log) {
+        guard unwritten.take(problem, now: MonotonicClock.now()) != nil else { return }
+        log.warning("record.failed", [Field("problem", problem)])
     }
 }

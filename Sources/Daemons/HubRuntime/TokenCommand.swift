@@ -1,6 +1,7 @@
 import Credentials
 import LinuxIO
 import PuckBase
+import TokenList
 
 /// `puckhub token add NAME | list | revoke NAME`, and `puckhub revoke NAME`, which is the same as the last, or
 /// `puckhub revoke --all`.
@@ -91,7 +92,7 @@ struct TokenCommand {
         for device in store.devices {
             let room = leftAligned(device.room.map { "in \($0)" } ?? "", 20)
             let next = device.nextHash == nil ? "" : ", a new token waits to be used"
-            say(leftAligned(device.name, 20) + room + "since " + Self.date(device.created) + next)
+            say(leftAligned(device.name, 20) + room + "since " + calendarDate(unixSeconds: device.created) + next)
         }
         return 0
     }
@@ -135,19 +136,5 @@ struct TokenCommand {
                     || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
                     || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
             }
-    }
-
-    /// The day in UTC, `2025-01-31`: civil-from-days for the Gregorian calendar, in eras of 400 years.
-    static func date(_ unixSeconds: Int64) -> String {
-        let days = Int((Double(unixSeconds) / 86_400).rounded(.down)) + 719_468  // from 0000-03-01
-        let era = (days >= 0 ? days : days - 146_096) / 146_097
-        let dayOfEra = days - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shifted = (5 * dayOfYear + 2) / 153  // month counted from March
-        let day = dayOfYear - (153 * shifted + 2) / 5 + 1
-        let month = shifted < 10 ? shifted + 3 : shifted - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        return "\(year)-" + padded(Int64(month), 2, with: "0") + "-" + padded(Int64(day), 2, with: "0")
     }
 }

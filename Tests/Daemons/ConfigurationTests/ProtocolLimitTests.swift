@@ -3,7 +3,7 @@ import PuckBase
 import PuckWire
 import Testing
 
-@testable import HubRuntime
+@testable import HubService
 @testable import LinkTransport
 @testable import PuckCore
 
@@ -108,8 +108,8 @@ struct ProtocolLimitTests {
             ),
             (
                 "uplink audio",
-                "\(Turn.burstPackets * WireLimits.packetMilliseconds / 1000) s, and "
-                    + "\(Turn.sustainedPacketsPerSecond * WireLimits.packetMilliseconds / 1000) s for each second since "
+                "\(TurnLimits.burstPackets * WireLimits.packetMilliseconds / 1000) s, and "
+                    + "\(TurnLimits.sustainedPacketsPerSecond * WireLimits.packetMilliseconds / 1000) s for each second since "
                     + "its first packet"
             ),
         ]

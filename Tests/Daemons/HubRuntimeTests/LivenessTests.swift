@@ -29,7 +29,7 @@ struct LivenessTests {
             ServiceManager(
                 socket: folder.path + "/nobody", watchdogMicroseconds: watchdog, watchdogProcess: nil,
                 process: getpid()))
-        try daemon(in: folder).run(under: manager) { (_, _) throws(SystemError) in
+        try daemon(in: folder).liveness.run(under: manager) { (_, _) throws(SystemError) in
             throw SystemError("cannot start the thread watch", code: EAGAIN)
         }
     }

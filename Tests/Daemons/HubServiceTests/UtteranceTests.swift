@@ -1,29 +1,24 @@
-import OpusCodec
 import PuckBase
 import PuckWire
 import Testing
 
-@testable import HubRuntime
+@testable import HubService
 
-@Suite("Responders")
-struct ResponderTests {
-    @Test("an echo lasts two minutes at most, and is faded where it was cut")
-    func longEcho() {
-        let limit = Responder.longestAnswerSamples
-        for length in [limit - 1, limit, limit + 1, 3 * limit] {
-            let answer = Responder.echo.answer(to: [Int16](repeating: 1000, count: length)) ?? []
-            #expect(answer.count == min(length, limit))
-            #expect(answer.first == 0 && answer.last == 0 && answer[answer.count / 2] == 1000)
-        }
-    }
+/// Takes every packet for 20 ms of silence.
+private struct SilentDecoder: UplinkDecoder {
+    let samples = [Int16](repeating: 0, count: WireLimits.samplesPerPacket)
+    init?() {}
+    mutating func decode(_ packet: UnsafeRawBufferPointer) -> Int? { samples.count }
 }
+
+private typealias SilentTurn = Turn<SilentDecoder>
 
 @Suite("A turn's audio")
 struct TurnTests {
     private static func at(_ milliseconds: Int) -> Instant { Instant.zero + .milliseconds(milliseconds) }
 
     /// Hears `packets` of PCM at once.
-    private func hear(_ packets: Int, at milliseconds: Int, _ turn: Turn) throws(WireError) {
+    private func hear(_ packets: Int, at milliseconds: Int, _ turn: SilentTurn) throws(WireError) {
         let bytes = [UInt8](repeating: 0, count: 640)
         var failure: WireError?
         for _ in 0..<packets where failure == nil {
@@ -38,7 +33,7 @@ struct TurnTests {
 
     @Test("three seconds may come at once, and not a packet more")
     func burst() throws {
-        let turn = Turn(id: "c")
+        let turn = SilentTurn(id: "c")
         try hear(150, at: 5000, turn)
         let error = #expect(throws: WireError.self) { try hear(1, at: 5000, turn) }
         #expect(error?.code == .rateLimit)
@@ -46,7 +41,7 @@ struct TurnTests {
 
     @Test("an utterance with its preroll, a lost second and a network that kept eight more is plausible")
     func interrupted() throws {
-        let turn = Turn(id: "c")
+        let turn = SilentTurn(id: "c")
         try hear(50, at: 0, turn)
         for packet in 1...100 { try hear(1, at: packet * 20, turn) }
         try hear(50, at: 3000, turn)
@@ -57,7 +52,7 @@ struct TurnTests {
     @Test("a packet of stereo Opus is refused, the same in mono is not")
     func stereo() throws {
         // 20 ms of silence: TOC byte and nothing behind it (RFC 6716, 3.1: configuration 31, code 0).
-        let turn = Turn(id: "c")
+        let turn = SilentTurn(id: "c")
         try [UInt8]([0xF8, 0xFF, 0xFE]).withUnsafeBytes { packet in
             try turn.hear(.uplinkOpus, packet, now: Self.at(0))
         }
@@ -71,7 +66,7 @@ struct TurnTests {
 
     @Test("three times real time is refused, twice is not")
     func sustained() throws {
-        let turn = Turn(id: "c")
+        let turn = SilentTurn(id: "c")
         for step in 0...100 { try hear(2, at: step * 20, turn) }
         #expect(throws: WireError.self) { for step in 101...400 { try hear(3, at: step * 20, turn) } }
     }
