@@ -5,6 +5,7 @@ import Testing
 struct MemoryLockTests {
     /// - Returns: kilobytes that the kernel keeps in memory for a puck that was started under this limit.
     private static func locked(limit: String) async throws -> Int {
+        var kilobytes = 0
         try await House.run { house in
             let arguments = try await house.configurePuck(token: House.anyToken, port: 1)
             let words = ["--memlock=\(limit)", try Build.program("puckd")] + arguments
@@ -13,8 +14,9 @@ struct MemoryLockTests {
             try await puck.line("capture.open")
             let status = try String(contentsOfFile: "/proc/\(puck.pid)/status", encoding: .utf8)
             let line = status.split(separator: "\n").first { $0.hasPrefix("VmLck:") }
-            return line.flatMap { Int($0.split(whereSeparator: { $0 == " " || $0 == "\t" })[1]) } ?? 0
+            kilobytes = line.flatMap { Int($0.split(whereSeparator: { $0 == " " || $0 == "\t" })[1]) } ?? 0
         }
+        return kilobytes
     }
 
     @Test(
