@@ -48,7 +48,7 @@ test: setup fake-alsa fake-gpio ## run all tests
 	@scripts/setup wake
 	@scripts/wakewords
 	PUCK_WAKE_MODELS=$$(scripts/wakewords --path) swift test --disable-xctest $(SWIFTFLAGS) --skip ProcessTests
-	swift test --disable-xctest --skip-build $(SWIFTFLAGS) --filter ProcessTests
+	PUCK_WAKE_MODELS=$$(scripts/wakewords --path) swift test --disable-xctest --skip-build $(SWIFTFLAGS) --filter ProcessTests
 
 # Left out: the simulator, which is values only, and what breaks a wire at a point in time and so needs the daemons at
 # their own speed; the daemons themselves run here in all the other process tests.

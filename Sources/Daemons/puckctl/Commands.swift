@@ -1,6 +1,7 @@
 import LinuxIO
 import PuckBase
 import PuckCore
+import WakeFiles
 
 /// Everything that `puckctl` can be told, as data: the help, the checks of the command line and the completion are made
 /// of it.
@@ -21,7 +22,15 @@ enum Commands {
             "doctor", options: ["config", "json"],
             help: "Check everything that the puck needs, one line each, with what to do about it. Works without a "
                 + "daemon, too. As root it checks with the rights of the daemon's user."),
-        .init("wake", help: "As the button: start listening when the puck is idle, stop when it is busy."),
+        .init(
+            "wake", words: "[list|try FILE|add FILE|remove NAME]", options: ["model", "wake-dir", "json", "force"],
+            help:
+                "Alone, as the button: start listening when the puck is idle, stop when it is busy. 'wake list' shows "
+                + "the wake words that are there, and which the puck listens for. 'wake try FILE.wav' shows what each "
+                + "says about a recording (16-bit PCM, any rate from 8,000 to 192,000, up to 8 channels); no puckd is "
+                + "needed. 'wake add NAME.json' checks an owner's wake word, a manifest of microWakeWord with the model "
+                + "beside it, and copies both to where puckd looks; a puckd that runs takes it at once when [wake] models "
+                + "names it. 'wake remove NAME' takes it away."),
         .init("stop", help: "End whatever is going on."),
         .init("mute", help: "Close the microphone: nothing leaves the puck until unmute."),
         .init("unmute", help: "Open it again."),
@@ -66,7 +75,12 @@ enum Commands {
                 "socket", short: "s", value: "PATH",
                 help: "The daemon's control socket instead of \(defaultSocket): what [control] socket says in its "
                     + "configuration."),
-            .init("json", help: "With status: one JSON object; puckctl(1) says what is in it. With doctor: a list."),
+            .init(
+                "json",
+                help:
+                    "With status: one JSON object; puckctl(1) says what is in it. With doctor: a list. With wake list "
+                    + "and wake try: one object, in which a model's every output stands, 0 to 255, and at which sample "
+                    + "of 16,000 a second."),
             .init("plain", help: "With status: the same as key=value in one line."),
             .init(
                 "config", short: "c", value: "FILE",
@@ -75,7 +89,18 @@ enum Commands {
                 "hub", value: "HOST[:PORT]",
                 help: "With join: the hub, when none is found by itself, or several are."),
             .init("new", help: "With code: draw another one; the one before is no longer good."),
-            .init("force", help: "With join: take the puck away from the hub that it has."),
+            .init(
+                "force",
+                help:
+                    "With join: take the puck away from the hub that it has. With wake remove: a word that it listens "
+                    + "for, too."),
+            .init(
+                "model", value: "PATH.json", repeats: true,
+                help: "With wake try: this model, instead of all in the folders."),
+            .init(
+                "wake-dir", value: "DIR", repeats: true,
+                help: "With wake: the folders of wake words, when puckd does not run and its configuration says others "
+                    + "than \(WakeFolders.usual[0]) and \(WakeFolders.usual[1])."),
             .init(
                 "state-dir", value: "DIR",
                 help:
@@ -84,7 +109,8 @@ enum Commands {
         ],
         notes: [
             "Who may open the daemon's control socket may do all this, except record: root and the group puckd.",
-            "Exit status: 0 done; 1 the daemon, or the hub, refused, or doctor has found something that does not work; "
+            "Exit status: 0 done; 1 the daemon, or the hub, refused, or doctor has found something that does not work, or a "
+                + "wake word is none; "
                 + "3 several hubs answer, name one; 64 wrong command line; 66 the file cannot be played; 69 no daemon "
                 + "answers there, or it has gone; 73 the file cannot be written; 77 this user may not ask it.",
         ])
@@ -104,7 +130,9 @@ enum Commands {
             let hint = near.map { "; did you mean \($0)?" } ?? "; there are " + known.joined(separator: ", ")
             throw misuse("unknown command \"\(name)\"" + hint)
         }
-        if words.count - 1 != command.wordCount {
+        if name == "wake" {
+            guard words.count == 1 else { throw misuse(WakeCommand.usage) }
+        } else if words.count - 1 != command.wordCount {
             throw misuse(
                 command.words.isEmpty
                     ? "\(name) takes no more words"

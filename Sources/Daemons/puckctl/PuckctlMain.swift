@@ -32,15 +32,18 @@ struct Command {
             return say(page, end: "")
         }
         // A code may be typed in two words; what puckd asks for has its own.
-        let request = name == "join" || name == HubAnswers.command ? "" : try Commands.request(words)
+        let hasOwnWords = name == "join" || name == HubAnswers.command || name == "wake" && words.count > 1
+        let request = hasOwnWords ? "" : try Commands.request(words)
         let allowed = Commands.named(name)?.options ?? []
-        for option in ["json", "plain", "config", "hub", "force", "state-dir", "new"]
+        for option in ["json", "plain", "config", "hub", "force", "state-dir", "new", "model", "wake-dir"]
         where arguments.isSet(option) && !allowed.contains(option) {
             throw Commands.misuse("--\(option) does not go with \(name)")
         }
         let socket = arguments.value("socket") ?? Commands.defaultSocket
         switch name {
         case "join": return try join(arguments, socket)
+        case "wake" where hasOwnWords || arguments.isSet("json"):
+            return try WakeCommand(arguments, socket: socket).run()
         case "code": return code(arguments, socket)
         case HubAnswers.command: return try findHub(Array(words.dropFirst()))
         case "status":
