@@ -34,6 +34,7 @@ final class PuckDaemon {
     var playbackFaults = DeviceFaultCounts()
     /// Times that the machine was suspended under the microphone.
     var suspensions = 0
+    var ear = EarState()
     var visitors = Visitors(now: MonotonicClock.now())
     let terminalLights: TerminalLights?
     let lights: LightShow?
@@ -201,6 +202,8 @@ final class PuckDaemon {
             log.warning("state.not_lasting", [Field("detail", problem), Field("advice", PuckSettings.stateAdvice)])
         }
         lights?.start()
+        openEar()
+        puck.identity = settings.coreIdentity
         if !settings.hub.isComplete { sayUnpaired() }
         perform(settings.hub.isComplete ? .started : .startedUnpaired)
         restore()
@@ -212,6 +215,7 @@ final class PuckDaemon {
         loop.run()
         outputs?.amplifierOff()
         microphone.stop()
+        ear.thread?.stop()
         threads.stop()
         lights?.stop()
         terminalLights?.clear()
@@ -220,8 +224,8 @@ final class PuckDaemon {
     }
 
     /// Part of the board does not work, and the rest does.
-    private func noteDegraded() {
-        let isDegraded = inputs?.isDegraded ?? false || outputs?.isDegraded ?? false
+    func noteDegraded() {
+        let isDegraded = inputs?.isDegraded ?? false || outputs?.isDegraded ?? false || ear.isDeaf
         if isDegraded == puck.isDegraded { return }
         perform(.degradedChanged(isDegraded))
     }
@@ -336,6 +340,7 @@ final class PuckDaemon {
         if isStopping { return }
         while let event = capture.mailbox.take() { captureSaid(event) }
         while let event = playback.mailbox.take() { playbackSaid(event) }
+        earSaid()
         pumpMicrophone()
         if speaker.isBusy {
             perform(.playbackAdvanced(samples: speaker.heardSamples))

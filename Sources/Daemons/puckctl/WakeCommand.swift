@@ -3,6 +3,7 @@ import LinuxIO
 import PuckBase
 import PuckWire
 import WakeFiles
+import WakeModel
 import WakeWord
 
 /// `puckctl wake list|try|add|remove`: wake words as files, with the rights of who asks.
@@ -131,7 +132,7 @@ struct WakeCommand {
         do throws(SystemError) {
             try makeFolder(folder)
             // The model first: a manifest without one is an error to whoever looks in between.
-            let model = try readSmallFile(file.modelPath, limit: 1 << 20)
+            let model = try readSmallFile(file.modelPath, limit: ModelLimits.fileBytes)
             let manifest = try readSmallFile(file.manifestPath, limit: WakeManifest.fileBytes)
             try writeFileAtomically("\(folder)/\(file.manifest.modelFile)", model, likeFolder: true)
             try writeFileAtomically("\(folder)/\(file.name).json", manifest, likeFolder: true)
