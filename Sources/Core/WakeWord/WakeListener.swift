@@ -38,13 +38,14 @@ public struct WakeListener: ~Copyable {
     }
 
     /// Adds a model; at most `mostModels`.
-    public mutating func add(_ plan: ModelPlan, cutoff: Double, window: Int, refractoryMilliseconds: Int = 1500) {
+    public mutating func add(_ prepared: PreparedModel, cutoff: Double, window: Int, refractoryMilliseconds: Int = 1500)
+    {
         precondition(count < Self.mostModels, "too many models")
         (words + count).initialize(
             to: Word(
-                model: StreamingModel(plan),
+                model: StreamingModel(prepared),
                 judge: WakeJudge(
-                    cutoff: cutoff, window: window, samplesInOutput: plan.rows * FrontEnd.stepSamples,
+                    cutoff: cutoff, window: window, samplesInOutput: prepared.rows * FrontEnd.stepSamples,
                     refractoryMilliseconds: refractoryMilliseconds)))
         count += 1
     }

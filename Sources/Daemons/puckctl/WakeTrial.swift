@@ -64,7 +64,7 @@ struct WakeTrial {
             name: file.name, phrase: file.manifest.phrase, cutoff: file.manifest.cutoff, window: file.manifest.window,
             step: step)
         var listener = WakeListener()
-        listener.add(file.plan, cutoff: file.manifest.cutoff, window: file.manifest.window)
+        listener.add(PreparedModel(file.plan), cutoff: file.manifest.cutoff, window: file.manifest.window)
         samples.withUnsafeBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return }
             var position = 0

@@ -8,6 +8,7 @@ import PuckCore
 import PuckWire
 import Settings
 import WakeFiles
+import WakeModel
 import WakeWord
 
 /// `puckd --check`: tries everything that the daemon will need, one line each, and says how to mend what fails.
@@ -63,11 +64,10 @@ struct PuckCheck {
         }
         let found = EarWords(settings.wake)
         for word in found.words {
-            let manifest = word.file.manifest
             report(
                 "wake", .good,
-                "say \"\(manifest.phrase)\": \(word.file.manifestPath), cutoff \(fixed(word.cutoff, 2)), "
-                    + "\(kibibytes(word.file.memoryBytes))")
+                "say \"\(word.wake.phrase)\": \(word.wake.manifestPath), cutoff \(fixed(word.cutoff, 2)), "
+                    + "\(kibibytes(word.wake.model.memoryBytes))")
         }
         if !found.words.isEmpty {
             report("wake", .good, "\(kibibytes(found.memoryBytes)) of memory for listening, all of it from the start")

@@ -50,7 +50,7 @@ final class EarThread {
         self.controls = controls
         self.bell = bell
         self.heard = heard
-        memoryBytes = words.reduce(FrontEnd.memoryBytes) { $0 + $1.file.memoryBytes }
+        memoryBytes = words.reduce(FrontEnd.memoryBytes) { $0 + $1.wake.model.memoryBytes }
         controls.words.pointee.stop.store(false, ordering: .releasing)
         let worker = EarWorker(
             words, reader: ring.reader(at: ring.producer.position), refractoryMilliseconds: refractoryMilliseconds,
@@ -96,7 +96,7 @@ private final class EarWorker: @unchecked Sendable {  // Sound: used by the ear'
         block.initialize(repeating: 0)
         for word in words {
             listener.add(
-                word.file.plan, cutoff: word.cutoff, window: word.file.manifest.window,
+                word.wake.model, cutoff: word.cutoff, window: word.wake.window,
                 refractoryMilliseconds: refractoryMilliseconds)
         }
     }

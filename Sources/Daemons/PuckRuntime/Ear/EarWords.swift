@@ -5,7 +5,7 @@ import WakeWord
 
 /// A wake word that is listened for.
 struct EarWord {
-    let file: WakeFile
+    let wake: PreparedWake
     /// What the mean of its outputs must exceed, by `[wake] sensitivity`.
     let cutoff: Double
 }
@@ -16,15 +16,14 @@ struct EarWords {
     /// One for each model that cannot be used, with what to do.
     private(set) var problems: [String] = []
 
-    /// Reads the files.
+    /// Has puckctl read the files.
     init(_ settings: WakeSettings) {
         guard settings.detector == .model else { return }
-        let folders = WakeFolders(settings.folders)
         for name in settings.models {
             do throws(WakeFileError) {
-                let file = try folders.load(name)
+                let wake = try PreparedWake(name, folders: settings.folders, by: PairingSearch.program)
                 words.append(
-                    EarWord(file: file, cutoff: settings.sensitivity(of: name).cutoff(manifest: file.manifest.cutoff)))
+                    EarWord(wake: wake, cutoff: settings.sensitivity(of: name).cutoff(manifest: wake.cutoff)))
             } catch { problems.append(error.description) }
         }
     }
@@ -32,10 +31,10 @@ struct EarWords {
     /// Of all words, each once: what the hub is told.
     var phrases: [String] {
         var found: [String] = []
-        for word in words where !found.contains(word.file.manifest.phrase) { found.append(word.file.manifest.phrase) }
+        for word in words where !found.contains(word.wake.phrase) { found.append(word.wake.phrase) }
         return found
     }
 
     /// Bytes that listening takes.
-    var memoryBytes: Int { words.reduce(FrontEnd.memoryBytes) { $0 + $1.file.memoryBytes } }
+    var memoryBytes: Int { words.reduce(FrontEnd.memoryBytes) { $0 + $1.wake.model.memoryBytes } }
 }

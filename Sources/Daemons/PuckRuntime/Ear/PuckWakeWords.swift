@@ -6,6 +6,7 @@ import PuckCore
 import PuckWire
 import Synchronization
 import WakeFiles
+import WakeModel
 import WakeWord
 
 // Wake words: the ear's end on the loop.
@@ -60,8 +61,8 @@ extension PuckDaemon {
             log.notice(
                 "wake.model",
                 [
-                    Field("model", word.file.name), Field("phrase", word.file.manifest.phrase),
-                    Field("cutoff", fixed(word.cutoff, 2)), Field("bytes", word.file.memoryBytes),
+                    Field("model", word.wake.name), Field("phrase", word.wake.phrase),
+                    Field("cutoff", fixed(word.cutoff, 2)), Field("bytes", word.wake.model.memoryBytes),
                 ])
         }
         settings.wakePhrases = found.phrases
@@ -113,7 +114,7 @@ extension PuckDaemon {
         log.info(
             "wake.near_miss",
             [
-                Field("model", word.file.name), Field("score", fixed(Double(event.confidence), 2)),
+                Field("model", word.wake.name), Field("score", fixed(Double(event.confidence), 2)),
                 Field("cutoff", fixed(word.cutoff, 2)), Field("noise_db", fixed(Double(event.noiseDecibels), 1)),
             ])
     }
@@ -130,12 +131,12 @@ extension PuckDaemon {
         log.info(
             "wake.heard",
             [
-                Field("model", word.file.name), Field("phrase", word.file.manifest.phrase),
+                Field("model", word.wake.name), Field("phrase", word.wake.phrase),
                 Field("score", fixed(score, 2)), Field("cutoff", fixed(word.cutoff, 2)),
                 Field("word_ms", (place.end - place.onset) / 16),
                 Field("after_ms", (wake.position - place.end) / 16),
             ])
-        ear.lastWord = word.file.name
+        ear.lastWord = word.wake.name
         ear.lastScore = score
         let time = capture.clock.time(of: place.onset).map { Instant(nanoseconds: $0) } ?? MonotonicClock.now()
         // By when it began: it is heard at its end, and the loudspeaker may have fallen silent meanwhile.
@@ -146,7 +147,7 @@ extension PuckDaemon {
         let finding = WakeFinding(
             onset: place.onset, levelDecibels: place.levelDecibels, noiseDecibels: place.noiseDecibels,
             confidence: wake.score, recordFrom: from, wordMilliseconds: tail)
-        perform(.wakeHeard(finding, onset: time, envelope: place.envelope, phrase: word.file.manifest.phrase))
+        perform(.wakeHeard(finding, onset: time, envelope: place.envelope, phrase: word.wake.phrase))
     }
 
     /// Where the recording begins, and how much of it may be the word.
@@ -169,7 +170,7 @@ extension PuckDaemon {
         json.set("wake_dirs", dirs)
         guard wake.detector == .model else { return }
         var models = ""
-        for word in ear.thread?.words ?? [] { models += (models.isEmpty ? "" : ",") + word.file.name }
+        for word in ear.thread?.words ?? [] { models += (models.isEmpty ? "" : ",") + word.wake.name }
         json.set("wake_models", models)
         json.set("wake_error", ear.problem)
         json.set("wake_bytes", ear.thread?.memoryBytes ?? 0)
