@@ -44,6 +44,7 @@ extension HubDaemon {
         }
         do throws(TransportError) {
             adopted.append(
+                // Sound: the daemon removes what it has adopted when it goes.
                 try loop.adopt(fileDescriptor: watch.turnDescriptor) { [unowned(unsafe) self] _ in
                     if watch.turned() { reportToManager(again: true) }
                 })

@@ -1,3 +1,4 @@
+import HubCore
 import PuckBase
 
 // The fault `copied-card`: a real puck, the core and all, that has another one's id and token. It is switched on while the
