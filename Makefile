@@ -38,9 +38,10 @@ build: setup ## build everything, optimized
 embedded: setup ## build the commands as Embedded Swift, as they ship
 	scripts/embedded-build
 
-demo: setup fake-alsa ## three pucks and a hub hold a conversation; SAY="any sentence" changes what is said
-	@scripts/setup demo
-	@scripts/embedded-build puckd puckhub
+demo: setup fake-alsa ## pucks and a hub hold a conversation, woken by a wake word; SAY="any sentence" changes what is said
+	@scripts/setup demo wake
+	@scripts/wakewords
+	@scripts/embedded-build puckd puckctl puckhub
 	swift build --product puckdemo $(SWIFTFLAGS)
 	@.build/debug/puckdemo --bin .build-embedded/release --plugin $(FAKE_ALSA) $${SAY:+--say "$$SAY"} $(DEMOFLAGS)
 
@@ -50,7 +51,7 @@ test: setup fake-alsa fake-gpio ## run all tests
 	@scripts/setup wake
 	@scripts/wakewords
 	PUCK_WAKE_MODELS=$$(scripts/wakewords --path) swift test --disable-xctest $(SWIFTFLAGS) --skip ProcessTests
-	swift test --disable-xctest --skip-build $(SWIFTFLAGS) --filter ProcessTests
+	PUCK_WAKE_MODELS=$$(scripts/wakewords --path) swift test --disable-xctest --skip-build $(SWIFTFLAGS) --filter ProcessTests
 
 test-all: ## everything that can be tested on this machine: all night, as root
 	@.ci/nightly

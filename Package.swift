@@ -42,6 +42,7 @@ func core() -> [Target] {
         module("Core", "WAVFile"),
         module("Core", "PuckAudio", ["PuckBase", "AudioRing", "CMath"]),
         module("Core", "WakeModel", computing: true),
+        module("Core", "WakeWord", ["PuckBase", "PuckAudio", "WakeModel", "CJansson"], computing: true),
         module("Core", "PuckCore", ["PuckBase", "PuckWire", "PuckAudio"]),
         module("Core", "HubCore", ["PuckBase", "PuckWire", "CMath"]),
     ]
@@ -68,11 +69,12 @@ func daemons() -> [Target] {
     [
         module(
             "Daemons", "Joining", ["PuckBase", "PuckWire", "CLinux", "LinuxIO", "LinkTransport", "Credentials"]),
+        module("Daemons", "WakeFiles", ["PuckBase", "CLinux", "WakeModel", "WakeWord", "LinuxIO"]),
         module(
             "Daemons", "PuckRuntime",
             [
                 "PuckCore", "CLinux", "LinuxIO", "ALSADevice", "BoardIO", "Resampler", "OpusCodec", "LinkTransport",
-                "Settings", "WAVFile",
+                "Settings", "WAVFile", "WakeModel", "WakeWord", "WakeFiles",
             ]),
         module("Daemons", "HubService", ["PuckBase", "PuckWire", "TokenList", "HubCore"]),
         module(
@@ -85,7 +87,11 @@ func daemons() -> [Target] {
         command("Daemons", "puckd", ["PuckRuntime", "CLinux"]),
         command("Daemons", "puckhub", ["HubRuntime"]),
         command(
-            "Daemons", "puckctl", ["Joining", "LinuxIO", "PuckBase", "PuckCore", "Resampler", "WAVFile", "CLinux"]),
+            "Daemons", "puckctl",
+            [
+                "Joining", "LinuxIO", "PuckBase", "PuckWire", "PuckCore", "Resampler", "WAVFile", "CLinux", "WakeModel",
+                "WakeWord", "WakeFiles",
+            ]),
     ]
 }
 
@@ -119,6 +125,7 @@ func tests() -> [Target] {
         tests("Core", "WAVFileTests", ["WAVFile"]),
         tests("Core", "PuckAudioTests", ["PuckAudio"]),
         tests("Core", "WakeModelTests", ["WakeModel", "CLinux"], exclude: ["Operators"], computing: true),
+        tests("Core", "WakeWordTests", ["WakeWord", "WakeModel", "PuckAudio", "PuckBase", "CLinux"], computing: true),
         tests("Core", "PuckCoreTests", ["PuckCore", "RepositoryFiles"]),
         tests("Core", "HubCoreTests", ["HubCore", "RepositoryFiles"]),
 

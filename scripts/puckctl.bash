@@ -42,14 +42,14 @@ _puckhub() {
 _puckctl() {
     local help command="" count=0 word i
     case ${COMP_WORDS[COMP_CWORD - 1]} in
-    --socket | -s | --config | -c | --state-dir) _puck_files && return ;;
+    --socket | -s | --config | -c | --state-dir | --model | --wake-dir) _puck_files && return ;;
     --hub) return ;;
     esac
     # The command, and which of its words this one is.
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-        --socket | -s | --config | -c | --state-dir | --hub) ((i++)) ;;
+        --socket | -s | --config | -c | --state-dir | --hub | --model | --wake-dir) ((i++)) ;;
         -*) ;;
         *)
             if [ -n "$command" ]; then ((count++)); else command=$word; fi
@@ -70,6 +70,15 @@ _puckctl() {
     esac
     case $command:$count in
     play:0 | record:1) _puck_files ;;
+    wake:0) _puck_complete "list try add remove" ;;
+    wake:1)
+        case " ${COMP_WORDS[*]} " in
+        *" remove "*)
+            _puck_complete "$(puckctl wake list --json 2>/dev/null | tr '{' '\n' | sed -n 's/^"model":"\([^"]*\)".*/\1/p')"
+            ;;
+        *) _puck_files ;;
+        esac
+        ;;
     lights:0)
         _puck_complete "auto $(printf '%s\n' "$help" | tr '\n' ' ' | sed -n 's/.*States: \([a-z, ]*\)\..*/\1/p' | tr -d ,)"
         ;;

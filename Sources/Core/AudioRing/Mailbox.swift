@@ -26,6 +26,10 @@ public struct AudioEvent: BitwiseCopyable, Equatable, Sendable {
         case dry
         /// The loudspeaker's device cannot say how much it has played; the clock is taken. `count`: the errno.
         case delayUnknown
+        /// A wake word came close, and did not come. `count`: which; `confidence`: how close.
+        case nearMiss
+        /// The wake words' thread could not follow. `count`: samples that it has not heard.
+        case earBehind
     }
 
     public var kind: Kind

@@ -30,6 +30,8 @@ public struct Endpointer: Equatable, Sendable {
 
     /// Less speech than this does not count as having spoken (a click, a chair).
     static let leastSpeechMilliseconds = 100
+    /// Whoever has said the wake word may wait for so long before the rest, though the word's own end was heard.
+    static let afterWordMilliseconds = 2000
     static let packetMilliseconds = 20
 
     private let parameters: Parameters
@@ -38,12 +40,19 @@ public struct Endpointer: Equatable, Sendable {
     private var elapsedMilliseconds = 0
     private var speechMilliseconds = 0
     private var silenceMilliseconds = 0
+    /// The beginning that may be the wake word.
+    private let wordMilliseconds: Int
+    /// Speech in it: the end of the word, or a command that followed without a pause.
+    private var doubtfulMilliseconds = 0
 
     /// - Parameters:
     ///   - parameters: limits and threshold.
     ///   - noiseDecibels: the room before the word, from the wake detector; nil when nobody measured it.
-    public init(_ parameters: Parameters, noiseDecibels: Float?) {
+    ///   - wordMilliseconds: so much of the beginning may be the end of the wake word. What is heard there is a command
+    ///     only when nothing else comes.
+    public init(_ parameters: Parameters, noiseDecibels: Float?, wordMilliseconds: Int = 0) {
         self.parameters = parameters
+        self.wordMilliseconds = wordMilliseconds
         floor = NoiseFloor()
         noiseAtStartDecibels = noiseDecibels ?? .infinity
     }
@@ -72,13 +81,21 @@ public struct Endpointer: Equatable, Sendable {
                 ? max(noiseAtStartDecibels, min(floor.decibels, noiseAtStartDecibels + 20)) : noiseAtStartDecibels)
             : floor.decibels
         if level > noise + parameters.thresholdDecibels {
-            speechMilliseconds += Self.packetMilliseconds
+            if elapsedMilliseconds <= wordMilliseconds {
+                doubtfulMilliseconds += Self.packetMilliseconds
+            } else {
+                speechMilliseconds += Self.packetMilliseconds
+            }
             silenceMilliseconds = 0
         } else {
             silenceMilliseconds += Self.packetMilliseconds
         }
         if hasHeardSpeech {
             if silenceMilliseconds >= parameters.hangoverMilliseconds { return .endOfSpeech }
+        } else if doubtfulMilliseconds >= Self.leastSpeechMilliseconds,
+            silenceMilliseconds >= max(parameters.hangoverMilliseconds, Self.afterWordMilliseconds)
+        {
+            return .endOfSpeech
         } else if elapsedMilliseconds >= parameters.noSpeechMilliseconds {
             return .noSpeech
         }

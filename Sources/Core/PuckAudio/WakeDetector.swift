@@ -9,10 +9,19 @@ public struct WakeFinding: Equatable, Sendable {
     public var noiseDecibels: Float
     /// 0…1.
     public var confidence: Float
+    /// Where the recording begins, when the word's end is known; nil for the preroll before `onset`.
+    public var recordFrom: Int64?
+    /// So much of what is recorded may be the word itself, ms: no sign that somebody says something.
+    public var wordMilliseconds: Int
 
     @_noLocks @_noAllocation
-    public init(onset: Int64, levelDecibels: Float, noiseDecibels: Float, confidence: Float) {
+    public init(
+        onset: Int64, levelDecibels: Float, noiseDecibels: Float, confidence: Float, recordFrom: Int64? = nil,
+        wordMilliseconds: Int = 0
+    ) {
         self.onset = onset
+        self.recordFrom = recordFrom
+        self.wordMilliseconds = wordMilliseconds
         self.levelDecibels = levelDecibels
         self.noiseDecibels = noiseDecibels
         self.confidence = confidence
@@ -51,11 +60,15 @@ public struct LevelWakeDetector: WakeDetector, Sendable {
         public var refractoryMilliseconds: Int
         /// The device gates its noise: exact zeros are the silence that it delivers, and sound may begin at any time.
         public var zerosAreSilence: Bool
+        /// Of `gate`.
+        public var gateDecibels: Float
 
         public init(
             thresholdDecibels: Float = 10, minimumLevelDecibels: Float = -55, onsetMilliseconds: Int = 80,
-            hangoverMilliseconds: Int = 300, refractoryMilliseconds: Int = 1500, zerosAreSilence: Bool = false
+            hangoverMilliseconds: Int = 300, refractoryMilliseconds: Int = 1500, zerosAreSilence: Bool = false,
+            gateDecibels: Float = 4
         ) {
+            self.gateDecibels = gateDecibels
             self.thresholdDecibels = thresholdDecibels
             self.minimumLevelDecibels = minimumLevelDecibels
             self.onsetMilliseconds = onsetMilliseconds
@@ -93,6 +106,8 @@ public struct LevelWakeDetector: WakeDetector, Sendable {
 
     private var floor = NoiseFloor()
     private var quietSpeech: QuietSpeech
+    /// For those who need not listen to silence.
+    public private(set) var gate: SoundGate
     /// Frames of sound that are still left out.
     private var settlingFrames: Int
     /// The frame before, which counts once the next one is sound too.
@@ -112,6 +127,7 @@ public struct LevelWakeDetector: WakeDetector, Sendable {
     public init(_ parameters: Parameters, settlingMilliseconds: Int = 0) {
         self.parameters = parameters
         quietSpeech = QuietSpeech(parameters)
+        gate = SoundGate(thresholdDecibels: parameters.gateDecibels)
         settlingFrames = settlingMilliseconds / 10
     }
 
@@ -158,6 +174,7 @@ public struct LevelWakeDetector: WakeDetector, Sendable {
         let noise = floor.decibels
         let isSettled = floor.isSettled
         if !learn(isZero: frameEnergy == 0 && !parameters.zerosAreSilence) || !isSettled { return nil }
+        gate.observe(levelDecibels: levelDecibels, noiseDecibels: noise)
         let reference = state == .quiet ? noise : noiseAtOnset
         quietSpeech.observe(levelDecibels: levelDecibels, noiseDecibels: noise)
         let above =

@@ -37,3 +37,27 @@ extension String {
         return false
     }
 }
+
+/// A number of digits, at most one point, and a sign; nil for anything else. At most 15 digits, which a Double holds
+/// exactly. (Embedded Swift has no `Double(String)`.)
+public func parseDecimal(_ text: String) -> Double? {
+    var rest = Array(text.utf8)[...]
+    let negative = rest.first == UInt8(ascii: "-")
+    if negative || rest.first == UInt8(ascii: "+") { rest.removeFirst() }
+    var digits = 0
+    var mantissa = 0.0
+    var divisor = 0.0
+    for byte in rest {
+        if byte == UInt8(ascii: "."), divisor == 0 {
+            divisor = 1
+            continue
+        }
+        guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), digits < 15 else { return nil }
+        mantissa = mantissa * 10 + Double(byte - UInt8(ascii: "0"))
+        divisor *= 10
+        digits += 1
+    }
+    if digits == 0 { return nil }
+    let magnitude = mantissa / max(divisor, 1)
+    return negative ? -magnitude : magnitude
+}

@@ -13,7 +13,10 @@ public struct Puck: Sendable {
         public var puckID: String
         public var room: String
         public var group: String
+        /// Of the button and of the level detector.
         public var phrase: String
+        /// Of the wake word models; may be empty.
+        public var wakePhrases: [String]
         public var software: String
         /// A new token can be stored, see `PuckEffect.keepToken`.
         public var keepsToken: Bool
@@ -25,8 +28,10 @@ public struct Puck: Sendable {
 
         public init(
             puckID: String, room: String, group: String, phrase: String, software: String, keepsToken: Bool = false,
-            trusts: [String]? = nil, hubSearch: HubSearchMode = .off, instance: UInt32? = nil
+            trusts: [String]? = nil, hubSearch: HubSearchMode = .off, instance: UInt32? = nil,
+            wakePhrases: [String] = []
         ) {
+            self.wakePhrases = wakePhrases
             self.puckID = puckID
             self.room = room
             self.group = group
@@ -37,6 +42,9 @@ public struct Puck: Sendable {
             self.hubSearch = hubSearch
             self.instance = instance
         }
+
+        /// Of all wakes, each once.
+        var phrases: [String] { [phrase] + wakePhrases.filter { $0 != phrase } }
     }
 
     public struct Parameters: Equatable, Sendable {
@@ -96,6 +104,8 @@ public struct Puck: Sendable {
     // Numbers, with their rows in docs/FAILURES.md or docs/PROTOCOL.md.
     static let connectTimeout = Interval.seconds(10)
     static let greetingTimeout = Interval.seconds(5)
+    /// What a loudspeaker has said is in the room, and in the microphone's buffer, for so long.
+    static let echoOfSound = Interval.milliseconds(250)
     static let pingEvery = Interval.seconds(5)
     static let silenceLimit = Interval.seconds(10)
     static let offlineAfter = Interval.seconds(30)  // L21
@@ -206,6 +216,8 @@ public struct Puck: Sendable {
     var isUnpaired = false
     /// Until then the loudspeaker plays a sound of its own.
     var earconUntil = Instant.zero
+    /// When this puck last played something.
+    var soundedUntil = Instant.zero
     var xruns = 0
     var gapSamples: Int64 = 0
     private var shownLights: Lights?
@@ -252,6 +264,7 @@ public struct Puck: Sendable {
 
     /// Takes one event and appends what is to be done, in order.
     public mutating func step(_ event: PuckEvent, now: Instant, into effects: inout [PuckEffect]) {
+        if isSounding { soundedUntil = now }
         switch event {
         case .started: start(now, &effects)
         case .startedUnpaired: startAlone(now, &effects)
@@ -273,7 +286,8 @@ public struct Puck: Sendable {
             dropLink("hub-error", isDuplicate: error.code == .duplicate, now, &effects)
         case .sendQueueOverflowed: dropLink("send-queue-full", now, &effects)
         case .networkChanged: networkChanged(now, &effects)
-        case .wakeHeard(let finding, let onset, let envelope): wakeHeard(finding, onset, envelope, now, &effects)
+        case .wakeHeard(let finding, let onset, let envelope, let phrase):
+            wakeHeard(finding, onset, envelope, phrase, now, &effects)
         case .packetEncoded(let level): packetEncoded(level, now, &effects)
         case .captureGap(let samples): captureGap(samples, now, &effects)
         case .captureLost: setCapture(ok: false, now, &effects)

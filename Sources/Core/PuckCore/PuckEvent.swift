@@ -32,7 +32,8 @@ public enum PuckEvent: Equatable, Sendable {
     case networkChanged
 
     // The microphone.
-    case wakeHeard(WakeFinding, onset: Instant, envelope: [Int8] = [])
+    /// - phrase: which of the wake words; empty for `Puck.Identity.phrase`.
+    case wakeHeard(WakeFinding, onset: Instant, envelope: [Int8] = [], phrase: String = "")
     /// The next 20 ms were encoded into the runtime's slot for the window's next sequence number.
     case packetEncoded(levelDecibels: Float)
     /// Samples of the running utterance were lost before they could be encoded.

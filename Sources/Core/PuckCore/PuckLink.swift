@@ -51,7 +51,7 @@ extension Puck {
                 .hello(
                     Hello(
                         puckID: identity.puckID, room: identity.room, group: identity.group,
-                        software: identity.software, phrases: [identity.phrase],
+                        software: identity.software, phrases: identity.phrases,
                         resume: downlink.epoch.map { Hello.Resume(epoch: $0, sequence: downlink.expected) },
                         uplink: uplinkToResume, plays: playsToResume, keepsToken: identity.keepsToken,
                         trusts: identity.trusts, instance: identity.instance))))

@@ -6,18 +6,23 @@ import PuckWire
 
 extension Puck {
     mutating func wakeHeard(
-        _ finding: WakeFinding, _ onset: Instant, _ envelope: [Int8], _ now: Instant, _ effects: inout [PuckEffect]
+        _ finding: WakeFinding, _ onset: Instant, _ envelope: [Int8], _ phrase: String, _ now: Instant,
+        _ effects: inout [PuckEffect]
     ) {
         if muted || !captureOK { return }
         // The person whose turn it is goes on speaking; the log has no use for a line about each pause for breath.
         guard takesWakes else { return }
         // While the loudspeaker talks, a detector without echo cancellation hears mostly itself.
         guard !isSounding else { return logIgnored("busy", &effects) }
-        // An earcon is as loud as a voice.
-        guard now >= earconUntil else { return logIgnored("earcon", &effects) }
+        // An earcon is as loud as a voice; it is no word.
+        guard now >= earconUntil || finding.recordFrom != nil else { return logIgnored("earcon", &effects) }
+        // A word is heard at its end: this one may have come from our own loudspeaker, which has fallen silent meanwhile.
+        if finding.recordFrom != nil, onset < soundedUntil + Self.echoOfSound {
+            return logIgnored("own-sound", &effects)
+        }
         guard link == .up else { return logIgnored("no-hub", &effects) }
         guard finding.confidence >= doubt.leastConfidence else { return logIgnored("doubt", &effects) }
-        becomeCandidate(finding, onset, envelope, preroll: true, now, &effects)
+        becomeCandidate(finding, onset, envelope, phrase, preroll: true, now, &effects)
     }
 
     /// The button: ends pairing; else wakes an idle puck, stops a busy one.
@@ -44,8 +49,8 @@ extension Puck {
     }
 
     private mutating func becomeCandidate(
-        _ finding: WakeFinding, _ onset: Instant, _ envelope: [Int8] = [], preroll: Bool, _ now: Instant,
-        _ effects: inout [PuckEffect]
+        _ finding: WakeFinding, _ onset: Instant, _ envelope: [Int8] = [], _ phrase: String = "", preroll: Bool,
+        _ now: Instant, _ effects: inout [PuckEffect]
     ) {
         lastFinding = finding
         lastWakeID &+= 1
@@ -57,9 +62,12 @@ extension Puck {
         hasCaptureGap = false
         utteranceEnd = nil
         unwantedConversation = nil
-        endpointer = Endpointer(parameters.endpoint, noiseDecibels: isWokenByVoice ? finding.noiseDecibels : nil)
+        endpointer = Endpointer(
+            parameters.endpoint, noiseDecibels: isWokenByVoice ? finding.noiseDecibels : nil,
+            wordMilliseconds: finding.wordMilliseconds)
         let candidate = WakeCandidate(
-            wakeID: lastWakeID, phrase: identity.phrase, onsetMilliseconds: Double(onset.nanoseconds) / 1e6,
+            wakeID: lastWakeID, phrase: phrase.isEmpty ? identity.phrase : phrase,
+            onsetMilliseconds: Double(onset.nanoseconds) / 1e6,
             snrDecibels: Double(finding.levelDecibels - finding.noiseDecibels),
             levelDecibels: Double(finding.levelDecibels), noiseDecibels: Double(finding.noiseDecibels),
             confidence: Double(finding.confidence), envelope: envelope)
@@ -68,13 +76,16 @@ extension Puck {
                 LogRecord(
                     .info, "wake.candidate",
                     [
-                        .init("wake_id", lastWakeID), .init("snr_db", candidate.snrDecibels),
+                        .init("wake_id", lastWakeID), .init("phrase", candidate.phrase),
+                        .init("snr_db", candidate.snrDecibels),
                         .init("level_db", candidate.levelDecibels), .init("noise_db", candidate.noiseDecibels),
                         .init("confidence", candidate.confidence, 2),
                         .init("onset_age_ms", (now - onset).milliseconds),
                     ])))
         effects.append(.send(.wakeCandidate(candidate)))
-        effects.append(.startEncoding(onset: finding.onset, preroll: preroll))
+        effects.append(
+            .startEncoding(
+                onset: finding.recordFrom ?? finding.onset, preroll: preroll && finding.recordFrom == nil))
     }
 
     /// Behind a button stands no measurement of the room.
@@ -349,6 +360,8 @@ extension Puck {
         guard isSpeaking, !muted, captureOK, !isSounding, var finding = lastFinding else { return }
         // The wake is long over: recording begins with the pre-roll before this moment.
         finding.onset = .max
+        finding.recordFrom = nil
+        finding.wordMilliseconds = 0
         becomeCandidate(finding, now, preroll: true, now, &effects)
     }
 

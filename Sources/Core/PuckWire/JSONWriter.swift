@@ -56,7 +56,7 @@ public struct JSONWriter {
         bytes.append(UInt8(ascii: "]"))
     }
 
-    mutating func set(_ key: StaticString, _ value: [String]) {
+    public mutating func set(_ key: StaticString, _ value: [String]) {
         begin(key)
         bytes.append(UInt8(ascii: "["))
         for (i, element) in value.enumerated() {

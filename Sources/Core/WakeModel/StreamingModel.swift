@@ -23,28 +23,21 @@ public struct StreamingModel: ~Copyable {
     /// No feature is larger: 64 times the logarithm of a number of 32 bits.
     static var largestFeature: Int { @_noLocks @_noAllocation get { 1_420 } }
 
-    public init(_ plan: ModelPlan) {
-        rows = plan.rows
-        memoryBytes = plan.memoryBytes
+    public init(_ plan: ModelPlan) { self.init(PreparedModel(plan)) }
+
+    public init(_ model: PreparedModel) {
+        rows = model.rows
+        memoryBytes = model.memoryBytes
         base = .allocate(byteCount: memoryBytes, alignment: 16)
-        base.initializeMemory(as: UInt8.self, repeating: 0, count: memoryBytes)
-        for piece in plan.pieces { (base + piece.offset).copyMemory(from: piece.bytes, byteCount: piece.bytes.count) }
-        initialCount = plan.initial.count
-        stepCount = plan.steps.count
-        steps = (base + plan.stepsOffset).bindMemory(to: Step.self, capacity: initialCount + stepCount)
-        for (i, step) in (plan.initial + plan.steps).enumerated() { (steps + i).initialize(to: step) }
-        input = (base + plan.input).assumingMemoryBound(to: UInt8.self)
-        output = base + plan.output
-        outputType = plan.outputType
-        quantized = (base + plan.quantizedOffset).bindMemory(
+        base.copyMemory(from: model.image, byteCount: memoryBytes)
+        initialCount = model.initialCount
+        stepCount = model.stepCount
+        steps = (base + model.stepsOffset).bindMemory(to: Step.self, capacity: initialCount + stepCount)
+        input = (base + model.input).assumingMemoryBound(to: UInt8.self)
+        output = base + model.output
+        outputType = model.outputType
+        quantized = (base + model.quantizedOffset).bindMemory(
             to: UInt8.self, capacity: StreamingModel.largestFeature + 1)
-        let (least, most) = plan.inputType.range
-        for feature in 0...StreamingModel.largestFeature {
-            // 0.0390625: what a feature's last bit is worth where models are trained.
-            let value = (Double(feature) * 0.0390625 / Double(plan.inputScale) + Double(plan.inputZeroPoint))
-                .rounded(.toNearestOrEven)
-            quantized[feature] = UInt8(truncatingIfNeeded: Int32(min(max(value, Double(least)), Double(most))))
-        }
         reset()
     }
 

@@ -34,6 +34,7 @@ final class PuckDaemon {
     var playbackFaults = DeviceFaultCounts()
     /// Times that the machine was suspended under the microphone.
     var suspensions = 0
+    var ear = EarState()
     var visitors = Visitors(now: MonotonicClock.now())
     let terminalLights: TerminalLights?
     let lights: LightShow?
@@ -196,6 +197,8 @@ final class PuckDaemon {
             log.warning("state.not_lasting", [Field("detail", problem), Field("advice", PuckSettings.stateAdvice)])
         }
         lights?.start()
+        openEar()
+        puck.identity = settings.coreIdentity
         if !settings.hub.isComplete { sayUnpaired() }
         perform(settings.hub.isComplete ? .started : .startedUnpaired)
         restore()
@@ -207,6 +210,7 @@ final class PuckDaemon {
         loop.run()
         outputs?.amplifierOff()
         microphone.stop()
+        ear.thread?.stop()
         threads.stop()
         lights?.stop()
         terminalLights?.clear()
@@ -215,8 +219,8 @@ final class PuckDaemon {
     }
 
     /// Part of the board does not work, and the rest does.
-    private func noteDegraded() {
-        let isDegraded = inputs?.isDegraded ?? false || outputs?.isDegraded ?? false
+    func noteDegraded() {
+        let isDegraded = inputs?.isDegraded ?? false || outputs?.isDegraded ?? false || ear.isDeaf
         if isDegraded == puck.isDegraded { return }
         perform(.degradedChanged(isDegraded))
     }
@@ -257,44 +261,6 @@ final class PuckDaemon {
         var next: Instant?
         for timer in timers { next = earliest(next, timer.due()) }
         loop.setDeadline(next?.nanoseconds)
-    }
-
-    /// A part that waits for a time: when, and what it does then, together, so that neither is forgotten.
-    struct Timer {
-        var due: () -> Instant?
-        /// Called when any of them is due, and does nothing when it is not this one.
-        var passed: () -> Void
-    }
-
-    private func makeTimers() -> [Timer] {
-        [
-            Timer(due: { [unowned(unsafe) self] in inputs?.nextDeadline }) { [unowned(unsafe) self] in
-                inputs?.timePassed()
-            },
-            Timer(due: { [unowned(unsafe) self] in care?.nextDeadline }) { [unowned(unsafe) self] in care?.timePassed()
-            },
-            Timer(due: { [unowned(unsafe) self] in search?.lookAt }) { [unowned(unsafe) self] in
-                if let end = search?.timePassed() { perform(.pairingEnded(end)) }
-            },
-            Timer(due: { [unowned(unsafe) self] in movedHub?.lookAt }) { [unowned(unsafe) self] in movedHubTimePassed()
-            },
-            Timer(due: { [unowned(unsafe) self] in outputs?.nextDeadline }) { [unowned(unsafe) self] in
-                outputs?.timePassed()
-                noteDegraded()
-            },
-            Timer(due: { [unowned(unsafe) self] in kept.nextDeadline }) { [unowned(unsafe) self] in kept.timePassed() },
-            Timer(due: { [unowned(unsafe) self] in mixer.nextDeadline }) { [unowned(unsafe) self] in mixer.timePassed()
-            },
-            Timer(due: { [unowned(unsafe) self] in lights?.nextDeadline }) { [unowned(unsafe) self] in
-                lights?.timePassed()
-            },
-            Timer(due: { [unowned(unsafe) self] in visitors.nextDeadline }) { [unowned(unsafe) self] in
-                visitorsTimePassed()
-            },
-            // Last: the others may have told it something.
-            Timer(due: { [unowned(unsafe) self] in puck.nextDeadline }) { [unowned(unsafe) self] in perform(.timePassed)
-            },
-        ]
     }
 
     func received(_ message: UnsafeRawBufferPointer) {
@@ -363,6 +329,7 @@ final class PuckDaemon {
         if isStopping { return }
         while let event = capture.mailbox.take() { captureSaid(event) }
         while let event = playback.mailbox.take() { playbackSaid(event) }
+        earSaid()
         pumpMicrophone()
         if speaker.isBusy {
             perform(.playbackAdvanced(samples: speaker.heardSamples))

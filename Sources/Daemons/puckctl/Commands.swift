@@ -1,6 +1,7 @@
 import LinuxIO
 import PuckBase
 import PuckCore
+import WakeFiles
 
 /// Everything that `puckctl` can be told, as data: the help, the checks of the command line and the completion are made
 /// of it.
@@ -21,7 +22,15 @@ enum Commands {
             "doctor", options: ["config", "json"],
             help: "Check everything that the puck needs, one line each, with advice. Works without a running "
                 + "daemon, too. As root it checks with the rights of the daemon's user."),
-        .init("wake", help: "Act as the button: start listening if the puck is idle, stop if it is busy."),
+        .init(
+            "wake", words: "[list|try FILE|add FILE|remove NAME]", options: ["model", "wake-dir", "json", "force"],
+            help:
+                "Alone: act as the button, start listening if the puck is idle, stop if it is busy. 'wake list' shows "
+                + "the wake words that are installed, and which of them the puck listens for. 'wake try FILE.wav' shows "
+                + "what each model says about a recording (16-bit PCM, any rate from 8,000 to 192,000, up to 8 "
+                + "channels); puckd is not needed. 'wake add NAME.json' checks a wake word of your own, a manifest of "
+                + "microWakeWord with the model beside it, and copies both to where puckd looks; a running puckd loads "
+                + "it at once if [wake] models names it. 'wake remove NAME' removes it."),
         .init("stop", help: "Stop the present turn and playback."),
         .init("mute", help: "Mute the microphone: no sound leaves the puck until unmute."),
         .init("unmute", help: "Open the microphone again."),
@@ -66,7 +75,12 @@ enum Commands {
                 "socket", short: "s", value: "PATH",
                 help: "The daemon's control socket instead of \(defaultSocket); see [control] socket in its "
                     + "configuration."),
-            .init("json", help: "With status: one JSON object; puckctl(1) describes its keys. With doctor: a list."),
+            .init(
+                "json",
+                help:
+                    "With status: one JSON object; puckctl(1) describes its keys. With doctor: a list. With wake list "
+                    + "and wake try: one object; wake try has every output of a model, 0 to 255, with its position in "
+                    + "samples at 16,000 a second."),
             .init("plain", help: "With status: the same as key=value in one line."),
             .init(
                 "config", short: "c", value: "FILE",
@@ -75,7 +89,18 @@ enum Commands {
                 "hub", value: "HOST[:PORT]",
                 help: "With join: the hub, if none or several are found."),
             .init("new", help: "With code: create another one; the previous code no longer works."),
-            .init("force", help: "With join: pair a puck that is already paired."),
+            .init(
+                "force",
+                help:
+                    "With join: pair a puck that is already paired. With wake remove: remove a word that the puck "
+                    + "listens for."),
+            .init(
+                "model", value: "PATH.json", repeats: true,
+                help: "With wake try: this model instead of all in the folders."),
+            .init(
+                "wake-dir", value: "DIR", repeats: true,
+                help: "With wake: the folders of wake words, if puckd does not run and its configuration names others "
+                    + "than \(WakeFolders.usual[0]) and \(WakeFolders.usual[1])."),
             .init(
                 "state-dir", value: "DIR",
                 help:
@@ -84,9 +109,9 @@ enum Commands {
         ],
         notes: [
             "root and members of the group puckd may use all commands; record needs root or the daemon's own user.",
-            "Exit status: 0 done; 1 the daemon or the hub refused, or doctor found a fault; 3 several hubs answer, name "
-                + "one; 64 wrong command line; 66 the file cannot be played; 69 no daemon answers, or it has ended; "
-                + "73 the file cannot be written; 77 this user has no access to the daemon.",
+            "Exit status: 0 done; 1 the daemon or the hub refused, doctor found a fault, or a wake word is not valid; "
+                + "3 several hubs answer, name one; 64 wrong command line; 66 the file cannot be played; 69 no daemon "
+                + "answers, or it has ended; 73 the file cannot be written; 77 this user has no access to the daemon.",
         ])
 
     static var lightNames: String {
@@ -104,7 +129,9 @@ enum Commands {
             let hint = near.map { "; did you mean \($0)?" } ?? "; there are " + known.joined(separator: ", ")
             throw misuse("unknown command \"\(name)\"" + hint)
         }
-        if words.count - 1 != command.wordCount {
+        if name == "wake" {
+            guard words.count == 1 else { throw misuse(WakeCommand.usage) }
+        } else if words.count - 1 != command.wordCount {
             throw misuse(
                 command.words.isEmpty
                     ? "\(name) takes no more words"

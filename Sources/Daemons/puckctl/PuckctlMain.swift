@@ -2,6 +2,7 @@ import CLinux
 import Joining
 import LinuxIO
 import PuckBase
+import WakeFiles
 
 /// The command `puckctl`: reads the command line and does what it says.
 @main
@@ -32,17 +33,26 @@ struct Command {
             return say(page, end: "")
         }
         // A code may be typed in two words; what puckd asks for has its own.
-        let request = name == "join" || name == HubAnswers.command ? "" : try Commands.request(words)
+        let hasOwnWords =
+            ["join", HubAnswers.command, PreparedWake.command].contains(name) || name == "wake" && words.count > 1
+        let request = hasOwnWords ? "" : try Commands.request(words)
         let allowed = Commands.named(name)?.options ?? []
-        for option in ["json", "plain", "config", "hub", "force", "state-dir", "new"]
+        for option in ["json", "plain", "config", "hub", "force", "state-dir", "new", "model", "wake-dir"]
         where arguments.isSet(option) && !allowed.contains(option) {
             throw Commands.misuse("--\(option) does not go with \(name)")
         }
         let socket = arguments.value("socket") ?? Commands.defaultSocket
         switch name {
         case "join": return try join(arguments, socket)
+        case "wake" where hasOwnWords || arguments.isSet("json"):
+            return try WakeCommand(arguments, socket: socket).run()
         case "code": return code(arguments, socket)
         case HubAnswers.command: return try findHub(Array(words.dropFirst()))
+        case PreparedWake.command:
+            // For puckd, which runs this program.
+            guard words.count > 2 else { throw Commands.misuse("\(name) takes a wake word's name and folders") }
+            let answer = PreparedWake.answer(words[1], folders: Array(words.dropFirst(2)))
+            return put(answer, 1) ? 0 : ExitCode.nobodyListens
         case "status":
             let form: StatusForm = arguments.isSet("json") ? .json : arguments.isSet("plain") ? .plain : .screen
             return status(form, at: socket)
@@ -124,8 +134,11 @@ struct Command {
 
     /// False when nobody reads it any more.
     static func put(_ text: String, _ descriptor: Int32) -> Bool {
-        var text = text
-        return text.withUTF8 { bytes in
+        put(Array(text.utf8), descriptor)
+    }
+
+    private static func put(_ bytes: [UInt8], _ descriptor: Int32) -> Bool {
+        bytes.withUnsafeBytes { bytes in
             var offset = 0
             while offset < bytes.count {
                 let count = write(descriptor, bytes.baseAddress! + offset, bytes.count - offset)

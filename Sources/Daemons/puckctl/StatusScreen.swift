@@ -32,6 +32,7 @@ enum StatusScreen {
         device("Microphone", "capture", status, &lines)
         lines.append(("", levels(status)))
         lines.append(("", microphoneCounts(status)))
+        if let wake = wakeWords(status) { lines.append(("Wake word", wake)) }
         device("Loudspeaker", "playback", status, &lines)
         lines.append(
             (
@@ -121,6 +122,20 @@ enum StatusScreen {
             + plural(status.number("suspends"), "suspend")
     }
 
+    /// Nil of a daemon that is older than wake words.
+    private static func wakeWords(_ status: StatusReply) -> String? {
+        guard let detector = status["wake_detector"] else { return nil }
+        guard detector == "model" else {
+            return detector == "level" ? "any loud sound (detector = level)" : "none, only the button"
+        }
+        var text = status.filled("wake_models") ?? "none, only the button"
+        if let last = status.filled("last_wake") { text += "; last \(last), \(status["last_wake_score"] ?? "?")" }
+        text += "; " + plural(status.number("near_misses"), "near miss", "near misses")
+        if let missed = status.number("wake_missed_ms"), missed > 0 { text += ", \(missed) ms not listened to" }
+        if let error = status.filled("wake_error") { text += "; " + error }
+        return text
+    }
+
     private static func wireless(_ status: StatusReply) -> String? {
         guard let interface = status["wifi"], let signal = status.number("signal_dbm") else { return nil }
         let quality = signal >= -60 ? "good" : signal >= weakSignal ? "fair" : "weak"
@@ -167,9 +182,10 @@ enum StatusScreen {
         return text.isEmpty ? "nobody" : text
     }
 
-    static func plural(_ count: Int?, _ word: String) -> String {
-        guard let count else { return "? \(word)s" }
-        return "\(count) \(word)" + (count == 1 ? "" : "s")
+    static func plural(_ count: Int?, _ word: String, _ words: String? = nil) -> String {
+        let several = words ?? word + "s"
+        guard let count else { return "? " + several }
+        return "\(count) " + (count == 1 ? word : several)
     }
 
     /// The two largest units.

@@ -9,7 +9,7 @@ struct Watch {
     /// What moves by itself: shown, but no change that is worth a line.
     static let restless = [
         "uptime_s", "level_db", "noise_db", "periods", "link_s", "retry_ms", "rtt_ms", "rtt_min_ms", "clock_error_ms",
-        "signal_dbm",
+        "signal_dbm", "wake_heard_ms",
     ]
 
     let socket: String

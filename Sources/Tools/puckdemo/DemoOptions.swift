@@ -1,8 +1,9 @@
 /// What the demo was asked for.
 struct Options: Equatable {
-    var sentence = "Puck, what will the weather be like tomorrow?"
+    var sentence = "What will the weather be like tomorrow?"
     var binaries = ".build-embedded/release"
     var plugin = ".build-fake-alsa"
+    var models = ".build-wake/models"
     var keep: String?
     var isPlain = false
     var wantsHelp = false
@@ -27,6 +28,7 @@ struct Options: Equatable {
             case "--say": sentence = try value()
             case "--bin": binaries = try value()
             case "--plugin": plugin = try value()
+            case "--models": models = try value()
             case "--keep": keep = try value()
             case "--plain": isPlain = true
             case "--help", "-h": wantsHelp = true
@@ -41,11 +43,13 @@ struct Options: Equatable {
     static let help = """
         usage: puckdemo [OPTION]...
 
-        Three pucks in one flat hear the same spoken sentence; exactly one may answer, and does.
-        Runs the real puckhub and puckd on a sound device made of files; takes about ten seconds.
+        Three pucks in one flat hear somebody talk, which wakes none of them, and then "okay nabu" and a spoken
+        sentence; exactly one may answer, and does. A fourth, in the cellar, hears nothing and stays dark.
+        Runs the real puckhub and puckd on a sound device made of files; takes about fifteen seconds.
 
-          --say TEXT     the sentence; at most 10 s of speech
-          --bin DIR      where puckd and puckhub lie      (default: .build-embedded/release)
+          --say TEXT     the sentence; at most 8 s of speech
+          --bin DIR      where puckd, puckctl and puckhub lie  (default: .build-embedded/release)
+          --models DIR   where okay_nabu.json lies        (default: .build-wake/models)
           --plugin DIR   where the fake sound device lies (default: .build-fake-alsa)
           --keep DIR     keep recordings, logs and configuration there
           --plain        one line an event, no colours; the default when stdout is no terminal

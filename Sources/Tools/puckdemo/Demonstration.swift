@@ -15,16 +15,21 @@ final class Demonstration {
 
     init(options: Options, folder: URL) throws(DemoError) {
         household = try Household(folder: folder, options: options, positions: Position.flat)
-        let voice = try Speech.speak(options.sentence, in: folder)
+        let spoken = try Speech.speakAll(options.sentence, in: folder)
         // Noise until the answer has been said; a microphone that falls dead silent would be taken for broken.
-        let after = Double(voice.count) / Double(RoomMix.rate) + 4
-        mixes = household.positions.map { RoomMix(voice: voice, at: $0, secondsAfter: after) }
+        let after = Double(spoken.sentence.count) / Double(RoomMix.rate) + 4
+        mixes = household.positions.map {
+            RoomMix(voice: spoken.voice, sentence: spoken.sentence, word: spoken.word, at: $0, secondsAfter: after)
+        }
         course = Course(pucks: household.positions.map { $0.name })
-        let speech = RoomMix.speechRange(of: voice)
+        let voice = spoken.voice
+        let speech = spoken.word..<spoken.sentence.upperBound
         let seconds = Double(speech.count) / Double(RoomMix.rate)
         // What a terminal could take for a command is not shown.
         let sentence = String(
-            options.sentence.map { $0.isNewline || $0.unicodeScalars.contains { $0.value < 32 } ? " " : $0 })
+            "\(Speech.wakeWord), \(options.sentence)".map {
+                $0.isNewline || $0.unicodeScalars.contains { $0.value < 32 } ? " " : $0
+            })
         if !options.isPlain, let width = LiveScreen.terminalWidth {
             screen = LiveScreen(
                 timeline: Timeline(
@@ -42,10 +47,10 @@ final class Demonstration {
             try household.startHub()
             try wait(for: "the hub to listen", seconds: 6) { course.listeningPort != nil }
             try household.startPucks(hubPort: course.listeningPort!, mixes: mixes)
-            try wait(for: "three pucks to connect", seconds: 8) { course.linkedPucks.count == mixes.count }
+            try wait(for: "the pucks to connect", seconds: 8) { course.linkedPucks.count == mixes.count }
             let begin = MonotonicClock.now() + .milliseconds(200)
             try household.releaseMicrophones(at: begin.nanoseconds)
-            let lead = Double(mixes[0].speech.lowerBound) / Double(RoomMix.rate)
+            let lead = Double(mixes[0].word) / Double(RoomMix.rate)
             course.sentenceBegins = Double(begin.nanoseconds) / 1e9 + lead
         } catch {
             _ = household.end()
@@ -58,13 +63,14 @@ final class Demonstration {
         screen.end(course, now: now)
         if Interruption.came { throw DemoError("interrupted") }
         let recordings = try recordings()
-        var checks = Verdict.checks(course, recordings)
+        let within = household.positions.filter { $0.isInEarshot }.map { $0.name }
+        var checks = Verdict.checks(course, recordings, inEarshot: within)
         checks.append(
             Check(
-                title: "all four daemons ran through and ended well", passed: problem == nil && stubborn.isEmpty,
+                title: "all five daemons ran through and ended well", passed: problem == nil && stubborn.isEmpty,
                 finding: ([problem].compactMap { $0 } + stubborn).joined(separator: "; ")))
         let speechEnd = course.winner.flatMap { winner in course.pucks.firstIndex(of: winner) }.map {
-            Double(mixes[$0].speech.upperBound - mixes[0].speech.lowerBound) / Double(RoomMix.rate)
+            Double(mixes[$0].speech.upperBound - mixes[0].word) / Double(RoomMix.rate)
         }
         for line in Report.table(course, speechEndSeconds: speechEnd ?? 0) { Output.line(line) }
         for line in Report.explanation(explanation.text) { Output.line(line) }

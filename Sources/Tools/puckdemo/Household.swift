@@ -14,10 +14,11 @@ final class Household {
         self.folder = folder
         self.options = options
         self.positions = positions
-        for program in ["puckd", "puckhub"] {
+        for program in ["puckd", "puckctl", "puckhub"] {
             try Self.requireFile(
                 Self.absolute(options.binaries) + "/" + program, "build it with 'make embedded', or name --bin")
         }
+        try Self.requireFile(models + "/okay_nabu.json", "fetch it with 'scripts/wakewords', or name --models")
         try Self.requireFile(plugin, "build it with 'make -C Tests/Fixtures/FakeALSA OUT=…', or name --plugin")
     }
 
@@ -30,6 +31,7 @@ final class Household {
     }
 
     private var plugin: String { Self.absolute(options.plugin) + "/libasound_module_pcm_puckfake.so" }
+    private var models: String { Self.absolute(options.models) }
     private var hubState: URL { folder.appending(path: "hub") }
     private var hubConfiguration: URL { folder.appending(path: "puckhub.conf") }
 
@@ -123,6 +125,8 @@ final class Household {
         [playback]
         device = speaker
         volume = 100
+        [wake]
+        wake_dir = \(models)
         [control]
         socket =
 

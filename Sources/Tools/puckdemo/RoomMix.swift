@@ -11,11 +11,16 @@ struct Position: Equatable, Sendable {
     /// The room's noise, RMS, dB full scale. Below −56, so that noise alone never is a wake (minimum_level_db).
     var noiseDecibels: Double
 
+    /// Whether the voice is there at all: 16 bits hold no less.
+    var isInEarshot: Bool { levelDecibels > -90 }
+
     /// A flat: the person stands in the kitchen.
     static let flat = [
         Position(name: "kitchen", delayMilliseconds: 0, levelDecibels: -6, noiseDecibels: -62),
         Position(name: "hall", delayMilliseconds: 9, levelDecibels: -14, noiseDecibels: -60),
         Position(name: "living-room", delayMilliseconds: 21, levelDecibels: -20, noiseDecibels: -58),
+        // Out of earshot.
+        Position(name: "cellar", delayMilliseconds: 40, levelDecibels: -120, noiseDecibels: -62),
     ]
 }
 
@@ -26,13 +31,19 @@ struct RoomMix: Equatable {
     static let secondsBefore = 2.0
 
     var samples: [Int16]
-    /// Where somebody speaks: from the first 20 ms of speech to the last.
+    /// Where the sentence is: from the first 20 ms of speech to the last.
     var speech: Range<Int>
+    /// Where the wake word begins.
+    var word: Int
 
     /// - Parameters:
     ///   - voice: the dry sentence at 16 kHz, any level.
+    ///   - sentence: where in the voice the sentence is, behind the wake word; all of it where there is none.
+    ///   - word: where the wake word begins.
     ///   - secondsAfter: noise behind it; a microphone that falls dead silent is taken for broken.
-    init(voice: [Int16], at position: Position, secondsAfter: Double) {
+    init(
+        voice: [Int16], sentence: Range<Int>? = nil, word: Int = 0, at position: Position, secondsAfter: Double
+    ) {
         let lead = Int(Self.secondsBefore * Double(Self.rate))
         let start = lead + Int((position.delayMilliseconds / 1000 * Double(Self.rate)).rounded())
         let count = start + voice.count + Int(secondsAfter * Double(Self.rate))
@@ -46,7 +57,8 @@ struct RoomMix: Equatable {
             let sum = (spoken + generator.nextSigned() * noise).rounded()
             return Int16(min(32_767, max(-32_768, sum)))
         }
-        let spoken = Self.speechRange(of: voice)
+        let spoken = sentence ?? Self.speechRange(of: voice)
+        self.word = start + word
         speech = start + spoken.lowerBound..<start + spoken.upperBound
     }
 

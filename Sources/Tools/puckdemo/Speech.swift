@@ -1,10 +1,42 @@
 import Foundation
 import WAVFile
 
-/// The sentence as sound: espeak-ng speaks it, sox brings it to 16 kHz.
+/// What is said in the flat, as sound.
+struct Spoken {
+    /// Talk, the wake word, the sentence.
+    var voice: [Int16]
+    /// Where the wake word begins.
+    var word: Int
+    /// From the sentence's first 20 ms of speech to its last.
+    var sentence: Range<Int>
+}
+
+/// Sentences as sound: espeak-ng speaks them, sox brings them to 16 kHz.
 enum Speech {
     /// Longer ones do not fit into the demo's half minute: the sentence is said, and then said back.
-    static let longestSeconds = 10.0
+    static let longestSeconds = 8.0
+    static let wakeWord = "Okay Nabu"
+    /// Said before, to nobody's puck.
+    static let talk = "It is getting late, and nobody is at home."
+
+    /// Talk, a pause, the wake word, and the sentence as soon after it as people speak.
+    static func speakAll(_ sentence: String, in folder: URL) throws(DemoError) -> Spoken {
+        var voice = try trimmed(talk, in: folder) + silence(seconds: 1)
+        let word = voice.count
+        voice += try trimmed(wakeWord, in: folder) + silence(seconds: 0.2)
+        let start = voice.count
+        let said = try trimmed(sentence, in: folder)
+        return Spoken(voice: voice + said, word: word, sentence: start..<start + said.count)
+    }
+
+    private static func silence(seconds: Double) -> [Int16] {
+        [Int16](repeating: 0, count: Int(seconds * Double(RoomMix.rate)))
+    }
+
+    private static func trimmed(_ text: String, in folder: URL) throws(DemoError) -> [Int16] {
+        let voice = try speak(text, in: folder)
+        return Array(voice[RoomMix.speechRange(of: voice)])
+    }
 
     static func speak(_ sentence: String, in folder: URL) throws(DemoError) -> [Int16] {
         let text = folder.appending(path: "sentence.txt")

@@ -25,11 +25,37 @@ enum Verdict {
     /// The worst 20 ms of speech of those 56 had 0.6 dB; a lost packet that was concealed has about −7 dB.
     static let leastWorstSNR = -3.0
 
-    static func checks(_ course: Course, _ recordings: Recordings) -> [Check] {
+    /// - Parameter inEarshot: the pucks that can hear the sentence.
+    static func checks(_ course: Course, _ recordings: Recordings, inEarshot: [String]) -> [Check] {
         [
-            oneGrant(course), othersCancelled(course), nearestWon(course), heardIsSaid(course, recordings),
+            talkWokeNobody(course), oneGrant(course), othersCancelled(course, inEarshot),
+            darkOutOfEarshot(course, inEarshot), nearestWon(course), heardIsSaid(course, recordings),
             heardWhole(course, recordings), playedIsSent(course, recordings), othersSilent(course, recordings),
         ]
+    }
+
+    /// By when a candidate is reported: the word is heard at its end.
+    private static func talkWokeNobody(_ course: Course) -> Check {
+        let early = course.happenings.filter {
+            if case .candidate = $0.event { course.seconds(of: $0) < 0 } else { false }
+        }
+        return Check(
+            title: "talk without the wake word woke nobody", passed: early.isEmpty,
+            finding: early.map { "\($0.source) at \(fixed(course.seconds(of: $0), 1)) s" }.joined(separator: ", "))
+    }
+
+    private static func darkOutOfEarshot(_ course: Course, _ inEarshot: [String]) -> Check {
+        let others = course.pucks.filter { !inEarshot.contains($0) }
+        let lit = course.happenings.filter {
+            guard others.contains($0.source) else { return false }
+            switch $0.event {
+            case .candidate, .granted, .lights("candidate"), .lights("listening"), .lights("speaking"): return true
+            default: return false
+            }
+        }
+        return Check(
+            title: "who did not hear it stayed dark", passed: lit.isEmpty,
+            finding: lit.isEmpty ? others.joined(separator: ", ") : lit.map { $0.source }.joined(separator: ", "))
     }
 
     private static func oneGrant(_ course: Course) -> Check {
@@ -38,8 +64,8 @@ enum Verdict {
             finding: course.grants.isEmpty ? "nobody was granted" : course.grants.joined(separator: ", "))
     }
 
-    private static func othersCancelled(_ course: Course) -> Check {
-        let others = course.pucks.filter { $0 != course.winner }
+    private static func othersCancelled(_ course: Course, _ inEarshot: [String]) -> Check {
+        let others = inEarshot.filter { $0 != course.winner }
         let words = others.map { "\($0): \(course.wasCancelled($0) ? course.verdict($0) ?? "?" : "not cancelled")" }
         return Check(
             title: "the others were cancelled", passed: course.winner != nil && others.allSatisfy(course.wasCancelled),

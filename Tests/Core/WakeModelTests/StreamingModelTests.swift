@@ -134,3 +134,35 @@ import Testing
         #expect(plan.rows == 3)
     }
 }
+
+/// What one program makes of a file and another runs.
+@Suite(.enabled(if: ModelFiles.areGiven)) struct PreparedModelTests {
+    @Test func aModelIsTheSameAfterItsWayToAnotherProgram() throws {
+        let prepared = PreparedModel(try ModelPlan(try #require(ModelFiles.wakeWord("okay_nabu"))))
+        let bytes = prepared.serialized()
+        let arrived = try #require(PreparedModel(parsing: bytes[...]))
+        #expect(arrived.memoryBytes == prepared.memoryBytes && arrived.rows == prepared.rows)
+        var a = StreamingModel(prepared)
+        var b = StreamingModel(arrived)
+        for n in 0..<300 {
+            let features = (0..<FrontEnd.channels).map { UInt16(($0 * 37 + n * 11) % 700) }
+            let (x, y) = features.withUnsafeBufferPointer { (a.step($0.baseAddress!), b.step($0.baseAddress!)) }
+            #expect(x == y)
+        }
+    }
+
+    @Test func whatIsNotWholeOrOfAnotherBuildIsRefused() throws {
+        let bytes = PreparedModel(try ModelPlan(try #require(ModelFiles.wakeWord("okay_nabu")))).serialized()
+        for count in [0, 3, 51, 52, bytes.count - 1] { #expect(PreparedModel(parsing: bytes[..<count]) == nil) }
+        #expect(PreparedModel(parsing: (bytes + [0])[...]) == nil)
+        // Each number of the head, wrong.
+        for word in 0..<13 {
+            for value: Int32 in [-1, .max] {
+                var wrong = bytes
+                withUnsafeBytes(of: value) { for i in 0..<4 { wrong[4 * word + i] = $0[i] } }
+                // How much work it is decides nothing.
+                if word != 4 || value < 0 { #expect(PreparedModel(parsing: wrong[...]) == nil, "\(word)") }
+            }
+        }
+    }
+}

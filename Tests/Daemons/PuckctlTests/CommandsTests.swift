@@ -19,7 +19,7 @@ struct CommandsTests {
         "What is wrong is said before any daemon is asked",
         arguments: [
             ([], "no command; there are status"), (["wkae"], "did you mean wake?"), (["zzzzzzzz"], "there are status"),
-            (["wake", "now"], "wake takes no more words"), (["volume"], "volume takes N"),
+            (["wake", "now"], "wake takes nothing, or list"), (["volume"], "volume takes N"),
             (["volume", "101"], "from 0 to 100"), (["night", "maybe"], "on, off or auto"),
             (["pairing", "1"], "on or off"), (["record", "5"], "SECONDS FILE"),
             (["record", "0", "f"], "from 1 to 3600"),

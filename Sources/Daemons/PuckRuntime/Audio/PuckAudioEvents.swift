@@ -54,7 +54,7 @@ extension PuckDaemon {
             }
             mixer.soundLost()
             perform(.captureLost)
-        case .played, .skipped, .dry, .delayUnknown: break
+        case .played, .skipped, .dry, .delayUnknown, .nearMiss, .earBehind: break
         }
     }
 
@@ -92,7 +92,7 @@ extension PuckDaemon {
         case .delayUnknown:
             let (detail, advice) = DeviceError.delayUnknown(settings.playbackRequest.device, errno: Int32(event.count))
             log.warning("playback.delay_unknown", [Field("detail", detail), Field("advice", advice)])
-        case .wake, .suspended, .deviceWorks, .microphoneJudged: break
+        case .wake, .suspended, .deviceWorks, .microphoneJudged, .nearMiss, .earBehind: break
         }
     }
 

@@ -13,11 +13,15 @@ struct CaptureIntake {
     let rate: Int64
     /// Whether findings are reported; the detector measures levels in any case.
     let detects: Bool
+    /// Whether models listen.
+    let listens: Bool
     /// Of sound after a start that is left out: supplies, filters and automatic gains settle within 300 ms. With the
     /// 200 ms that the noise floor needs, nothing wakes the puck for half a second.
     static var settlingMilliseconds: Int { @_noLocks @_noAllocation get { 300 } }
 
     private var detector: LevelWakeDetector
+    /// Of those who listen to more than levels.
+    private var bell: EarBell?
     /// What rounding left over of the missing samples, in samples · rate, so that many overruns do not add up.
     private var missingRemainder: Int64 = 0
     /// Muted, or still waiting for the first period that began after the unmuting.
@@ -26,14 +30,17 @@ struct CaptureIntake {
     init(
         rate: Int, wake: WakeSettings, zerosAreSilence: Bool, producer: RingProducer, clock: SampleClock,
         mailbox: Mailbox,
-        controls: CaptureControls
+        controls: CaptureControls, bell: EarBell? = nil
     ) {
+        self.bell = bell
+        self.bell?.interrupt()
         self.producer = producer
         self.clock = clock
         self.mailbox = mailbox
         self.controls = controls
         self.rate = Int64(rate)
         detects = wake.detector == .level
+        listens = wake.detector == .model
         detector = LevelWakeDetector(
             wake.detectorParameters(zerosAreSilence: zerosAreSilence), settlingMilliseconds: Self.settlingMilliseconds)
     }
@@ -58,6 +65,7 @@ struct CaptureIntake {
             // Time goes on, sound does not: not one sample leaves this function.
             mustWake = producer.skip(Int64(truncatingIfNeeded: samples.count))
             words.pointee.level.store(-9000, ordering: .relaxed)
+            bell?.periodEnded(isOpen: false, start: start)
         } else {
             mustWake = producer.write(samples)
             if let finding = detector.process(samples, at: start), detects {
@@ -68,6 +76,7 @@ struct CaptureIntake {
             }
             words.pointee.level.store(Int(detector.levelDecibels * 100), ordering: .relaxed)
             words.pointee.noise.store(Int(detector.noiseDecibels * 100), ordering: .relaxed)
+            bell?.periodEnded(isOpen: listens && detector.gate.isOpen, start: start)
         }
         if capturedAt != 0 {
             clock.observe(position: producer.position, at: capturedAt, samplesSinceLast: samples.count)
@@ -86,6 +95,7 @@ struct CaptureIntake {
         }
         if !isSilent { return false }
         detector.restart()
+        bell?.interrupt()
         if capturedAt == 0 {
             // A device without timestamps: the period in progress is given up, the next one counts.
             isSilent = false

@@ -30,12 +30,15 @@ final class CaptureThread {
     private let stopEvent: EventDescriptor
     private var thread: LinuxIO.Thread?
 
-    /// Starts at once. - Parameter wake: signalled when a reader of the ring or the mailbox should look.
-    init(settings: PuckSettings, wake: EventSignaller) throws(SystemError) {
+    /// Starts at once.
+    /// - Parameters:
+    ///   - wake: signalled when a reader of the ring or the mailbox should look.
+    ///   - bell: by which the ear is woken.
+    init(settings: PuckSettings, wake: EventSignaller, bell: EarBell? = nil) throws(SystemError) {
         stopEvent = try EventDescriptor()
         let worker = CaptureWorker(
             settings: settings, ring: ring, clock: clock, mailbox: mailbox, controls: controls, errors: errors,
-            format: format, wake: wake, stopEvent: stopEvent)
+            format: format, wake: wake, stopEvent: stopEvent, bell: bell)
         thread = try LinuxIO.Thread(name: "capture", scheduling: .realTime(priority: Self.priority)) {
             worker.run()
             worker.controls.words.pointee.finished.store(true, ordering: .releasing)
@@ -72,6 +75,7 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
     let format: HandOver<String>
     let wake: EventSignaller
     let stopEvent: EventDescriptor
+    private let bell: EarBell?
     private var failures = 0
     private var timesOpened: Int64 = 0
     /// What the device was closed for and has not refuted yet, and how often in a row.
@@ -82,8 +86,10 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
 
     init(
         settings: PuckSettings, ring: AudioRing, clock: SampleClock, mailbox: Mailbox, controls: CaptureControls,
-        errors: HandOver<DeviceError>, format: HandOver<String>, wake: EventSignaller, stopEvent: EventDescriptor
+        errors: HandOver<DeviceError>, format: HandOver<String>, wake: EventSignaller, stopEvent: EventDescriptor,
+        bell: EarBell?
     ) {
+        self.bell = bell
         self.settings = settings
         self.ring = ring
         self.clock = clock
@@ -140,7 +146,7 @@ private final class CaptureWorker: @unchecked Sendable {  // Sound: used by the 
         defer { resampler.destroy() }
         let intake = CaptureIntake(
             rate: device.format.rate, wake: settings.wake, zerosAreSilence: settings.capture.zeroMilliseconds == 0,
-            producer: ring.producer, clock: clock, mailbox: mailbox, controls: controls)
+            producer: ring.producer, clock: clock, mailbox: mailbox, controls: controls, bell: bell)
         var loop = CaptureLoop(
             stream: device.stream, resampler: resampler, format: device.format, capture: settings.capture,
             intake: intake, watch: makeWatch(device.format), wake: wake, channels: channels)

@@ -7,6 +7,9 @@ import PuckBase
 import PuckCore
 import PuckWire
 import Settings
+import WakeFiles
+import WakeModel
+import WakeWord
 
 /// `puckd --check`: tries everything that the daemon will need, one line each, and says how to mend what fails.
 struct PuckCheck {
@@ -36,13 +39,14 @@ struct PuckCheck {
         let button = checkLine("button", settings.gpio.button)
         let mute = checkLine("mute switch", settings.gpio.mute)
         if let amplifier = settings.gpio.amplifierRequest, !checkOutput("amplifier", amplifier) { driven = false }
+        let wake = checkWakeWords()
         checkMixer()
         let lights = checkLights()
         checkWireless()
         checkGateway()
         let hub = checkHub()
         checkSearch()
-        return microphone && speaker && button && mute && driven && lights && hub && control ? 0 : 1
+        return microphone && wake && speaker && button && mute && driven && lights && hub && control ? 0 : 1
     }
 
     /// Fails nothing: the puck works.
@@ -51,6 +55,28 @@ struct PuckCheck {
             report("state_dir", .doubtful, problem + ". " + PuckSettings.stateAdvice)
         }
     }
+
+    /// Each wake word with what it takes. Fails when one cannot be used.
+    private func checkWakeWords() -> Bool {
+        if settings.wake.detector != .model {
+            report("wake", .good, "detector = \(settings.wake.detector.rawValue)")
+            return true
+        }
+        let found = EarWords(settings.wake)
+        for word in found.words {
+            report(
+                "wake", .good,
+                "say \"\(word.wake.phrase)\": \(word.wake.manifestPath), cutoff \(fixed(word.cutoff, 2)), "
+                    + "\(kibibytes(word.wake.model.memoryBytes))")
+        }
+        if !found.words.isEmpty {
+            report("wake", .good, "\(kibibytes(found.memoryBytes)) of memory for listening, all of it from the start")
+        }
+        for problem in found.problems { report("wake", .bad, problem) }
+        return found.problems.isEmpty
+    }
+
+    private func kibibytes(_ bytes: Int) -> String { "\((bytes + 1023) / 1024) KiB" }
 
     /// Takes the line and gives it back. One that a running puckd holds is fine.
     private func checkLine(_ what: String, _ line: GPIOSettings.Line) -> Bool {
@@ -237,7 +263,8 @@ struct PuckCheck {
             link.onOpen = {
                 let hello = Hello(
                     puckID: settings.identity.id, room: settings.identity.room, group: settings.identity.group,
-                    software: "puckd \(PuckVersion.text)", phrases: [settings.wake.phrase], isProbe: true)
+                    software: "puckd \(PuckVersion.text)",
+                    phrases: [settings.wake.phrase] + EarWords(settings.wake).phrases, isProbe: true)
                 _ = Self.send(.hello(hello), on: link)
             }
             link.onMessage = { message in

@@ -44,6 +44,9 @@ extension PuckDaemon {
         case "status": return status()
         case "joining": return pairingSummary
         case "joined": rereadConfiguration()
+        case "reload-wake":
+            guard settings.wake.detector == .model else { return "ok" }
+            if let problem = reloadWakeWords() { return "error: " + problem }
         default:
             return "error: unknown command \"\(request)\"; 'puckctl --help' lists those there are"
         }

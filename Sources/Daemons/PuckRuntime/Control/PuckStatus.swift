@@ -39,6 +39,7 @@ extension PuckDaemon {
         json.set("microphone_advice", microphone.advice)
         json.set("offset_db", rounded(microphone.offsetDecibels, 10))
         json.set("wake_doubt", puck.wakeDoubt)
+        describeEar(&json)
         json.set("overruns", puck.overruns)
         json.set("missed_ms", Int(puck.missedSamples / 16))
         json.set("periods", words.pointee.periods.load(ordering: .relaxed))

@@ -77,6 +77,8 @@ extension PuckDaemon {
     func endPlaying(_ verdict: String) {
         guard let player = visitors.player else { return }
         visitors.player = nil
+        let echo = settings.playback.bufferMilliseconds + Self.earconEchoMilliseconds
+        ear.filePlayedUntil = MonotonicClock.now() + .milliseconds(echo)
         player.end(verdict)
         playback.wakeUp()
         log.notice("file.end", [Field("reason", verdict)])
@@ -109,7 +111,8 @@ extension PuckDaemon {
                 // It wakes nobody.
                 let echo = settings.playback.bufferMilliseconds + Self.earconEchoMilliseconds
                 let left = (Int(speaker.earconSamples) + speaker.fileBacklog) / 16 + echo
-                perform(.earconStarted(until: now + .milliseconds(left)))
+                ear.filePlayedUntil = now + .milliseconds(left)
+                perform(.earconStarted(until: ear.filePlayedUntil))
             } else {
                 visitors.player = nil
                 playback.wakeUp()

@@ -27,6 +27,7 @@ extension PuckDaemon {
             log.warning("config.restart_needed", [Field("detail", detail)])
         }
         takeOver(fresh)
+        takeOver(fresh.wake)
         effects.removeAll(keepingCapacity: true)
         puck.reconfigure(fresh.coreParameters, into: &effects)
         for i in effects.indices { carryOut(effects[i]) }

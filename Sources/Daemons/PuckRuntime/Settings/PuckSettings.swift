@@ -22,6 +22,8 @@ public struct PuckSettings: Sendable {
     public var board: BoardDescription
     /// Where the hardware is looked for; "" but in tests.
     public var systemRoot = ""
+    /// Of the wake words that were found in `[wake] wake_dir`; `EarWords` knows them.
+    public var wakePhrases: [String] = []
     public var logLevel: LogLevel
     /// What pairing has left; nil when there is none, or the configuration has a token of its own.
     public var pairingFile: String?
@@ -269,43 +271,5 @@ public struct EndpointSettings: Equatable, Sendable {
             "endpoint", "no_speech_ms", default: 5000, range: 1000...120_000, unit: "ms")
         utteranceLimitMilliseconds = reader.integer(
             "endpoint", "utterance_limit_ms", default: 15_000, range: 1000...120_000, unit: "ms")
-    }
-}
-
-/// `[wake]`: what starts a conversation.
-public struct WakeSettings: Equatable, Sendable {
-    public enum Detector: String, CaseIterable, Sendable {
-        /// Speech that is louder than the noise by `thresholdDecibels`.
-        case level
-        /// The button and `puckctl wake` only.
-        case manual
-        case none
-    }
-
-    public var detector: Detector
-    /// The name under which the hub knows the wake word.
-    public var phrase: String
-    /// Above the noise floor, dB.
-    public var thresholdDecibels: Double
-    /// Quieter than this is never speech, dB full scale.
-    public var minimumLevelDecibels: Double
-    /// Speech for so long counts as a wake, ms.
-    public var onsetMilliseconds: Int
-    /// Pauses within a word that do not end it, ms.
-    public var hangoverMilliseconds: Int
-    /// No second wake for so long, ms.
-    public var refractoryMilliseconds: Int
-    /// Sent from before the onset, ms.
-    public var prerollMilliseconds: Int
-
-    init(_ reader: inout SettingsReader) {
-        detector = reader.choice("wake", "detector", default: .level)
-        phrase = reader.text("wake", "phrase", default: "puck", longestBytes: 64)
-        thresholdDecibels = reader.decimal("wake", "threshold_db", default: 10, range: 3...40, unit: "dB")
-        minimumLevelDecibels = reader.decimal("wake", "minimum_level_db", default: -55, range: -90...0, unit: "dBFS")
-        onsetMilliseconds = reader.integer("wake", "onset_ms", default: 80, range: 20...500, unit: "ms")
-        hangoverMilliseconds = reader.integer("wake", "hangover_ms", default: 300, range: 50...2000, unit: "ms")
-        refractoryMilliseconds = reader.integer("wake", "refractory_ms", default: 1500, range: 0...10_000, unit: "ms")
-        prerollMilliseconds = reader.integer("wake", "preroll_ms", default: 300, range: 0...600, unit: "ms")
     }
 }

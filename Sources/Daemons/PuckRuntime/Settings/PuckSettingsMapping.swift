@@ -16,7 +16,7 @@ extension PuckSettings {
             puckID: identity.id, room: identity.room, group: identity.group, phrase: wake.phrase,
             software: "puckd \(PuckVersion.text)", keepsToken: pairingFile != nil && stateProblem == nil,
             trusts: keepsTrust ? hub.trusted : nil,
-            hubSearch: hubSearch, instance: Self.instance)
+            hubSearch: hubSearch, instance: Self.instance, wakePhrases: wakePhrases)
     }
 
     /// Of this process: a copied card has everything else in common with its original.
@@ -88,7 +88,7 @@ extension PuckSettings {
         var playbackOnly = fresh.playback
         playbackOnly.volumePercent = playback.volumePercent
         if playback != playbackOnly { sections.append("[playback]") }
-        if wake != fresh.wake { sections.append("[wake]") }
+        if !wake.isReloadable(as: fresh.wake) { sections.append("[wake]") }
         if opus != fresh.opus { sections.append("[opus]") }
         if earcons.levelDecibels != fresh.earcons.levelDecibels || earcons.recordings != fresh.earcons.recordings {
             sections.append("[earcons]")
@@ -171,7 +171,8 @@ extension WakeSettings {
         LevelWakeDetector.Parameters(
             thresholdDecibels: Float(thresholdDecibels), minimumLevelDecibels: Float(minimumLevelDecibels),
             onsetMilliseconds: onsetMilliseconds, hangoverMilliseconds: hangoverMilliseconds,
-            refractoryMilliseconds: refractoryMilliseconds, zerosAreSilence: zerosAreSilence)
+            refractoryMilliseconds: refractoryMilliseconds, zerosAreSilence: zerosAreSilence,
+            gateDecibels: Float(gateDecibels))
     }
 }
 

@@ -1,4 +1,5 @@
 import ALSADevice
+import PuckBase
 import Settings
 
 /// `[mixer]`: the card's controls and what they are set to at every start, since drivers begin with whatever they like
