@@ -146,7 +146,7 @@ public final class HubTokens<Outside: HubOutside> {
         noteList()
         for name in gone { outside.log(.notice, "token.revoked", [Field("puck", name)]) }
         let who = name ?? "All \(gone.count) pucks"
-        let done = "\(who) can no longer connect, and an existing connection was closed."
+        let done = "\(who) can no longer connect, and an existing connection was closed at once."
         guard let problem = store() else { return done }
         return
             "error: \(done) But this is not stored, and a restart of the hub would undo it: \(problem). The hub tries "
