@@ -74,8 +74,10 @@ sim: pucksim ## five hundred houses of five pucks, half an hour each, under virt
 	.build-sim/release/pucksim run --seeds $(SEEDS) --pucks 5 --minutes 30
 
 test-mutants: setup ## deliberate bugs, each of which the simulator has to catch
-	PUCK_MUTATIONS=1 swift build -c release --product pucksim --scratch-path .build-mutants $(SIMFLAGS) $(SWIFTFLAGS)
-	.build-mutants/release/pucksim mutants
+	@scripts/mutate .build-mutants/tree
+	PUCK_MUTATIONS=1 swift build -c release --product pucksim --package-path .build-mutants/tree \
+		--scratch-path .build-mutants/build $(SIMFLAGS) $(SWIFTFLAGS)
+	.build-mutants/build/release/pucksim mutants
 
 # The two builds know nothing of each other, and each leaves a processor free half the time.
 test-vm: setup ## a whole puck on Debian's kernel for ARM, in an emulator, with its sound card, GPIO and network failing; and its packages

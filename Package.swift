@@ -35,15 +35,15 @@ func cLibraries() -> [Target] {
 /// No I/O, no clock, no random source: bytes and events in, values and effects out.
 func core() -> [Target] {
     [
-        module("Core", "PuckBase", mutable: true, linkerSettings: [.linkedLibrary("m")]),
+        module("Core", "PuckBase", linkerSettings: [.linkedLibrary("m")]),
         module("Core", "PuckWire", ["PuckBase", "CJansson"]),
         module("Core", "TokenList", ["PuckBase"]),
         module("Core", "AudioRing"),
         module("Core", "WAVFile"),
         module("Core", "PuckAudio", ["PuckBase", "AudioRing", "CMath"]),
         module("Core", "WakeModel", computing: true),
-        module("Core", "PuckCore", ["PuckBase", "PuckWire", "PuckAudio"], mutable: true),
-        module("Core", "HubCore", ["PuckBase", "PuckWire", "CMath"], mutable: true),
+        module("Core", "PuckCore", ["PuckBase", "PuckWire", "PuckAudio"]),
+        module("Core", "HubCore", ["PuckBase", "PuckWire", "CMath"]),
     ]
 }
 
@@ -179,7 +179,7 @@ func fuzzing() -> [Target] {
 
 // MARK: Kinds of targets
 
-/// PUCK_MUTATIONS=1 builds deliberate bugs in, for the simulator to find (`make test-mutants`). Never shipped.
+/// In the copy that `scripts/mutate` makes, which has deliberate bugs: the simulator can choose one (`make test-mutants`).
 func mutations() -> [SwiftSetting] { Context.environment["PUCK_MUTATIONS"] == "1" ? [.define("MUTATIONS")] : [] }
 
 /// Optimized in debug builds, too, where vectors are otherwise taken apart into calls, a hundred times slower.
@@ -191,7 +191,7 @@ func debianLibrary(_ name: String, pkgConfig: String, package: String) -> Target
 }
 
 /// - Parameters:
-///   - mutable: has deliberate bugs for `make test-mutants`.
+///   - mutable: can choose a deliberate bug.
 ///   - computing: its tests compute for minutes of sound.
 func module(
     _ layer: String, _ name: String, _ dependencies: [Target.Dependency] = [], mutable: Bool = false,

@@ -170,6 +170,7 @@ extension ClientLink {
             return finish(failure(connectError: code))
         }
         do throws(TransportError) {
+            // Sound: the handle is removed when the attempt ends, and by deinit.
             let handle = try loop.adopt(fileDescriptor: descriptor, interest: EPOLLOUT.rawValue) {
                 [unowned(unsafe) self] _ in
                 var code: Int32 = 0

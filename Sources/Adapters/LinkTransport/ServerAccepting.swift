@@ -35,6 +35,7 @@ extension ServerLink {
         let number = lastCaller
         let caller = Caller(socket: socket, peer: peer, deadline: now + configuration.handshakeTimeoutNanoseconds)
         do throws(TransportError) {
+            // Sound, here and below: deinit removes the handles, and what runs later asks `life`.
             caller.handle = try loop.adopt(
                 fileDescriptor: socket, interest: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
             ) { [unowned(unsafe) self] _ in callerSpoke(number) }

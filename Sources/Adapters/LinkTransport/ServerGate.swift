@@ -11,6 +11,7 @@ extension ServerLink {
             let transport = SSL_get_rbio(session)
         else { return }
         let gate = Gate(session)
+        // Sound, here and below: a gate goes with its connection, and that with this link.
         gate.onRead = { [unowned(unsafe) self, peer = connection.peer] in
             loop.aside = { [unowned(unsafe) self] level, text in logStranger(level, "\(peer): \(text)") }
         }

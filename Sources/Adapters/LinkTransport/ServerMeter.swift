@@ -8,6 +8,7 @@ extension ServerLink {
     func meter(_ connection: ServerConnection) {
         guard let work = configuration.work, let wsi = connection.wsi else { return }
         let now = monotonicNanoseconds()
+        // Sound, here and below: a meter goes with its connection, and what runs later asks `life`.
         let meter = Meter(work, now: now) { [unowned(unsafe) self, life, id = connection.id] in
             // Not here, in the middle of a read.
             loop.later { [unowned(unsafe) self, life] in

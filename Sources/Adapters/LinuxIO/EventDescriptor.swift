@@ -17,6 +17,7 @@ public final class EventDescriptor: Sendable {
     /// What a real-time thread keeps instead of the object: plain data, so that using it retains nothing. It must not
     /// outlive the `EventDescriptor`.
     public var signaller: EventSignaller { EventSignaller(descriptor: descriptor) }
+    public var waiter: EventWaiter { EventWaiter(descriptor: descriptor) }
 
     /// Any thread, real-time ones included: never blocks.
     @_noLocks @_noAllocation
@@ -38,6 +39,23 @@ public struct EventSignaller: Sendable {
     /// Any thread, real-time ones included: never blocks.
     @_noLocks @_noAllocation
     public func signal() { writeSignal(descriptor) }
+}
+
+/// The other end, for a real-time thread: see `EventDescriptor.signaller`.
+public struct EventWaiter: Sendable {
+    let descriptor: Int32
+
+    /// Waits until a signal comes or is there, and drains it.
+    /// - Parameter milliseconds: the longest wait, 0 or more. A signal to the process may end it early.
+    @_noLocks @_noAllocation
+    public func wait(milliseconds: Int) { waitForSignal(descriptor, milliseconds) }
+}
+
+@_semantics("no_performance_analysis") @inline(never)
+private func waitForSignal(_ descriptor: Int32, _ milliseconds: Int) {
+    waitReadable(descriptor, milliseconds: milliseconds)
+    var count: eventfd_t = 0
+    _ = eventfd_read(descriptor, &count)
 }
 
 // The C call that the compiler's real-time check cannot see into. One write to a non-blocking eventfd: it fails only

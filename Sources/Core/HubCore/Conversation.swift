@@ -55,9 +55,6 @@ struct Conversation: Sendable {
         grantedAt = now
         self.policy = policy
         deadline = now + policy.firstAudio
-        #if MUTATIONS
-            if Mutation.is(.runnerUpLate) { deadline = now + policy.firstAudio + .milliseconds(5) }
-        #endif
     }
 
     var hasEnded: Bool {
@@ -318,9 +315,6 @@ struct Conversation: Sendable {
             utteranceDeadline = state == .receiving ? limitAt : deadline
             let mayBeReplaced = !isRunnerUp && isYoung(now + HubLimits.runnerUpAfter)
             deadline = now + (mayBeReplaced ? HubLimits.runnerUpAfter : policy.uplinkResume)
-            #if MUTATIONS
-                if Mutation.is(.utteranceKeptLong) { deadline = now + .seconds(20) }
-            #endif
         case .waitingForAudio, .answering, .speaking, .ended: break
         }
     }

@@ -89,11 +89,6 @@ public struct DownlinkStream: Sendable {
 
     /// Sends what waits, as far as window and pace allow.
     mutating func flush(now: Instant, into effects: inout [HubEffect]) {
-        #if MUTATIONS
-            if Mutation.is(.streamWithoutWindow) {
-                while waiting > 0, sendFirstWaiting(now: now, into: &effects) {}
-            }
-        #endif
         while waiting > 0, isWindowOpen, paceDeadline.map({ $0 <= now }) ?? true {
             guard sendFirstWaiting(now: now, into: &effects) else { return }
         }
@@ -142,9 +137,6 @@ public struct DownlinkStream: Sendable {
     /// Drops what is over one of the bounds; replay then begins later, or not at all. What still waits for a puck that
     /// is there goes out first, window or not: the stream has no holes.
     mutating func prune(now: Instant, into effects: inout [HubEffect]) {
-        #if MUTATIONS
-            if Mutation.is(.logWithoutBounds) { return }
-        #endif
         var count = 0
         var bytes = logBytes
         for entry in log {
@@ -190,9 +182,6 @@ public struct DownlinkStream: Sendable {
         precondition(connection != nil, "a replay goes to a puck that is there")
         drop(log.count - count)
         waiting = count
-        #if MUTATIONS
-            if Mutation.is(.replayStartsLate) { waiting = max(0, count - 1) }
-        #endif
         bytesOut = 0
         flush(now: now, into: &effects)
     }

@@ -209,19 +209,25 @@ public struct Hub: Sendable {
 
     mutating func removeEnded() {
         hasEndedConversation = false
-        conversations.removeAll {
-            switch $0.degradation {
-            case .linkLost: counters.linksLost += 1
-            case .silentWinner: counters.silentWinners += 1
-            case .gap: counters.gaps += 1
-            case .unended: counters.unended += 1
-            case nil: break
-            }
-            if $0.failedEarly { failedEarly.append($0) }
+        for conversation in conversations {
+            guard conversation.hasEnded else { continue }
+            count(conversation.degradation)
+            if conversation.failedEarly { failedEarly.append(conversation) }
+            endedGroups.append(conversation.group)
             // Without an answer that the puck may still need, nobody will ask whose it was.
-            if $0.hasEnded, pucks[$0.puckID]?.keptPlays.contains($0.playID) != true { owners[$0.playID] = nil }
-            if $0.hasEnded { endedGroups.append($0.group) }
-            return $0.hasEnded
+            let isKept = pucks[conversation.puckID]?.keptPlays.contains(conversation.playID) ?? false
+            if !isKept { owners[conversation.playID] = nil }
+        }
+        conversations.removeAll { $0.hasEnded }
+    }
+
+    private mutating func count(_ degradation: Conversation.Degradation?) {
+        switch degradation {
+        case .linkLost: counters.linksLost += 1
+        case .silentWinner: counters.silentWinners += 1
+        case .gap: counters.gaps += 1
+        case .unended: counters.unended += 1
+        case nil: break
         }
     }
 

@@ -12,7 +12,7 @@ extension Hub {
         }
         let key = Arbitration.Key(phrase: wake.phrase, group: live.group)
         // A puck wakes only when its last uplink is behind it: from here on, audio without a grant is an error.
-        if case .draining = pucks[live.puckID]!.uplink { pucks[live.puckID]!.uplink = .closed }
+        if case .draining = pucks[known: live.puckID].uplink { pucks[known: live.puckID].uplink = .closed }
         effects.append(
             .log(
                 LogRecord(
@@ -59,9 +59,6 @@ extension Hub {
     /// Whether somebody of the group has the floor. An answer that sounds can be talked over, and one to a puck that is
     /// away keeps nobody from speaking.
     private func isBusy(group: String) -> Bool {
-        #if MUTATIONS
-            if Mutation.is(.secondGrant) { return false }
-        #endif
         return conversations.contains {
             $0.group == group && !$0.hasEnded && !$0.isSpeaking && ($0.isListening || !$0.isAway)
         }
@@ -182,7 +179,7 @@ extension Hub {
         owners[conversation.playID] = winner.puckID
         consider(conversation.deadline)
         conversations.append(conversation)
-        pucks[winner.puckID]!.uplink = .open
+        pucks[known: winner.puckID].uplink = .open
         effects.append(.send(winner.connection, .grant(wakeID: winner.wake.wakeID, conversationID: id), .zero))
         return id
     }
@@ -192,9 +189,6 @@ extension Hub {
     private mutating func supersede(
         group: String, by winner: String, now: Instant, into effects: inout [HubEffect]
     ) {
-        #if MUTATIONS
-            if Mutation.is(.staleAnswerKept) { return }
-        #endif
         for conversation in conversations where conversation.group == group && !conversation.hasEnded {
             if conversation.isAway, conversation.puckID != winner {
                 forgetPuck(
@@ -218,7 +212,7 @@ extension Hub {
         while !endedGroups.isEmpty {
             let group = endedGroups.removeFirst()
             if conversations.contains(where: { $0.group == group && !$0.hasEnded }) { continue }
-            for puckID in residents[group] ?? [] where pucks[puckID]!.playout.isHeld {
+            for puckID in residents[group] ?? [] where pucks[known: puckID].playout.isHeld {
                 withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
                     puck.playout.release(stream: &puck.stream, ahead: ahead, now: now, into: &effects)
                 }
@@ -237,12 +231,12 @@ extension Hub {
             throw WireError(.unexpected, "message type \(type.rawValue) goes from the hub to the puck only")
         }
         let puckID = sessions.values[position].live!.puckID
-        switch pucks[puckID]!.uplink {
+        switch pucks[known: puckID].uplink {
         case .draining(let packets):
             guard packets > 0 else {
                 throw WireError(.unexpected, "audio goes on long after the conversation has ended")
             }
-            pucks[puckID]!.uplink = .draining(packets: packets - 1)
+            pucks[known: puckID].uplink = .draining(packets: packets - 1)
             return
         case .closed: throw WireError(.unexpected, "audio without a grant")
         case .open: break
@@ -266,8 +260,8 @@ extension Hub {
                         .debug, "uplink.end_ignored", about(id) + [LogField("conversation", end.conversationID)])))
             return
         }
-        pucks[puckID]!.uplink = .closed
-        try conversations[i].uplinkEnded(end, puck: &pucks[puckID]!, now: now, into: &effects)
+        pucks[known: puckID].uplink = .closed
+        try conversations[i].uplinkEnded(end, puck: &pucks[known: puckID], now: now, into: &effects)
         noteIfEnded(i)
         touched(puckID, now: now, into: &effects)
         if conversations.indices.contains(i) { consider(conversations[i].deadline) }
@@ -281,7 +275,7 @@ extension Hub {
         guard let i = conversations.firstIndex(where: { $0.id == conversationID && !$0.hasEnded }) else { return }
         let puckID = conversations[i].puckID
         guard pucks[puckID] != nil else { preconditionFailure("a conversation ends with its puck") }
-        body(&conversations[i], &pucks[puckID]!, &effects)
+        body(&conversations[i], &pucks[known: puckID], &effects)
         noteIfEnded(i)
         consider(conversations[i].deadline)
         touched(puckID, now: now, into: &effects)
@@ -291,8 +285,8 @@ extension Hub {
         guard conversations[i].hasEnded else { return }
         hasEndedConversation = true
         let puckID = conversations[i].puckID
-        if pucks[puckID]!.uplink == .open {
-            pucks[puckID]!.uplink = .draining(packets: HubLimits.drainedPackets)
+        if pucks[known: puckID].uplink == .open {
+            pucks[known: puckID].uplink = .draining(packets: HubLimits.drainedPackets)
         }
     }
 }

@@ -8,15 +8,15 @@ extension Hub {
 
     /// The connection of a puck is gone. Stream, plays and conversation wait for it.
     mutating func puckLeft(_ puckID: String, now: Instant, into effects: inout [HubEffect]) {
-        pucks[puckID]!.stream.connection = nil
-        pucks[puckID]!.uplink = .closed
-        pucks[puckID]!.forgetAt = now + HubLimits.replayKept
-        pucks[puckID]!.playout.puckLeft()
+        pucks[known: puckID].stream.connection = nil
+        pucks[known: puckID].uplink = .closed
+        pucks[known: puckID].forgetAt = now + HubLimits.replayKept
+        pucks[known: puckID].playout.puckLeft()
         for i in conversations.indices where conversations[i].puckID == puckID {
             conversations[i].connectionLost(now: now)
             consider(conversations[i].deadline)
         }
-        consider(pucks[puckID]!.deadline)
+        consider(pucks[known: puckID].deadline)
     }
 
     /// A puck says hello: finds what it can go on with, welcomes it, and brings it up to date.
@@ -40,12 +40,12 @@ extension Hub {
         } else {
             let fresh = DownlinkStream(epoch: UInt32(truncatingIfNeeded: generator.next()), connection: nil)
             if isKnown {
-                if let wanted = hello.resume, pucks[puckID]!.knows(epoch: wanted.epoch) {
-                    let stream = pucks[puckID]!.stream
+                if let wanted = hello.resume, pucks[known: puckID].knows(epoch: wanted.epoch) {
+                    let stream = pucks[known: puckID].stream
                     let received = wanted.epoch == stream.epoch ? stream.count(before: wanted.sequence) : nil
-                    pucks[puckID]!.playout.greeted(hello.plays, received: received)
+                    pucks[known: puckID].playout.greeted(hello.plays, received: received)
                 }
-                pucks[puckID]!.begin(fresh)
+                pucks[known: puckID].begin(fresh)
             } else {
                 pucks[puckID] = PuckState(puckID: puckID, group: hello.group, stream: fresh)
                 residents[hello.group] = ((residents[hello.group] ?? []) + [puckID]).sorted()
@@ -54,14 +54,11 @@ extension Hub {
             welcome.from = fresh.next
             counters.streamsRestarted += hello.resume == nil && !isKnown ? 0 : 1
         }
-        welcome.epoch = pucks[puckID]!.stream.epoch
-        pucks[puckID]!.stream.connection = id
-        pucks[puckID]!.forgetAt = nil
+        welcome.epoch = pucks[known: puckID].stream.epoch
+        pucks[known: puckID].stream.connection = id
+        pucks[known: puckID].forgetAt = nil
         welcome.uplinkNext = resumeUplink(hello, now: now, into: &effects)
         welcome.floor = conversations.last { $0.group == hello.group && !$0.hasEnded && $0.puckID != puckID }?.id
-        #if MUTATIONS
-            if Mutation.is(.floorNotTold) { welcome.floor = nil }
-        #endif
         effects.append(.send(id, .welcome(welcome), .zero))
         withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
             // Somebody speaks to another puck, since before this one was known: what it is to play waits.
@@ -91,7 +88,7 @@ extension Hub {
                 let wasListening = conversations[i].isListening
                 conversations[i].resumed(now: now, into: &effects)
                 if wasListening {
-                    pucks[hello.puckID]!.uplink = .open
+                    pucks[known: hello.puckID].uplink = .open
                     counters.uplinksResumed += 1
                 }
                 consider(conversations[i].deadline)
@@ -126,11 +123,11 @@ extension Hub {
             conversations[i].endAbsent(why, now: now, into: &effects)
         }
         removeEnded()
-        pucks[puckID]!.playout.abandon()
-        _ = pucks[puckID]!.playout.takeEndings()
-        pucks[puckID]!.stream = DownlinkStream(epoch: 0, connection: nil)
+        pucks[known: puckID].playout.abandon()
+        _ = pucks[known: puckID].playout.takeEndings()
+        pucks[known: puckID].stream = DownlinkStream(epoch: 0, connection: nil)
         releaseAudio(puckID, into: &effects)
-        let group = pucks[puckID]!.group
+        let group = pucks[known: puckID].group
         residents[group]?.removeAll { $0 == puckID }
         if residents[group]?.isEmpty ?? false { residents[group] = nil }
         pucks[puckID] = nil
@@ -156,7 +153,7 @@ extension Hub {
         _ playID: UInt32, _ sizes: [UInt16], isComplete: Bool, now: Instant, into effects: inout [HubEffect]
     ) {
         guard let puckID = owners[playID], pucks[puckID] != nil else { return }
-        if pucks[puckID]!.playout.contains(playID) {
+        if pucks[known: puckID].playout.contains(playID) {
             withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
                 puck.playout.grow(
                     playID, sizes, isComplete: isComplete, stream: &puck.stream, ahead: ahead, now: now,
@@ -186,7 +183,7 @@ extension Hub {
         guard pucks[puckID] != nil else {
             return effects.append(.refusePlay(request: request, reason: "the puck is not connected"))
         }
-        guard pucks[puckID]!.playout.queue.count < HubLimits.queuedPlays else {
+        guard pucks[known: puckID].playout.queue.count < HubLimits.queuedPlays else {
             return effects.append(.refusePlay(request: request, reason: "too much waits for this puck already"))
         }
         conversationCount += 1
@@ -220,14 +217,14 @@ extension Hub {
         _ body: (inout PuckState, _ ahead: Int, inout [HubEffect]) -> Void
     ) {
         guard pucks[puckID] != nil else { return }
-        body(&pucks[puckID]!, policy.aheadPackets, &effects)
+        body(&pucks[known: puckID], policy.aheadPackets, &effects)
         touched(puckID, now: now, into: &effects)
     }
 
     /// Plays that ended are told to their conversations, audio that nobody needs is let go, deadlines are noted.
     mutating func touched(_ puckID: String, now: Instant, into effects: inout [HubEffect]) {
         // A conversation that ends starts no play, so this ends.
-        for ending in pucks[puckID]!.playout.takeEndings() {
+        for ending in pucks[known: puckID].playout.takeEndings() {
             effects.append(
                 .log(
                     LogRecord(
@@ -243,12 +240,12 @@ extension Hub {
             }
         }
         releaseAudio(puckID, into: &effects)
-        consider(pucks[puckID]!.deadline)
+        consider(pucks[known: puckID].deadline)
     }
 
     private mutating func releaseAudio(_ puckID: String, into effects: inout [HubEffect]) {
         let before = effects.count
-        pucks[puckID]!.releaseAudio(into: &effects)
+        pucks[known: puckID].releaseAudio(into: &effects)
         for effect in effects[before...] {
             if case .forgetAnswer(let playID) = effect { owners[playID] = nil }
         }

@@ -10,14 +10,9 @@ extension Hub {
         while !failedEarly.isEmpty {
             let failed = failedEarly.removeFirst()
             let isInTime = now - failed.grantedAt <= HubLimits.standbyFor
-            #if MUTATIONS
-                let others = Mutation.is(.worstAsked) ? failed.others.reversed() : failed.others
-            #else
-                let others = failed.others
-            #endif
-            if !failed.isRunnerUp, isInTime, let next = others.first(where: { stillStandsBy($0, failed) }) {
+            if !failed.isRunnerUp, isInTime, let next = failed.others.first(where: { stillStandsBy($0, failed) }) {
                 grantRunnerUp(next, failed, now: now, into: &effects)
-            } else if failed.isRunnerUp || !others.isEmpty {
+            } else if failed.isRunnerUp || !failed.others.isEmpty {
                 giveUp(failed, now: now, into: &effects)
             }
         }
@@ -48,11 +43,8 @@ extension Hub {
     /// Nobody could be heard: the pucks that still answer say so. Those that failed do not count among them: what they
     /// are sent they may say when they wake up, long after.
     private mutating func giveUp(_ failed: Conversation, now: Instant, into effects: inout [HubEffect]) {
-        #if MUTATIONS
-            if Mutation.is(.failureUntold) { return }
-        #endif
         for puckID in residents[failed.group] ?? [] where puckID != failed.puckID && puckID != failed.inPlaceOf {
-            guard pucks[puckID]!.connection != nil else { continue }
+            guard pucks[known: puckID].connection != nil else { continue }
             withPuck(puckID, now: now, into: &effects) { puck, _, effects in
                 puck.stream.send(.earcon(name: "failed"), now: now, into: &effects)
             }

@@ -36,8 +36,8 @@ extension Hub {
         case .played(let played):
             try sessions.values[i].requireLive("played")
             let puckID = sessions.values[i].live!.puckID
-            let received = try pucks[puckID]!.stream.acknowledge(played.sequence)
-            try pucks[puckID]!.playout.checkPace(played, now: now)
+            let received = try pucks[known: puckID].stream.acknowledge(played.sequence)
+            try pucks[known: puckID].playout.checkPace(played, now: now)
             withPuck(puckID, now: now, into: &effects) { puck, ahead, effects in
                 puck.stream.flush(now: now, into: &effects)
                 puck.playout.report(
@@ -161,9 +161,6 @@ extension Hub {
                     about(id) + [LogField("code", error.code.name), LogField("detail", error.detail)])))
         let puckID = sessions[id]!.live?.puckID
         close(id, reason: "the puck reported \(error.code.name)", now: now, into: &effects)
-        #if MUTATIONS
-            if Mutation.is(.errorKeepsStream) { return }
-        #endif
         // Whatever it refused would come again with a replay.
         if let puckID { forgetPuck(puckID, "the puck reported \(error.code.name)", now: now, into: &effects) }
     }

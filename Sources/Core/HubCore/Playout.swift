@@ -131,9 +131,6 @@ struct Playout: Sendable {
     ) {
         var play = play
         play.sent = play.played
-        #if MUTATIONS
-            if Mutation.is(.restartFromBeginning) { (play.sent, play.played) = (0, 0) }
-        #endif
         play.isStopSent = false
         play.startNumber = stream.sent
         play.soundsSince = now
@@ -185,16 +182,9 @@ struct Playout: Sendable {
         let position = report.positionMilliseconds
         if var play = active, play.id == report.playID {
             // One that was overtaken by a new start says nothing about it: the packets that it counts come again.
-            var isCurrent = received > play.startNumber
-            #if MUTATIONS
-                if Mutation.is(.staleEndAccepted) { isCurrent = true }
-            #endif
-            guard isCurrent else { return }
+            guard received > play.startNumber else { return }
             let before = play.played
             play.note(heard: position)
-            #if MUTATIONS
-                if Mutation.is(.positionIgnored) { play.played = play.sent }
-            #endif
             active = play
             if case .ended = report.state {
                 active = nil
@@ -326,10 +316,6 @@ struct Playout: Sendable {
         _ stream: inout DownlinkStream, _ ahead: Int, _ now: Instant, _ effects: inout [HubEffect]
     ) {
         guard var play = active else { return }
-        var ahead = ahead
-        #if MUTATIONS
-            if Mutation.is(.pacingTooFar) { ahead += 10 }
-        #endif
         while play.ahead < ahead, play.sent < play.sizes.count {
             stream.sendAudio(
                 playID: play.id, packet: play.sent, byteCount: Int(play.sizes[play.sent]), now: now, into: &effects)

@@ -69,11 +69,26 @@ struct PuckState: Sendable {
 
     /// Lets go of the audio that neither the playout nor the log needs any more.
     mutating func releaseAudio(into effects: inout [HubEffect]) {
-        guard !keptPlays.isEmpty else { return }
-        keptPlays.removeAll { id in
-            if playout.contains(id) || stream.needs(id) { return false }
-            effects.append(.forgetAnswer(playID: id))
-            return true
+        // As a rule there is nothing to let go of, and this is asked after every message.
+        guard !keptPlays.allSatisfy({ isNeeded($0) }) else { return }
+        for id in keptPlays where !isNeeded(id) { effects.append(.forgetAnswer(playID: id)) }
+        keptPlays = keptPlays.filter { isNeeded($0) }
+    }
+
+    private func isNeeded(_ playID: UInt32) -> Bool { playout.contains(playID) || stream.needs(playID) }
+}
+
+extension [String: PuckState] {
+    /// The state of a puck that the hub knows: it is kept from its first hello until `forgetPuck`, and every connection,
+    /// conversation and resident belongs to such a puck.
+    subscript(known puckID: String) -> PuckState {
+        get {
+            guard let state = self[puckID] else { preconditionFailure("a puck without a state") }
+            return state
+        }
+        _modify {
+            guard let index = index(forKey: puckID) else { preconditionFailure("a puck without a state") }
+            yield &values[index]
         }
     }
 }

@@ -18,9 +18,6 @@ struct Ranking: Sendable {
         var rest = NearestScore.scored(candidates.sorted { $0.puckID < $1.puckID })
         var ranked: [Candidate] = []
         while !rest.isEmpty { ranked.append(rest.remove(at: Self.best(of: rest, policy))) }
-        #if MUTATIONS
-            if Mutation.is(.orderOfArrival) { ranked = candidates }
-        #endif
         self.candidates = ranked
         rule = ranked.count < 2 ? .onlyCandidate : Self.rule(ranked[0], over: ranked[1], among: ranked, policy)
     }

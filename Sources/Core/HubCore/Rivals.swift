@@ -52,9 +52,6 @@ struct Rivals: Sendable {
     /// Whether `device` is to leave the place to `holder`, who is alive.
     mutating func refuses(_ device: Device, holder: Device, now: Instant) -> Bool {
         if device.isSame(as: holder) { return false }
-        #if MUTATIONS
-            if Mutation.is(.rivalsFight) { return false }
-        #endif
         replaced.removeAll { now - $0.at > Self.rememberedFor }
         guard let i = replaced.firstIndex(where: { $0.device.isSame(as: device) }) else { return false }
         let isCertain = device.instance != nil && holder.instance != nil

@@ -18,9 +18,6 @@ public struct Backoff: Sendable {
     public init() {}
 
     public mutating func reset() {
-        #if MUTATIONS
-            if Mutation.is(.backoffNeverReset) { return }
-        #endif
         attempt = 0
     }
 
@@ -34,9 +31,6 @@ public struct Backoff: Sendable {
 
     /// The row's value without jitter.
     public static func nominalPause(attempt: Int) -> Interval {
-        #if MUTATIONS
-            if Mutation.is(.backoffWithoutCap) { return first * (1 << min(max(attempt, 0), 20)) }
-        #endif
         return attempt >= 5 ? cap : first * (1 << max(attempt, 0))
     }
 }

@@ -21,18 +21,12 @@ public struct Downlink: Equatable, Sendable {
 
     /// A welcome without replay: the stream starts anew at `from`.
     public mutating func begin(epoch: UInt32, from: SerialNumber) {
-        #if MUTATIONS
-            let epoch = Mutation.is(.epochForgotten) ? self.epoch ?? epoch : epoch
-        #endif
         self.epoch = epoch
         expected = from
         received = nil
     }
 
     public mutating func receive(_ sequence: SerialNumber) -> Arrival {
-        #if MUTATIONS
-            if Mutation.is(.duplicateAccepted) { if sequence.isBefore(expected) { return .accepted } }
-        #endif
         if sequence.isBefore(expected) { return .duplicate }
         if sequence != expected { return .gap(expected: expected) }
         received = sequence

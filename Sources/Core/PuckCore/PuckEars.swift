@@ -68,9 +68,6 @@ extension Puck {
 
     mutating func setCapture(ok: Bool, _ now: Instant, _ effects: inout [PuckEffect]) {
         if ok == captureOK { return }
-        #if MUTATIONS
-            if Mutation.is(.deafAfterLoss), ok { return }
-        #endif
         captureOK = ok
         if !ok {
             switch turn {
@@ -87,9 +84,6 @@ extension Puck {
         guard isWokenByVoice, reason == .timeout || reason == .endpoint else { return }
         let changed = doubt.turnEnded(ranOut: reason == .timeout, now: now)
         if reason == .timeout, doubt.step > 0 { deadlines[.doubt] = now + WakeDoubt.decay }
-        #if MUTATIONS
-            if Mutation.is(.doubtUntold) { return }
-        #endif
         if changed { logDoubt(.warning, &effects) }
     }
 

@@ -46,9 +46,6 @@ extension Puck {
         link = .greeting
         deadlines.clear(.connecting)
         deadlines[.greeting] = now + Self.greetingTimeout
-        #if MUTATIONS
-            if Mutation.is(.greetingWithoutDeadline) { deadlines.clear(.greeting) }
-        #endif
         effects.append(
             .send(
                 .hello(
@@ -63,9 +60,6 @@ extension Puck {
     /// While an utterance can still be resumed, every tenth of a second counts.
     private func mayResumeUtterance(_ now: Instant) -> Bool {
         guard uplinkToResume != nil, window.count > 0, let lostAt else { return false }
-        #if MUTATIONS
-            if Mutation.is(.triesGoOn) { return true }
-        #endif
         return now - lostAt < Self.resumeWithin
     }
 
@@ -109,9 +103,6 @@ extension Puck {
         }
         if wasUp {
             deadlines[.offline] = now + Self.offlineAfter
-            #if MUTATIONS
-                if Mutation.is(.offlineTooEarly) { deadlines[.offline] = now + .seconds(29) }
-            #endif
             lostAt = now
         }
         var pause: Interval
@@ -123,12 +114,7 @@ extension Puck {
             pause = isNextCandidate ? candidatePause() : backoff.nextPause(using: &random)
         }
         if networkIsNew { pause = min(pause, networkPause()) }
-        #if MUTATIONS
-            let waits = isDuplicate && !Mutation.is(.duplicateHurries)
-        #else
-            let waits = isDuplicate
-        #endif
-        if waits { pause = max(pause, duplicatePause()) }
+        if isDuplicate { pause = max(pause, duplicatePause()) }
         deadlines[.reconnect] = now + pause
         effects.append(
             .log(
@@ -216,10 +202,7 @@ extension Puck {
             return refuse(WireError(.unexpected, "a second welcome"), now, &effects)
         }
         let isReplay = welcome.resume == .replayed
-        var isElsewhere = welcome.epoch != downlink.epoch || welcome.from != downlink.expected
-        #if MUTATIONS
-            if Mutation.is(.replayNotCompared) { isElsewhere = false }
-        #endif
+        let isElsewhere = welcome.epoch != downlink.epoch || welcome.from != downlink.expected
         if isReplay, isElsewhere {
             return refuse(
                 WireError(.unexpected, "the hub replays from another place than was asked for"), now, &effects)

@@ -230,9 +230,6 @@ extension Puck {
         guard let play = active else { return }
         active = nil
         deadlines.clear(.playbackStall)
-        #if MUTATIONS
-            if Mutation.is(.stallDropsPaused) { deadlines[.playbackStall] = now + .seconds(10) }
-        #endif
         ended(play, now, &effects)
     }
 
@@ -245,12 +242,6 @@ extension Puck {
     }
 
     mutating func playbackStalled(_ now: Instant, _ effects: inout [PuckEffect]) {
-        #if MUTATIONS
-            if Mutation.is(.stallDropsPaused), active == nil, paused != nil {
-                effects.append(.log(LogRecord(.warning, "play.stalled")))
-                return stopPlayback(now, &effects)
-            }
-        #endif
         guard active != nil else { return }
         effects.append(.log(LogRecord(.warning, "play.stalled")))
         effects.append(.stopPlayback)
@@ -301,12 +292,6 @@ extension Puck {
     mutating func playbackGoesOn(_ now: Instant, _ effects: inout [PuckEffect]) {
         deadlines.clear(.lostPlay)
         for play in endings { report(play, .ended, &effects) }
-        #if MUTATIONS
-            if Mutation.is(.pausedPlayLost), paused != nil {
-                dropPaused()
-                effects.append(.dropPausedPlayback)
-            }
-        #endif
         if let play = paused { report(play, .paused, &effects) }
         guard let play = active else { return }
         deadlines[.playbackStall] = now + Self.playbackStallTimeout
@@ -326,9 +311,6 @@ extension Puck {
         }
         guard let play = active else { return }
         active?.isOrphan = true
-        #if MUTATIONS
-            let silenced = silenced && !Mutation.is(.floorIgnored)
-        #endif
         if silenced {
             effects.append(.stopPlayback)
             return closePlayback(now, &effects)

@@ -312,9 +312,6 @@ extension Puck {
             }
         case .thinking(let id):
             if goOn(id, welcome, &effects) {
-                #if MUTATIONS
-                    if Mutation.is(.endNotRepeated) { return }
-                #endif
                 if let utteranceEnd { effects.append(.send(.uplinkEnd(utteranceEnd))) }
             } else {
                 endTurn(&effects)

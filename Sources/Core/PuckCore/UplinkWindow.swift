@@ -31,11 +31,7 @@ public struct UplinkWindow: Equatable, Sendable {
     @discardableResult
     public mutating func append() -> Bool {
         var whole = true
-        var capacity = Self.capacity
-        #if MUTATIONS
-            if Mutation.is(.windowOfSixty) { capacity = 60 }
-        #endif
-        if count == capacity {
+        if count == Self.capacity {
             if nextToSend == first {
                 nextToSend = nextToSend.next
                 whole = false
@@ -58,9 +54,6 @@ public struct UplinkWindow: Equatable, Sendable {
     /// The hub has everything before `sequence`.
     /// - Returns: false when that is a packet that was never sent: the hub is wrong.
     public mutating func acknowledge(next sequence: SerialNumber) -> Bool {
-        #if MUTATIONS
-            if Mutation.is(.acknowledgementAheadAccepted) { return true }
-        #endif
         if nextToSend.isBefore(sequence) { return false }
         if first.isBefore(sequence) { first = sequence }
         return true
@@ -72,9 +65,6 @@ public struct UplinkWindow: Equatable, Sendable {
         guard (0...count).contains(first.distance(to: sequence)) else { return false }
         first = sequence
         nextToSend = sequence
-        #if MUTATIONS
-            if Mutation.is(.resumedFromWrongPacket) { if sequence != next { nextToSend = sequence.next } }
-        #endif
         return true
     }
 }

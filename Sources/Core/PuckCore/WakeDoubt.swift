@@ -18,9 +18,6 @@ struct WakeDoubt: Equatable, Sendable {
 
     /// What a finding needs to be believed, 0…1.
     var leastConfidence: Float {
-        #if MUTATIONS
-            if Mutation.is(.doubtWithoutBound), step == Self.highest { return 2 }
-        #endif
         return Self.needed[step]
     }
 
@@ -35,9 +32,6 @@ struct WakeDoubt: Equatable, Sendable {
         let follows = step > 0 || lastTimeout.map { now - $0 <= Self.following } ?? false
         lastTimeout = now
         guard follows, step < Self.highest else { return false }
-        #if MUTATIONS
-            if Mutation.is(.doubtNeverRises) { return true }
-        #endif
         step += 1
         return true
     }

@@ -51,6 +51,7 @@ final class PuckDaemon {
     var movedHub: MovedHubSearch?
     /// Why there is no search for a hub that moved: said once.
     var searchProblem = ""
+    var linkLines = LinkLines()
     /// Why the last attempts came to nothing, and what of the hub's news could not be kept.
     private var closedFor = Complaint.attempts
     var unkeptToken = Complaint.once
@@ -74,6 +75,7 @@ final class PuckDaemon {
     var header = [UInt8](repeating: 0, count: WireLimits.headerBytes)
     let reread: () -> PuckSettings?
     private var talkAtOnce: Bool
+    private var timers: [Timer] = []
 
     struct Options {
         /// Behave as if the button had been pressed as soon as the hub is there.
@@ -141,18 +143,11 @@ final class PuckDaemon {
 
     private func adopt() throws(TransportError) {
         connectLink(link)
+        // unowned(unsafe), here and below, is sound: the loop, and all that keeps these callbacks, is the daemon's own and is
+        // used by its thread alone.
+        timers = makeTimers()
         loop.onDeadline = { [unowned(unsafe) self] in
-            inputs?.timePassed()
-            care?.timePassed()
-            if let end = search?.timePassed() { perform(.pairingEnded(end)) }
-            movedHubTimePassed()
-            outputs?.timePassed()
-            noteDegraded()
-            kept.timePassed()
-            mixer.timePassed()
-            lights?.timePassed()
-            visitorsTimePassed()
-            perform(.timePassed)
+            for timer in timers { timer.passed() }
         }
         inputs = BoardInputs(
             settings.gpio, loop: loop, log: log, ring: capture.ring,
@@ -259,15 +254,47 @@ final class PuckDaemon {
     }
 
     func rearm() {
-        var next = earliest(puck.nextDeadline, inputs?.nextDeadline)
-        next = earliest(next, earliest(care?.nextDeadline, search?.lookAt))
-        for due in [
-            movedHub?.lookAt, lights?.nextDeadline, outputs?.nextDeadline, kept.nextDeadline, visitors.nextDeadline,
-            mixer.nextDeadline,
-        ] {
-            next = earliest(next, due)
-        }
+        var next: Instant?
+        for timer in timers { next = earliest(next, timer.due()) }
         loop.setDeadline(next?.nanoseconds)
+    }
+
+    /// A part that waits for a time: when, and what it does then, together, so that neither is forgotten.
+    struct Timer {
+        var due: () -> Instant?
+        /// Called when any of them is due, and does nothing when it is not this one.
+        var passed: () -> Void
+    }
+
+    private func makeTimers() -> [Timer] {
+        [
+            Timer(due: { [unowned(unsafe) self] in inputs?.nextDeadline }) { [unowned(unsafe) self] in
+                inputs?.timePassed()
+            },
+            Timer(due: { [unowned(unsafe) self] in care?.nextDeadline }) { [unowned(unsafe) self] in care?.timePassed()
+            },
+            Timer(due: { [unowned(unsafe) self] in search?.lookAt }) { [unowned(unsafe) self] in
+                if let end = search?.timePassed() { perform(.pairingEnded(end)) }
+            },
+            Timer(due: { [unowned(unsafe) self] in movedHub?.lookAt }) { [unowned(unsafe) self] in movedHubTimePassed()
+            },
+            Timer(due: { [unowned(unsafe) self] in outputs?.nextDeadline }) { [unowned(unsafe) self] in
+                outputs?.timePassed()
+                noteDegraded()
+            },
+            Timer(due: { [unowned(unsafe) self] in kept.nextDeadline }) { [unowned(unsafe) self] in kept.timePassed() },
+            Timer(due: { [unowned(unsafe) self] in mixer.nextDeadline }) { [unowned(unsafe) self] in mixer.timePassed()
+            },
+            Timer(due: { [unowned(unsafe) self] in lights?.nextDeadline }) { [unowned(unsafe) self] in
+                lights?.timePassed()
+            },
+            Timer(due: { [unowned(unsafe) self] in visitors.nextDeadline }) { [unowned(unsafe) self] in
+                visitorsTimePassed()
+            },
+            // Last: the others may have told it something.
+            Timer(due: { [unowned(unsafe) self] in puck.nextDeadline }) { [unowned(unsafe) self] in perform(.timePassed)
+            },
+        ]
     }
 
     func received(_ message: UnsafeRawBufferPointer) {

@@ -74,7 +74,8 @@ extension PuckDaemon {
         case .showLights(let lights):
             visitors.coreLights = lights
             refreshLights()
-        case .log(let record): log.write(record)
+        case .log(let record):
+            if let record = linkLines.take(record, now: MonotonicClock.now()) { log.write(record) }
         }
     }
 

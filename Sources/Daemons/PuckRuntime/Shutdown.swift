@@ -20,6 +20,7 @@ extension PuckDaemon {
         threads.askToStop()  // they end while the goodbye is under way
         kept.save()  // first of all that may be cut short
         guard socketInUse else { return loop.stop() }
+        // Sound: the loop is the daemon's own.
         loop.onDeadline = { [unowned(unsafe) self] in loop.stop() }
         loop.setDeadline((MonotonicClock.now() + Self.goodbyeWithin).nanoseconds)
         link.close(code: CloseCode.goingAway, reason: "the puck is stopping")

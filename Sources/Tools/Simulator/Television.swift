@@ -23,10 +23,10 @@ struct Programme {
         }
         let level = random.between(13, loudest)
         let mean = random.logBetween(6, 60)
-        var wakes: [(Interval, Double)] = []
+        var wakes: [(at: Interval, snrDecibels: Double)] = []
         at = random.seconds(0.5, 5)
         while at < duration {
-            wakes.append((at, max(12, min(loudest, level + random.between(-4, 4)))))
+            wakes.append((at: at, snrDecibels: max(12, min(loudest, level + random.between(-4, 4)))))
             at = at + .seconds(exactly: 0.7 + random.exponential(mean: mean))
         }
         return Programme(sounds: Speech(sounds: sounds), wakes: wakes)

@@ -2,7 +2,7 @@ import Foundation
 import Simulator
 
 /// Many seeds on all cores.
-final class Campaign: @unchecked Sendable {
+final class Campaign: @unchecked Sendable {  // Sound: what its threads share is under the lock.
     private let options: Options
     private let lock = NSLock()
     // Under the lock.

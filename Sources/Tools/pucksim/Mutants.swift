@@ -4,7 +4,7 @@
     import Simulator
 
     /// Shows that the checkers can fail: every deliberate bug has to be caught within so many seeds.
-    final class Mutants: @unchecked Sendable {
+    final class Mutants: @unchecked Sendable {  // Sound: what its threads share is under the lock.
         static let mostSeeds: UInt64 = 200
 
         private let options: Options

@@ -46,6 +46,11 @@
 #include <unistd.h>
 
 static inline int puck_errno(void) { return errno; }
+// Whether mlockall may be asked for all that there will ever be; RLIMIT_MEMLOCK is a macro of an enumeration.
+static inline int puck_may_lock_all_memory(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+}
 static inline int puck_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 static inline int puck_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
 // Mode 0, 8 bits a word, so many hertz at most; SPI_IOC_* are macros with casts in them. 0 or -1 with errno.

@@ -176,6 +176,7 @@ extension SoundMixer {
     private func adopt() {
         guard let loop, let watch, adopted == nil else { return }
         do throws(TransportError) {
+            // Sound: the handle is removed before this object goes.
             adopted = try loop.adopt(fileDescriptor: watch.descriptor) { [unowned(unsafe) self] _ in eventsCame() }
         } catch {
             if unwatched.take(error.message, now: clock()) != nil {

@@ -130,6 +130,9 @@ public enum PuckCommand {
         // ever did would be pages for nothing.
         _ = mallopt(M_ARENA_MAX, 1)
         let log = Log.background(level: settings.logLevel)
+        if !lockTouchedMemory() {
+            log.debug("memory.not_locked", [Field("advice", "LimitMEMLOCK=infinity in the unit")])
+        }
         let signals: SignalDescriptor
         do throws(SystemError) {
             signals = try SignalDescriptor([.terminate, .interrupt, .hangUp, .user1])

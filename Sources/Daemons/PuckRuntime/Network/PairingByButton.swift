@@ -47,6 +47,7 @@ extension PuckDaemon {
 
     /// A link to the hub of `settings`, or one that goes nowhere while there is none.
     func connectLink(_ fresh: ClientLink) {
+        // Sound: the link is the daemon's own, and nobody else keeps it.
         fresh.onOpen = { [unowned(unsafe) self] in perform(.socketOpened) }
         fresh.onMessage = { [unowned(unsafe) self] bytes in received(bytes) }
         fresh.onClosed = { [unowned(unsafe) self] failure in closed(failure) }

@@ -1,5 +1,6 @@
 import ALSADevice
 import AudioRing
+import CLinux
 import LinuxIO
 import Resampler
 import Synchronization
@@ -8,6 +9,14 @@ import Synchronization
 struct PlaybackLoop {
     /// 20 ms at 16 kHz.
     static var block: Int { @_noLocks @_noAllocation get { 320 } }
+    /// How finely it is followed what the loudspeaker has played: a quarter of a packet.
+    private static var pollMilliseconds: Int { @_noLocks @_noAllocation get { 5 } }
+
+    /// What a device is lost with that reports no error of its own.
+    private enum Errno {
+        static var time: Int32 { @_noLocks @_noAllocation get { ETIME } }
+        static var io: Int32 { @_noLocks @_noAllocation get { EIO } }
+    }
 
     let stream: PlaybackStream
     let resampler: Resampler
@@ -15,6 +24,8 @@ struct PlaybackLoop {
     let mailbox: Mailbox
     let controls: PlaybackControls
     let wake: EventSignaller
+    /// The loop's word that the ring or the controls have changed.
+    let work: EventWaiter
     let rate: Int64
     let periodFrames: Int
     let samples: UnsafeMutableBufferPointer<Int16>
@@ -31,7 +42,7 @@ struct PlaybackLoop {
     init(
         stream: PlaybackStream, resampler: Resampler, format: NegotiatedFormat, leadInMilliseconds: Int,
         reader: RingReader,
-        mailbox: Mailbox, controls: PlaybackControls, wake: EventSignaller
+        mailbox: Mailbox, controls: PlaybackControls, wake: EventSignaller, work: EventWaiter
     ) {
         self.stream = stream
         self.resampler = resampler
@@ -39,6 +50,7 @@ struct PlaybackLoop {
         self.mailbox = mailbox
         self.controls = controls
         self.wake = wake
+        self.work = work
         rate = Int64(format.rate)
         periodFrames = format.periodFrames
         leadInFrames = leadInMilliseconds * format.rate / 1000
@@ -140,13 +152,13 @@ struct PlaybackLoop {
             case .lost: return outcome.errno
             case .timedOut:
                 silentWaits &+= 1
-                if silentWaits == 4 { return 62 }  // ETIME: two seconds without taking a frame
+                if silentWaits == 4 { return Errno.time }  // two seconds without taking a frame
             case .xrun, .suspended:
                 controls.words.pointee.underruns.wrappingAdd(1, ordering: .relaxed)
                 _ = mailbox.post(AudioEvent(.xrun, position: reader.position, count: 0))
                 wake.signal()
                 recoveries &+= 1
-                if recoveries == 8 { return 5 }  // EIO: one that only ever fails would spin this thread
+                if recoveries == 8 { return Errno.io }  // one that only ever fails would spin this thread
                 let recovery = stream.recover(from: outcome.status)
                 if case .lost = recovery.status { return recovery.errno }
             }
@@ -160,7 +172,7 @@ struct PlaybackLoop {
     private mutating func bridge() -> Int32 {
         let queued = stream.queuedFrames()
         if queued > (saidDry ? 1 : 2) &* periodFrames {
-            sleepMilliseconds(5)
+            waitForWork()
             return 0
         }
         publishHeard()
@@ -168,7 +180,7 @@ struct PlaybackLoop {
             saidDry = true
             _ = mailbox.post(AudioEvent(.dry, position: reader.position))
             wake.signal()
-            sleepMilliseconds(5)
+            waitForWork()
             return 0
         }
         return writeSilence(Self.block)
@@ -212,11 +224,11 @@ struct PlaybackLoop {
         while true {
             let verdict = stream.look(at: &end)
             if case .ended = verdict { break }
-            if case .stalled = verdict { return 62 }  // ETIME
+            if case .stalled = verdict { return Errno.time }
             controls.pulse.beat()
             if reader.fill > 0 || controls.words.pointee.stop.load(ordering: .relaxed) { return 0 }
             if controls.wantedDiscard != .min { return 0 }
-            sleepMilliseconds(5)
+            waitForWork()
             publishHeard()
         }
         isSounding = false
@@ -228,6 +240,10 @@ struct PlaybackLoop {
         wake.signal()
         return 0
     }
+
+    /// The device plays what it holds, or the loop decodes what comes next: waits for a word of the loop, at most 5 ms.
+    @_noLocks @_noAllocation
+    private func waitForWork() { work.wait(milliseconds: Self.pollMilliseconds) }
 
     @_noLocks @_noAllocation
     private func publishHeard() {

@@ -6,7 +6,7 @@ import Resampler
 import Synchronization
 
 /// The loudspeaker's thread: ring → device rate → device. Sleeps while there is nothing to play, so that an idle puck
-/// wakes nobody; while it plays, it waits in the device and nowhere else. Its inner loop neither locks, allocates nor
+/// wakes nobody; while it plays, it waits in the device, or for the loop, 5 ms at a time. Its inner loop neither locks, allocates nor
 /// logs (the compiler checks it).
 final class PlaybackThread {
     static let priority = 39
@@ -137,7 +137,7 @@ private final class PlaybackWorker: @unchecked Sendable {  // Sound: used by the
         var loop = PlaybackLoop(
             stream: device.stream, resampler: resampler, format: device.format,
             leadInMilliseconds: settings.playback.leadInMilliseconds, reader: reader, mailbox: mailbox,
-            controls: controls, wake: wake)
+            controls: controls, wake: wake, work: workEvent.waiter)
         defer { loop.destroy() }
         format.put(device.format.line)
         timesOpened += 1
