@@ -74,7 +74,8 @@ test-tsan: build-tsan fake-alsa fake-gpio ## what real threads share, with the t
 		--filter 'AudioRingTests|PuckRuntimeTests|ProcessTests.*(Conversation|DeviceFault)'
 
 # The simulator is one thread over classes: what the run-time would check at each access is checked by the tests.
-SIMFLAGS = -Xswiftc -enforce-exclusivity=unchecked
+# The hub's interpreter is generic over what is outside of it: without optimization across modules it is not specialised.
+SIMFLAGS = -Xswiftc -enforce-exclusivity=unchecked -Xswiftc -cross-module-optimization
 # The seeds that `make sim` runs.
 SEEDS ?= 1-500
 pucksim: setup

@@ -95,6 +95,11 @@ public struct Hub: Sendable {
         conversations.first { $0.id == conversationID }.flatMap { pucks[$0.puckID]?.connection }
     }
 
+    /// When a conversation in progress began; nil when it is none.
+    public func grantedAt(_ conversationID: String) -> Instant? {
+        conversations.first { $0.id == conversationID }?.grantedAt
+    }
+
     /// The puck whose session a connection is; nil before its hello.
     public func puck(of connection: ConnectionID) -> String? { sessions[connection]?.live?.puckID }
 

@@ -47,7 +47,7 @@ final class HubLiveness {
             throw HubStartError("cannot watch the hub's threads: \(error.description)")
         }
         do throws(TransportError) {
-            // unowned(unsafe) is sound: `deinit` takes the callback back.
+            // Sound: `deinit` takes the callback back.
             watching = try outside.loop.adopt(fileDescriptor: watch.turnDescriptor) { [unowned(unsafe) self] _ in
                 if watch.turned() { report(again: true) }
             }

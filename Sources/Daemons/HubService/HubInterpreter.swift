@@ -207,7 +207,9 @@ public final class HubInterpreter<Outside: HubOutside> {
     private func hear(_ conversationID: String, now: Instant) {
         guard let currentAudio else { preconditionFailure("audio is heard while its message is handled") }
         do throws(WireError) {
-            try speech.hear(conversationID, currentAudio.type, currentAudio.bytes, now: now)
+            try speech.hear(
+                conversationID, grantedAt: hub.grantedAt(conversationID) ?? now, currentAudio.type, currentAudio.bytes,
+                now: now)
         } catch {
             guard let connection = hub.connection(of: conversationID) else { return }
             followUps.append(.receivedMalformed(connection, error))

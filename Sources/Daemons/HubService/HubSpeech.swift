@@ -18,9 +18,10 @@ final class HubSpeech<Outside: HubOutside> {
     // MARK: Utterances
 
     func hear(
-        _ conversationID: String, _ type: MessageType, _ packet: UnsafeRawBufferPointer, now: Instant
+        _ conversationID: String, grantedAt: @autoclosure () -> Instant, _ type: MessageType,
+        _ packet: UnsafeRawBufferPointer, now: Instant
     ) throws(WireError) {
-        let turn = turns[conversationID] ?? Turn(id: conversationID)
+        let turn = turns[conversationID] ?? Turn(id: conversationID, grantedAt: grantedAt())
         turns[conversationID] = turn
         try turn.hear(type, packet, now: now)
     }

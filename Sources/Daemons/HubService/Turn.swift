@@ -9,21 +9,23 @@ final class Turn<Decoder: UplinkDecoder> {
     /// Mono, 16 kHz, in blocks: speech of unknown length is neither moved when there is more of it, nor reserved ahead.
     private var blocks: [[Int16]] = []
     private var decoder: Decoder?
-    /// When the first packet came, and how many there have been.
-    private var firstHeardAt: Instant?
+    /// Not when the first packet came: a hub that stood still finds seconds of sound in its sockets.
+    private let grantedAt: Instant
     private var packets = 0
     var isRecorded = false
 
-    init(id: String) { self.id = id }
+    init(id: String, grantedAt: Instant) {
+        self.id = id
+        self.grantedAt = grantedAt
+    }
 
     /// Decodes one uplink packet and keeps it.
     /// - Throws: RATE_LIMIT when sound comes faster than anybody speaks; UNEXPECTED for bytes that are not 20 ms of Opus.
     func hear(_ type: MessageType, _ packet: UnsafeRawBufferPointer, now: Instant) throws(WireError) {
-        let first = firstHeardAt ?? now
-        firstHeardAt = first
         packets += 1
-        guard TurnLimits.isPlausible(packets: packets, within: now - first) else {
-            throw WireError(.rateLimit, "\(packets) packets of \(id) within \((now - first).wholeMilliseconds) ms")
+        guard TurnLimits.isPlausible(packets: packets, within: now - grantedAt) else {
+            throw WireError(
+                .rateLimit, "\(packets) packets of \(id) within \((now - grantedAt).wholeMilliseconds) ms")
         }
         if type == .uplinkPCM {
             withUnsafeTemporaryAllocation(of: Int16.self, capacity: packet.count / 2) { samples in
@@ -89,7 +91,7 @@ enum TurnLimits {
     /// "s" of a packet's first byte (RFC 6716, 3.1). libopus would mix such a packet down without a word.
     static let stereoBit: UInt8 = 0x04
 
-    /// Whether so many packets may have come within `elapsed` of the first.
+    /// Whether so many packets may have come within `elapsed` of the grant.
     static func isPlausible(packets: Int, within elapsed: Interval) -> Bool {
         Int64(packets) <= Int64(burstPackets) + elapsed.wholeMilliseconds * Int64(sustainedPacketsPerSecond) / 1000
     }

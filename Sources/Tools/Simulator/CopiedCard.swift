@@ -28,6 +28,7 @@ extension House {
         return copy == nil && puck.isConnected && !hub.hasPlay(for: fault.puck) && puck.isIdle && !puck.isFrozen
             && !puck.loudspeaker.isPlaying && isFree
             && now >= network.refusedUntil[fault.puck] && hub.isRunning && !hub.isFrozen
+            && hub.hasSettledToken(puck.token, of: puck.setup.name)
             && scenario.healAt - now > fault.duration + Self.copyAftermath
     }
 

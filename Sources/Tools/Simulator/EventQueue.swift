@@ -15,7 +15,7 @@ struct ScheduledEvent {
         case deliverUp, deliverDown
         /// subject: connection, number: step.
         case connect
-        case hubStarts, hubThaws, hubTimer
+        case hubStarts, hubThaws, hubTimer, diskClears, storageCheck
         /// subject: answer.
         case responder
         /// subject: place in the scenario's list.

@@ -46,6 +46,8 @@ public enum FaultKind: String, CaseIterable, Sendable {
     case hubMove = "hub-move"
     /// A second puck is switched on whose card is a copy of this one's: the same id, the same token.
     case copiedCard = "copied-card"
+    /// Nothing can be written on the hub's disk, or nothing opened.
+    case hubDiskFull = "hub-disk-full"
 
     /// Strikes every puck at once.
     var concernsHub: Bool {
@@ -53,7 +55,7 @@ public enum FaultKind: String, CaseIterable, Sendable {
         case .hubRestart, .hubPowerLoss, .hubFreeze, .hubMove: true
         case .stall, .partition, .partitionUp, .partitionDown, .halfOpen, .reset, .refusal, .slowReader, .puckRestart,
             .puckPowerLoss, .puckFreeze, .loopStall, .puckSuspend, .clockDrift, .captureGap, .captureLoss,
-            .playbackLoss, .speakerStall, .forgery, .networkChange, .copiedCard:
+            .playbackLoss, .speakerStall, .forgery, .networkChange, .copiedCard, .hubDiskFull:
             false
         }
     }
@@ -80,6 +82,8 @@ public enum FaultKind: String, CaseIterable, Sendable {
         case .networkChange: 0.05...40
         // Longer than a hub remembers what it said, 30 s.
         case .copiedCard: 40...300
+        // The hub tries again every 30 s.
+        case .hubDiskFull: 1...120
         }
     }
 }

@@ -32,6 +32,8 @@ public enum Checker: String, Sendable, CaseIterable {
     case doubt
     /// 12. Two pucks with one id and token do not fight for its place, and are told.
     case copies
+    /// 13. A disk that fails costs nobody his token, and what was ended has ended.
+    case storage
     /// Controls survive being written and read.
     case encoding
     /// The run itself turns in a circle.

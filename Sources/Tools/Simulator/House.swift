@@ -25,24 +25,30 @@ public final class House {
     var aimed: [[Int]]
     var probes: Probes
     /// Two pucks with one card.
-    var copy: Copy?
+    var copy: Copy? {
+        // Whoever got a new token would lock the other out, and nothing could be told of the two.
+        didSet { hub.setRotating(copy == nil) }
+    }
     var copyConnections: Set<Int> = []
+    var guest: Guest
+    /// The hub's disk is full until then.
+    var diskClearsAt = Instant.zero
     private var eventsNow = 0
     private var hubSteps = 0
-    private let encodes: Bool
 
     public init(_ plan: Plan, trace: ((String) -> Void)? = nil) {
         #if MUTATIONS
             Mutation.active = plan.mutation
         #endif
         scenario = Scenario(plan)
-        encodes = plan.encodes
         observer = Observer(scenario, trace: trace)
         probes = Probes(scenario)
         aimed = scenario.pucks.map { _ in [] }
         tampers = scenario.pucks.map { _ in nil } + [nil]
+        guest = Guest(token: "")
         network = Network(self)
         hub = SimulatedHub(self)
+        guest.token = hub.makeToken(for: Guest.name)
         for i in 0...plan.pucks { pucks.append(SimulatedPuck(self, index: i)) }
         schedule()
     }
@@ -83,6 +89,8 @@ public final class House {
             .captureReturns, .playbackReturns, .networkChanged, .driftEnds, .hubSearchEnds:
             handlePuck(event)
         case .copyEnds: switchCopyOff()
+        case .diskClears: diskClears()
+        case .storageCheck: checkStorage()
         case .connect: connectStep(event)
         case .fault: faultCame(Int(event.subject), event)
         case .act: perform(scenario.acts[Int(event.subject)], event)
@@ -180,48 +188,6 @@ public final class House {
             observer.looked(puck: puck.index, hub.core.replayLog(of: puck.setup.name), local: local, now: now)
         }
     }
-
-    // MARK: Encoding
-
-    /// As it comes out of the other end of a wire.
-    func encoded(_ control: HubControl) -> HubControl {
-        if !encodes { return control }
-        do throws(WireError) {
-            let bytes = control.payload()
-            return try HubControl.parse(bytes, type: control.isStreamed ? .streamControl : .control)
-        } catch {
-            observer.found(.encoding, nil, "the hub's \(control) is refused: \(error.detail)", now)
-            return control
-        }
-    }
-
-    func encoded(_ control: PuckControl) -> PuckControl {
-        if !encodes { return control }
-        do throws(WireError) {
-            return try PuckControl.parse(control.payload())
-        } catch {
-            observer.found(.encoding, nil, "a puck's \(control) is refused: \(error.detail)", now)
-            return control
-        }
-    }
-}
-
-extension HubControl {
-    fileprivate static func parse(_ bytes: [UInt8], type: MessageType) throws(WireError) -> HubControl {
-        let span = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
-        defer { span.deallocate() }
-        span.copyBytes(from: bytes)
-        return try parse(UnsafeRawBufferPointer(span), type: type)
-    }
-}
-
-extension PuckControl {
-    fileprivate static func parse(_ bytes: [UInt8]) throws(WireError) -> PuckControl {
-        let span = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
-        defer { span.deallocate() }
-        span.copyBytes(from: bytes)
-        return try parse(UnsafeRawBufferPointer(span))
-    }
 }
 
 /// How a run ended.
@@ -254,6 +220,9 @@ public struct Counts: Equatable, Sendable {
     public var resumedUtterances = 0
     public var outages = 0
     public var forgeries = 0
+    /// Of pucks; and times that the hub said that it could not write its tokens.
+    public var replacedTokens = 0
+    public var failedWrites = 0
     /// Of all pucks that heard one; and turns that one began and that ran to their limit.
     public var televisionSeconds = 0
     public var falseTurns = 0
@@ -277,6 +246,8 @@ public struct Counts: Equatable, Sendable {
         a.resumedUtterances += b.resumedUtterances
         a.outages += b.outages
         a.forgeries += b.forgeries
+        a.replacedTokens += b.replacedTokens
+        a.failedWrites += b.failedWrites
         a.televisionSeconds += b.televisionSeconds
         a.falseTurns += b.falseTurns
     }

@@ -41,7 +41,7 @@ extension House {
         let end = fault.end + Self.aftermath
         if fault.kind.concernsHub {
             for i in pucks.indices { observer.disturbances.disturb(i, until: end) }
-        } else {
+        } else if fault.kind != .hubDiskFull {
             observer.disturbances.disturb(fault.puck, until: end)
         }
         note(.faultStruck(fault))
@@ -69,6 +69,7 @@ extension House {
         case .captureGap, .captureLoss, .playbackLoss, .speakerStall: strikeDevice(puck, fault)
         case .forgery: forge(fault)
         case .copiedCard: switchCopyOn(fault)
+        case .hubDiskFull: fillDisk(fault)
         }
     }
 

@@ -18,7 +18,11 @@ extension House {
         guard let message = forged(forgery, connection, puck) else { return }
         note(.forged(fault.puck, connection.number))
         let refusals = observer.refusals
-        if forgery.goesToHub { hub.received(message, connection) } else { puck.received(message, connection) }
+        if forgery.goesToHub {
+            hub.received(message, connection, isForged: true)
+        } else {
+            puck.received(message, connection)
+        }
         let isRefused = observer.refusals > refusals
         if forgery == .repeatedStreamMessage {
             if isRefused { observer.found(.conformance, puck.index, "a repeated message is refused, not dropped", now) }
@@ -52,44 +56,49 @@ extension House {
         let seen = observer.dialogue(connection.number)
         let told = observer.puckSide(puck.index)
         let heard = observer.hubSide(puck.index)
+        let now = forgery.goesToHub ? puck.localNow : hub.localNow
         switch forgery {
         case .secondWelcome:
             let welcome = Welcome(
                 session: 1, epoch: 1, resume: .none, from: .zero, pingMilliseconds: 5000, replayMilliseconds: 0)
-            return .toPuck(.welcome(welcome), .zero)
+            return .from(hub: .welcome(welcome), .zero, sentAt: now)
         case .streamGap:
-            return .toPuck(.phase(conversationID: "forged", phase: .idle), told.nextHeard.next)
+            return .from(hub: .phase(conversationID: "forged", phase: .idle), told.nextHeard.next, sentAt: now)
         case .acknowledgementAhead:
             guard let id = told.granted, puck.core.phase == .listening || puck.core.phase == .thinking else {
                 return nil
             }
-            return .toPuck(
-                .uplinkAck(conversationID: id, next: SerialNumber.zero.advanced(by: told.sentPackets + 1)), .zero)
+            return .from(
+                hub: .uplinkAck(conversationID: id, next: SerialNumber.zero.advanced(by: told.sentPackets + 1)), .zero,
+                sentAt: now)
         case .repeatedStreamMessage:
             guard let (last, sequence) = told.lastHeard else { return nil }
-            return .answer(last, sequence, sentAt: hub.localNow.wireMilliseconds)
+            return .answer(last, sequence, sentAt: now)
         case .replayOfAnotherEpoch, .replayFromAnotherPlace: return nil
         case .secondHello:
-            return .toHub(
-                .hello(
+            return .from(
+                puck: .hello(
                     Hello(
                         puckID: puck.setup.name, room: "", group: puck.setup.group, software: "forged",
-                        phrases: ["puck"])))
+                        phrases: ["puck"])), sentAt: now)
         case .playedAhead:
-            return .toHub(
-                .played(Played(sequence: seen.nextSent, playID: 0, positionMilliseconds: 0, bufferedMilliseconds: 0)))
+            return .from(
+                puck: .played(
+                    Played(sequence: seen.nextSent, playID: 0, positionMilliseconds: 0, bufferedMilliseconds: 0)),
+                sentAt: now)
         case .foreignPhrase:
-            return .toHub(
-                .wakeCandidate(
+            return .from(
+                puck: .wakeCandidate(
                     WakeCandidate(
                         wakeID: .max, phrase: "forged", onsetMilliseconds: 0, snrDecibels: 20, levelDecibels: -30,
-                        noiseDecibels: -50, confidence: 1)))
+                        noiseDecibels: -50, confidence: 1)), sentAt: now)
         case .audioWithoutGrant:
-            return seen.wasEverGranted ? nil : .sound(Sound(recording: -1, index: 0), .zero)
+            return seen.wasEverGranted ? nil : .sound(Sound(recording: -1, index: 0), .zero, sentAt: now)
         case .audioGap:
             guard heard.listenedTo != nil, heard.heardPackets > 0 else { return nil }
             return .sound(
-                Sound(recording: -1, index: 0), SerialNumber.zero.advanced(by: heard.heardPackets + 3))
+                Sound(recording: -1, index: 0), SerialNumber.zero.advanced(by: heard.heardPackets + 3),
+                sentAt: now)
         }
     }
 }

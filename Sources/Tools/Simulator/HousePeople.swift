@@ -103,12 +103,13 @@ extension House {
             if !puck.isConnected { isWrong("it is not connected") }
             if !puck.isIdle { isWrong("it is still \(puck.core.phase.rawValue)") }
         }
+        inspectStorage()
         if !hub.isIdle { observer.found(.convergence, nil, "the hub still has a conversation", now) }
         let expected = scenario.pucks.count - scenario.plan.absentPucks.count
         if hub.core.sessionCount != expected {
             observer.found(.convergence, nil, "the hub has \(hub.core.sessionCount) sessions of \(expected)", now)
         }
-        hub.responder.isPrompt = true
+        hub.isPrompt = true
         probes.begin(absent: scenario.plan.absentPucks)
         for puck in probes.firstOfEachGroup() { queue.schedule(.probe, at: now, subject: puck, number: 1) }
     }

@@ -83,18 +83,22 @@ final class Network {
             next(2, delay(up[puck], connection))
         default:
             guard house.hub.isRunning else { return failOpening(connection, "reset") }
+            guard let name = house.hub.authorize(house.pucks[puck].token) else {
+                return failOpening(connection, "401", isHub: true)
+            }
             connection.hubEnd = .open
             connection.hubRun = house.hub.run
-            house.hub.connectionOpened(connection)
-            push(.upgraded, bytes: 200, .down, connection)
+            house.hub.connectionOpened(connection, name)
+            push(.upgraded, .down, connection)
         }
     }
 
-    private func failOpening(_ connection: Connection, _ reason: String) {
+    /// - Parameter isHub: the hub said so itself.
+    private func failOpening(_ connection: Connection, _ reason: String, isHub: Bool = false) {
         connection.puckEnd = .closed
         if connection.hubEnd == .open { endQuietly(.up, connection) }
         forgetIfOver(connection)
-        house.pucks[connection.puck].openingFailed(connection, reason)
+        house.pucks[connection.puck].openingFailed(connection, reason, isHub: isHub)
     }
 
     private func blockEnd(_ puck: Int) -> Instant? {
@@ -115,18 +119,18 @@ final class Network {
     // MARK: Sending
 
     /// False when the sender's queue has no room.
-    func send(_ message: Message, bytes: Int, _ direction: Direction, _ connection: Connection) -> Bool {
+    func send(_ message: Message, _ direction: Direction, _ connection: Connection) -> Bool {
         let queued = direction == .up ? connection.up.queuedBytes : connection.down.queuedBytes
-        if queued + bytes > Self.sendQueueBytes + kernelBufferBytes { return false }
-        push(message, bytes: bytes, direction, connection)
+        if queued + message.size > Self.sendQueueBytes + kernelBufferBytes { return false }
+        push(message, direction, connection)
         return true
     }
 
-    private func push(_ message: Message, bytes: Int, _ direction: Direction, _ connection: Connection) {
+    private func push(_ message: Message, _ direction: Direction, _ connection: Connection) {
         if direction == .up {
-            push(message, bytes, &connection.up, up[connection.puck], .deliverUp, connection)
+            push(message, message.size, &connection.up, up[connection.puck], .deliverUp, connection)
         } else {
-            push(message, bytes, &connection.down, down[connection.puck], .deliverDown, connection)
+            push(message, message.size, &connection.down, down[connection.puck], .deliverDown, connection)
         }
     }
 
@@ -219,7 +223,7 @@ final class Network {
 
     /// An end marker behind what is under way, by a kernel or by a program that closes.
     func endQuietly(_ direction: Direction, _ connection: Connection) {
-        push(.end, bytes: 0, direction, connection)
+        push(.end, direction, connection)
     }
 
     /// This end closes in order: what was sent still goes out.
@@ -237,8 +241,8 @@ final class Network {
         while connection.up.messages.count > keptUp { drop(&connection.up) }
         while connection.down.messages.count > keptDown { drop(&connection.down) }
         // Whoever is told closes its end; the other's messages then run into a closed end, if they run anywhere.
-        if tellHub { push(.end, bytes: 0, .up, connection) }
-        if tellPuck { push(.end, bytes: 0, .down, connection) }
+        if tellHub { push(.end, .up, connection) }
+        if tellPuck { push(.end, .down, connection) }
         if !(tellPuck && tellHub) { connection.isBlackHole = true }
     }
 

@@ -107,7 +107,11 @@ final class Observer {
             counts.falseTurns = doubt.falseTurns
             verdicts.watch(observation, moment, findings, disturbances)
             playback.watch(observation, moment, findings)
-        case .hubLogged:
+        case .hubLogged(let record):
+            if record.event.isNamed("token.replaced") { counts.replacedTokens += 1 }
+            if record.event.isNamed("tokens.not_stored") || record.event.isNamed("tokens.refused") {
+                counts.failedWrites += 1
+            }
             copies.watch(observation, moment, findings)
             playback.watch(observation, moment, findings)
             plays.watch(observation, moment, findings, disturbances)

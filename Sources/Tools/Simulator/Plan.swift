@@ -17,8 +17,6 @@ public struct Plan: Equatable, Sendable {
     public var pucks: Int
     /// Of the house's time, healing and probes included.
     public var seconds: Int
-    /// Every control message is written and read again, as on a wire.
-    public var encodes = false
 
     // For `shrink`: parts of the seed's scenario that are left out. Numbers of what remains do not change.
     public var absentPucks: Set<Int> = []

@@ -4,7 +4,7 @@ import PuckBase
 struct RandomStream {
     enum Concern: UInt64 {
         case house = 1, network, faults, people, responder, puck, hub, connection, microphone, forgery, requests
-        case television
+        case television, tokens
     }
 
     private var generator: SeededGenerator

@@ -1,13 +1,20 @@
 import HubCore
+import HubService
 import PuckBase
 import PuckWire
+import TokenList
 
-/// The hub of the house: the core under test and its connections. The counterpart of `HubDaemon`: events in, effects
-/// out, in the same order.
+/// The hub of the house: `puckhub`'s own interpreter and machine over `VirtualHub`, and the life of the process. What
+/// `HubDaemon` is on Linux.
 final class SimulatedHub {
     // Sound: the house owns this, and ends with it.
     unowned(unsafe) let house: House
-    private(set) var core: Hub
+    private var outside: VirtualHub!
+    private var tokenFile: VirtualTokenFile!
+    /// Of the process that runs, or that ran last.
+    private var interpreter: HubInterpreter<VirtualHub>!
+    private var tokens: HubTokens<VirtualHub>!
+    private var requests: HubRequests<VirtualHub>!
     var clock: LocalClock
     /// Counts the lives of the process.
     private(set) var run = 0
@@ -16,59 +23,73 @@ final class SimulatedHub {
     private(set) var frozenUntil = Instant.zero
     /// Another one after each move.
     private(set) var address = 0
-    var responder: SimulatedResponder
 
-    private var followUps = Line<HubEvent>()
-    private var effects: [HubEffect] = []
-    private var armed: Instant?
-    private var decisionsNoted = 0
-    /// The step said so in its log; the machine is not copied to be looked at for nothing.
-    private var hasDecided = false
-    /// The recording's packet whose message is being handled.
-    private var arrived: Sound?
-    /// What somebody asks for, while the machine decides about it.
-    private var requested: PlayRequest?
     private var lastPlay: [Int: UInt32] = [:]
     /// Which puck each is for.
     private var requestedPlays: [UInt32: Int] = [:]
 
+    /// So that each token is replaced a few times in half an hour: see `VirtualHub.unixSeconds`.
+    static let rotateDays = 1
+    /// A process that cannot start is started again after so long (systemd's RestartSec).
+    static let startAgain = Interval.seconds(2)
+
     init(_ house: House) {
         self.house = house
         clock = LocalClock(start: .zero, local: house.scenario.hubClockStart, driftPPM: 0)
-        core = Self.newCore(house.scenario.plan.seed, run: 0)
-        responder = SimulatedResponder(house.scenario)
-    }
-
-    private static func newCore(_ seed: UInt64, run: Int) -> Hub {
-        var random = RandomStream(seed: seed, .hub, run)
-        return Hub(generator: SeededGenerator(seed: random.bits()))
+        outside = VirtualHub(house, self)
+        tokenFile = VirtualTokenFile(outside.disk, seed: house.scenario.plan.seed)
     }
 
     var localNow: Instant { clock.local(house.now) }
     var isFrozen: Bool { house.now < frozenUntil }
     var isIdle: Bool { core.conversationsInProgress == 0 }
+    /// The machine, to be looked at.
+    var core: Hub {
+        _read { yield interpreter.hub }
+    }
+    var disk: VirtualDisk { outside.disk }
 
     func note(_ observation: Observation) { house.note(observation, local: localNow) }
 
     // MARK: Life
 
+    /// Gives a puck its token, as `puckhub token add` does: a process of its own.
+    func makeToken(for name: String) -> String {
+        do throws(VirtualTokenFile.Failure) {
+            return try TokenList(tokenFile).add(name, nowUnixSeconds: outside.unixSeconds)
+        } catch { preconditionFailure("an empty disk takes a token: \(error.message)") }
+    }
+
     func start() {
         if isRunning { return }
+        let list: TokenList<VirtualTokenFile>
+        do throws(VirtualTokenFile.Failure) { list = try TokenList(tokenFile) } catch {
+            return house.hubCannotStart()
+        }
         run += 1
         isRunning = true
         isHostDown = false
-        core = Self.newCore(house.scenario.plan.seed, run: run)
-        decisionsNoted = 0
+        var random = RandomStream(seed: house.scenario.plan.seed, .hub, run)
+        let interpreter = HubInterpreter(
+            outside, policy: HubPolicy(), generator: SeededGenerator(seed: random.bits()))
+        let tokens = HubTokens(interpreter, list, rotateDays: Self.rotateDays)
+        // Sound: the interpreter ends before its tokens are another life's.
+        interpreter.onHello = { [unowned(unsafe) tokens] id, hello in tokens.greeted(id, hello) }
+        self.interpreter?.disconnectAdapters()
+        self.interpreter = interpreter
+        self.tokens = tokens
+        requests = HubRequests(interpreter, tokens, longestReplyBytes: Self.longestReplyBytes)
         note(.hubStarted(run))
     }
+
+    private static let longestReplyBytes = 4_096
 
     func end(powerLost: Bool) {
         guard isRunning else { return }
         isRunning = false
         isHostDown = powerLost
         frozenUntil = .zero
-        armed = nil
-        responder.forgetAll()
+        outside.processEnded()
         lastPlay = [:]
         requestedPlays = [:]
         note(.hubEnded)
@@ -85,189 +106,116 @@ final class SimulatedHub {
         note(.hubFroze)
     }
 
-    // MARK: Events in
-
-    /// Steps the core and runs what follows.
-    func process(_ event: HubEvent) {
-        guard isRunning else { return }
-        var next: HubEvent? = event
-        while let event = next {
-            let now = localNow
-            effects.removeAll(keepingCapacity: true)
-            core.step(event, now: now, into: &effects)
-            for i in effects.indices { carryOut(effects[i]) }
-            if hasDecided { noteDecisions() }
-            house.steppedHub(deadline: core.nextDeadline, isTimer: event == .timePassed, now: now)
-            next = followUps.popFirst()
-        }
-        arm()
-    }
-
-    /// What was decided since the last look. One step decides few wakes, and the record holds a thousand.
-    private func noteDecisions() {
-        hasDecided = false
-        let fresh = core.decisionCount - decisionsNoted
-        decisionsNoted = core.decisionCount
-        for i in (core.decisions.count - fresh)..<core.decisions.count { note(.decided(core.decisions[i])) }
-    }
-
-    private func arm() {
-        guard let deadline = core.nextDeadline else { return }
-        let at = max(clock.house(deadline), house.now)
-        if let armed, armed <= at { return }
-        armed = at
-        house.queue.schedule(.hubTimer, at: at)
-    }
-
     /// It stood for a while: what is armed is late.
-    func rearm() {
-        armed = nil
-        arm()
+    func rearm() { outside.rearm() }
+
+    // MARK: From outside
+
+    /// One round of the loop: what happened, and then the ends of connections that this led to.
+    private func turn(_ happened: () -> Void) {
+        happened()
+        while let id = outside.ended.popFirst() {
+            tokens.connectionClosed(id)
+            interpreter.process(.connectionClosed(id, reason: "closed here"))
+        }
     }
 
     func timerFired(scheduledAt at: Instant) {
-        guard isRunning, armed == at else { return }
-        armed = nil
-        if let deadline = core.nextDeadline, deadline <= localNow { return process(.timePassed) }
-        arm()
+        guard isRunning, outside.timerFired(scheduledAt: at) else { return }
+        turn { interpreter.timePassed() }
     }
 
-    func connectionOpened(_ connection: Connection) {
+    /// Whose token this is; nil is answered with 401.
+    func authorize(_ token: String) -> String? {
+        var name: String?
+        turn { name = tokens.authorize(token) }
+        return name
+    }
+
+    func connectionOpened(_ connection: Connection, _ tokenName: String) {
         note(.connectionOpened(connection.number, connection.puck))
-        let name = house.pucks[connection.puck].setup.name
-        process(
-            .connectionOpened(
-                ConnectionID(UInt32(connection.number)), tokenName: name, peer: "10.0.0.\(connection.puck)"))
+        turn {
+            interpreter.process(
+                .connectionOpened(
+                    ConnectionID(UInt32(connection.number)), tokenName: tokenName, peer: "10.0.0.\(connection.puck)"))
+        }
     }
 
     func connectionClosed(_ connection: Connection, _ reason: String) {
         note(.connectionClosed(connection.number))
-        process(.connectionClosed(ConnectionID(UInt32(connection.number)), reason: reason))
-    }
-
-    func received(_ message: Message, _ connection: Connection) {
         let id = ConnectionID(UInt32(connection.number))
-        switch message {
-        case .toHub(let control):
-            note(.hubHeard(connection.number, control))
-            process(.received(id, control))
-        case .sound(let sound, let sequence):
-            note(.hubHeardAudio(connection.number, sequence, sound))
-            arrived = sound
-            process(.receivedAudio(id, .uplinkOpus, sequence, byteCount: MessageSize.sound - 9))
-            arrived = nil
-        case .error(let error):
-            note(.hubHeardError(connection.number, error))
-            process(.receivedError(id, error))
-        case .upgraded, .toPuck, .answer, .end: preconditionFailure("this does not go to a hub")
+        turn {
+            tokens.connectionClosed(id)
+            interpreter.process(.connectionClosed(id, reason: reason))
         }
     }
 
-    // MARK: Effects out
-
-    private func carryOut(_ effect: HubEffect) {
-        switch effect {
-        case .send(let id, let control, let sequence):
-            guard let connection = open(id) else { return }
-            note(.hubSent(connection.number, control, sequence))
-            deliver(.toPuck(house.encoded(control), sequence), MessageSize.of(control), connection)
-        case .sendAudio(let id, let playID, let packet, let sequence):
-            guard let connection = open(id) else { return }
-            let sent = responder.packet(packet, ofPlay: playID)
-            note(.hubSentAudio(connection.number, sequence, sent))
-            let message = Message.answer(sent, sequence, sentAt: localNow.wireMilliseconds)
-            deliver(message, 9 + Int(sent.bytes), connection)
-        case .fail(let id, let error):
-            guard let connection = open(id) else { return }
-            note(.hubRefused(connection.number, error))
-            _ = house.network.send(.error(error), bytes: 100, .down, connection)
-            close(connection)
-        case .close(let id, _):
-            guard let connection = open(id) else { return }
-            close(connection)
-        case .hear(let conversationID):
-            guard let arrived else { preconditionFailure("audio is heard while its message is handled") }
-            note(.kept(conversationID, arrived))
-        case .answer(let conversationID, let playID):
-            let answer = responder.begin(playID: playID, request: nil)
-            note(.answerWanted(conversationID, playID: playID, answer: answer))
-            house.queue.schedule(.responder, at: house.now + responder.pause(of: answer), subject: answer)
-        case .forget(let conversationID): note(.forgotten(conversationID))
-        case .preparePlay(_, let playID):
-            guard let requested else { preconditionFailure("a play is prepared while it is asked for") }
-            let answer = responder.begin(playID: playID, request: requested)
-            lastPlay[requested.puck] = playID
-            requestedPlays[playID] = requested.puck
-            note(.playPrepared(puck: requested.puck, playID: playID, requested.category, answer: answer))
-            house.queue.schedule(.responder, at: house.now + responder.pause(of: answer), subject: answer)
-        case .refusePlay:
-            guard let requested else { preconditionFailure("a play is refused while it is asked for") }
-            note(.playRefused(puck: requested.puck))
-        case .forgetAnswer(let playID):
-            note(.answerForgotten(playID: playID))
-            responder.forget(playID)
-            requestedPlays[playID] = nil
-        case .log(let record):
-            if record.event.isNamed("arbitration.decided") { hasDecided = true }
-            note(.hubLogged(record))
+    func received(_ message: Message, _ connection: Connection, isForged: Bool = false) {
+        guard isRunning else { return }
+        guard case .bytes(let bytes) = message else { preconditionFailure("this does not go to a hub") }
+        outside.isForged = isForged
+        bytes.withUnsafeBytes { bytes in
+            let isSound = bytes[0] == MessageType.uplinkOpus.rawValue
+            outside.arrived = isSound ? VirtualOpus.sound(.init(rebasing: bytes[WireLimits.headerBytes...])) : nil
+            turn { interpreter.received(ConnectionID(UInt32(connection.number)), bytes) }
         }
+        outside.arrived = nil
+        outside.isForged = false
     }
 
-    private func open(_ id: ConnectionID) -> Connection? {
-        guard let connection = house.network.connection(Int(id.number)), connection.hubEnd == .open,
-            connection.hubRun == run
-        else { return nil }
-        return connection
-    }
-
-    private func close(_ connection: Connection) {
-        note(.connectionClosed(connection.number))
-        house.network.close(connection, by: .down)
-        // The transport reports its end, and the machine has to take no notice.
-        followUps.append(.connectionClosed(ConnectionID(UInt32(connection.number)), reason: "closed here"))
-    }
-
-    private func deliver(_ message: Message, _ bytes: Int, _ connection: Connection) {
-        if house.network.send(message, bytes: bytes, .down, connection) { return }
-        // Past its bound the connection is dropped rather than memory: what is under way goes with it.
-        note(.hubQueueFull(connection.number))
-        house.network.reset(connection, keptUp: 0, keptDown: 0, tellPuck: true, tellHub: false)
-        connection.isBlackHole = false
-        connection.hubEnd = .closed
-        note(.connectionClosed(connection.number))
-        followUps.append(
-            .connectionClosed(ConnectionID(UInt32(connection.number)), reason: "its send queue is full"))
-    }
-
-    // MARK: Answers
-
-    /// The responder has got further with an answer, or with a requested play.
+    /// An answer's next slice has its turn.
     func responderTurn(_ answer: Int) {
-        guard isRunning, let playID = responder.playID(of: answer) else { return }
-        switch responder.advance(answer) {
-        case .failed:
-            note(.answerFailed(answer: answer))
-            process(.answerFailed(playID: playID, reason: "simulated"))
-        case .produced(let sizes, let count, let isComplete):
-            note(.produced(answer: answer, count: count, isComplete: isComplete))
-            // Before the machine may forget it.
-            if !isComplete {
-                house.queue.schedule(.responder, at: house.now + responder.pause(of: answer), subject: answer)
-            }
-            process(.answerReady(playID: playID, sizes: sizes, isComplete: isComplete))
+        guard isRunning, let playID = outside.playID(of: answer) else { return }
+        turn { interpreter.encodeSlice(of: playID) }
+    }
+
+    var isPrompt: Bool {
+        get { outside.responder.isPrompt }
+        set { outside.responder.isPrompt = newValue }
+    }
+
+    private func listOnDisk() -> TokenList<VirtualTokenFile>? {
+        do throws(VirtualTokenFile.Failure) { return try TokenList(tokenFile) } catch { return nil }
+    }
+
+    /// As a hub that starts now would have it.
+    func owner(onDisk token: String) -> String? { listOnDisk()?.device(ofToken: token)?.name }
+    func isOnDisk(_ name: String) -> Bool { listOnDisk()?.devices.contains { $0.name == name } ?? false }
+
+    /// Whether a puck has the newest token that was made for it: none is on its way.
+    func hasSettledToken(_ token: String, of name: String) -> Bool {
+        tokens.list.devices.contains {
+            $0.name == name && ($0.nextHash ?? $0.hash) == tokenFile.hash(of: token)
         }
     }
+
+    /// Tokens are not replaced while two pucks have one.
+    func setRotating(_ on: Bool) { tokens?.rotateDays = on ? Self.rotateDays : 0 }
 
     // MARK: What people ask of the hub
 
+    /// On the control socket.
+    @discardableResult
+    func ask(_ request: String) -> String {
+        var reply = ""
+        turn { reply = requests.answer(request) }
+        return reply
+    }
+
     func play(_ request: PlayRequest) {
         guard isRunning else { return }
-        requested = request
-        process(
-            .playRequested(
-                request: 0, puckID: house.scenario.pucks[request.puck].name, category: request.category))
-        requested = nil
+        outside.requested = request
+        let name = house.scenario.pucks[request.puck].name
+        ask("play \(name) \(request.category.rawValue) \(request.packets)-packets.wav")
+        outside.requested = nil
     }
+
+    func prepared(_ request: PlayRequest, playID: UInt32) {
+        lastPlay[request.puck] = playID
+        requestedPlays[playID] = request.puck
+    }
+
+    func forgot(playID: UInt32) { requestedPlays[playID] = nil }
 
     /// Whatever was asked for last.
     func cancelPlay(puck: Int) {
@@ -283,7 +231,7 @@ final class SimulatedHub {
 
     private func cancelPlay(_ playID: UInt32) {
         note(.playCancelled(playID: playID))
-        process(.playCancelled(playID: playID))
+        turn { interpreter.process(.playCancelled(playID: playID)) }
     }
 }
 

@@ -14,41 +14,107 @@ struct AnswerPacket: Equatable {
     var bytes: Int32
 }
 
-/// What travels: values, not bytes (`--encode` writes and reads them at the sender).
+/// What travels.
 enum Message {
     /// The upgrade was accepted: the puck's socket is open.
     case upgraded
-    case toPuck(HubControl, SerialNumber)
-    /// - sentAt: the hub's clock, as the header tells it.
-    case answer(AnswerPacket, SerialNumber, sentAt: UInt32)
-    case toHub(PuckControl)
-    case sound(Sound, SerialNumber)
-    case error(WireError)
+    /// A whole message, as it is on the wire.
+    case bytes([UInt8])
     /// The sender closed, in order, or its kernel did.
     case end
+
+    /// What it takes of queues.
+    var size: Int {
+        switch self {
+        case .upgraded: 200
+        case .bytes(let bytes): bytes.count
+        case .end: 0
+        }
+    }
 }
 
-enum MessageSize {
-    /// An Opus packet of the uplink with its header.
-    static let sound = 9 + 61
+/// Messages as bytes.
+extension Message {
+    private static func message(
+        _ type: MessageType, _ sequence: SerialNumber, sentAt: Instant, length: Int,
+        _ writePayload: (UnsafeMutableRawBufferPointer) -> Void
+    ) -> Message {
+        let header = MessageHeader(
+            type: type, sequence: sequence, timestampMilliseconds: sentAt.wireMilliseconds, length: length)
+        var bytes = [UInt8](repeating: 0, count: WireLimits.headerBytes + length)
+        bytes.withUnsafeMutableBytes { bytes in
+            header.write(to: bytes)
+            writePayload(UnsafeMutableRawBufferPointer(rebasing: bytes[WireLimits.headerBytes...]))
+        }
+        return .bytes(bytes)
+    }
 
-    // Close enough for queues: written out, the longest of each is this long.
-    static func of(_ control: HubControl) -> Int {
-        switch control {
-        case .welcome: 150
-        case .downStart: 210
-        case .grant, .cancel, .uplinkAck, .listenStop, .set, .token, .trust, .ping, .pong, .phase, .downStop,
-            .downPause,
-            .downResume,
-            .earcon, .unknown:
-            90
+    private static func message(
+        _ type: MessageType, _ sequence: SerialNumber, _ payload: [UInt8], sentAt: Instant
+    ) -> Message {
+        message(type, sequence, sentAt: sentAt, length: payload.count) { $0.copyBytes(from: payload) }
+    }
+
+    static func from(puck control: PuckControl, sentAt: Instant) -> Message {
+        message(.control, .zero, control.payload(), sentAt: sentAt)
+    }
+
+    static func from(hub control: HubControl, _ sequence: SerialNumber, sentAt: Instant) -> Message {
+        message(control.isStreamed ? .streamControl : .control, sequence, control.payload(), sentAt: sentAt)
+    }
+
+    static func error(_ error: WireError, sentAt: Instant) -> Message {
+        message(.error, .zero, error.payload(), sentAt: sentAt)
+    }
+
+    static func sound(_ sound: Sound, _ sequence: SerialNumber, sentAt: Instant) -> Message {
+        message(.uplinkOpus, sequence, sentAt: sentAt, length: VirtualOpus.soundBytes) {
+            VirtualOpus.write(sound, to: $0)
         }
     }
 
-    static func of(_ control: PuckControl) -> Int {
-        switch control {
-        case .hello, .wakeCandidate, .status, .trusts: 200
-        case .uplinkEnd, .played, .ping, .pong, .unknown: 90
+    static func answer(_ packet: AnswerPacket, _ sequence: SerialNumber, sentAt: Instant) -> Message {
+        message(.downlinkOpus, sequence, sentAt: sentAt, length: Int(packet.bytes)) {
+            VirtualOpus.write(packet, to: $0)
         }
+    }
+}
+
+/// Packets that look like mono Opus from outside (RFC 6716, 3.1) and hold two numbers in place of sound.
+enum VirtualOpus {
+    /// Configuration 9, mono, code 0: 20 ms of SILK at 16 kHz.
+    private static let firstByte: UInt8 = 9 << 3
+    private static let leastBytes = 9
+    /// Of the uplink.
+    static let soundBytes = 61
+
+    static func write(_ sound: Sound, to bytes: UnsafeMutableRawBufferPointer) {
+        write(sound.recording, sound.index, to: bytes)
+    }
+
+    static func write(_ packet: AnswerPacket, to bytes: UnsafeMutableRawBufferPointer) {
+        write(packet.answer, packet.index, to: bytes)
+    }
+
+    static func sound(_ packet: UnsafeRawBufferPointer) -> Sound? {
+        read(packet).map { Sound(recording: $0, index: $1) }
+    }
+
+    static func answer(_ packet: UnsafeRawBufferPointer) -> AnswerPacket? {
+        read(packet).map { AnswerPacket(answer: $0, index: $1, bytes: Int32(packet.count)) }
+    }
+
+    private static func write(_ a: Int32, _ b: Int32, to bytes: UnsafeMutableRawBufferPointer) {
+        bytes[0] = firstByte
+        bytes.storeBytes(of: a.littleEndian, toByteOffset: 1, as: Int32.self)
+        bytes.storeBytes(of: b.littleEndian, toByteOffset: 5, as: Int32.self)
+    }
+
+    private static func read(_ bytes: UnsafeRawBufferPointer) -> (Int32, Int32)? {
+        guard bytes.count >= leastBytes, bytes[0] == firstByte else { return nil }
+        return (
+            Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: 1, as: Int32.self)),
+            Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: 5, as: Int32.self))
+        )
     }
 }

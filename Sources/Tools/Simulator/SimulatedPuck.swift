@@ -31,6 +31,8 @@ final class SimulatedPuck {
 
     /// Where its pairing says that the hub is: outlasts the process.
     private var hubAddress = 0
+    /// What it shows the hub from its next connection on. Outlasts the process, too.
+    private(set) var token = ""
     private var connection: Connection?
     private var socketInUse = false
     private var openWanted = false
@@ -55,6 +57,7 @@ final class SimulatedPuck {
         captureWorks = !isCopy
         clock = LocalClock(start: .zero, local: setup.clockStart, driftPPM: setup.driftPPM)
         core = Self.newCore(setup, seed: house.scenario.plan.seed, index: index, run: 0)
+        if !isCopy { token = house.hub.makeToken(for: setup.name) }
     }
 
     private static func newCore(_ setup: Scenario.PuckSetup, seed: UInt64, index: Int, run: Int) -> Puck {
@@ -62,7 +65,7 @@ final class SimulatedPuck {
         return Puck(
             identity: .init(
                 puckID: setup.name, room: setup.name, group: setup.group, phrase: "puck", software: "simulated",
-                hubSearch: .replacesConfigured, instance: UInt32(index << 16 | run)),
+                keepsToken: true, hubSearch: .replacesConfigured, instance: UInt32(index << 16 | run)),
             parameters: .init(playoutDelayMilliseconds: setup.playoutDelayMilliseconds),
             random: SeededGenerator(seed: random.bits()))
     }
@@ -83,6 +86,7 @@ final class SimulatedPuck {
     func become(copyOf other: SimulatedPuck) {
         setup = other.setup
         hubAddress = other.hubAddress
+        token = other.token
     }
 
     func start() {
@@ -176,22 +180,41 @@ final class SimulatedPuck {
         case .upgraded:
             note(.socketOpened(index, connection.number))
             perform(.socketOpened)
-        case .toPuck(let control, let sequence):
+        case .bytes(let bytes):
+            bytes.withUnsafeBytes { bytes in
+                do throws(WireError) { try received(bytes, connection) } catch {
+                    house.observer.found(.encoding, index, "it cannot read a message: \(error.detail)", house.now)
+                }
+            }
+        case .end: preconditionFailure("this is no message")
+        }
+    }
+
+    private func received(_ message: UnsafeRawBufferPointer, _ connection: Connection) throws(WireError) {
+        let header = try MessageHeader.parse(message)
+        let payload = UnsafeRawBufferPointer(rebasing: message[WireLimits.headerBytes...])
+        let sequence = header.sequence
+        switch header.type {
+        case .control, .streamControl:
+            let control = try HubControl.parse(payload, type: header.type)
             if let forged = house.tampered(control, connection) { return receivedForged(forged) }
             note(.puckHeard(index, connection.number, control, sequence))
             if case .downStart(let start) = control { startedPlay = start }
             perform(.controlReceived(control, sequence: sequence))
-        case .answer(let packet, let sequence, let sentAt):
+        case .downlinkOpus:
+            guard let packet = VirtualOpus.answer(payload) else { throw WireError(.unexpected, "no packet") }
             note(.puckHeardAudio(index, connection.number, sequence, packet))
             arrived = packet
             perform(
                 .audioReceived(
-                    type: .downlinkOpus, sequence: sequence, byteCount: Int(packet.bytes), sentAt: sentAt))
+                    type: .downlinkOpus, sequence: sequence, byteCount: payload.count,
+                    sentAt: header.timestampMilliseconds))
             arrived = nil
-        case .error(let error):
+        case .error:
+            let error = WireError.parse(payload: payload)
             note(.puckHeardError(index, connection.number, error))
             perform(.errorReceived(error))
-        case .toHub, .sound, .end: preconditionFailure("this does not go to a puck")
+        case .uplinkOpus, .uplinkPCM, .downlinkPCM: throw WireError(.badType, "not from a hub")
         }
     }
 
@@ -203,11 +226,11 @@ final class SimulatedPuck {
         }
     }
 
-    func openingFailed(_ connection: Connection, _ reason: String) {
+    func openingFailed(_ connection: Connection, _ reason: String, isHub: Bool) {
         guard connection === self.connection else { return }
         socketEnded()
         note(.socketLost(index, reason))
-        perform(.socketClosed(reason: reason))
+        perform(.socketClosed(reason: reason, reachedHub: isHub, isHub: isHub))
         openIfWanted()
     }
 
@@ -254,7 +277,7 @@ final class SimulatedPuck {
         case .sendError(let error):
             guard let connection else { return }
             note(.puckRefused(index, connection.number, error))
-            _ = house.network.send(.error(error), bytes: 100, .up, connection)
+            _ = house.network.send(.error(error, sentAt: now), .up, connection)
         case .sendPacket(let sequence): sendPacket(sequence)
         case .startEncoding(let onset, let preroll):
             house.recordings += 1
@@ -275,7 +298,7 @@ final class SimulatedPuck {
         case .setMuted(let on): note(.muted(index, on))
         case .beginPairing, .endPairing: break  // nobody presses for so long in these houses
         case .keepTrust: break  // simulated hubs have no certificate
-        case .keepToken: break  // simulated hubs know their pucks by name
+        case .keepToken(let fresh): token = fresh
         case .showLights(let lights): note(.lights(index, lights))
         case .log(let record): note(.puckLogged(index, record))
         }
@@ -341,8 +364,7 @@ final class SimulatedPuck {
     private func send(_ control: PuckControl) {
         guard let connection, connection.puckEnd == .open else { return }
         note(.puckSent(index, connection.number, control))
-        let size = MessageSize.of(control)
-        overflowUnless(house.network.send(.toHub(house.encoded(control)), bytes: size, .up, connection), connection)
+        overflowUnless(house.network.send(.from(puck: control, sentAt: localNow), .up, connection), connection)
     }
 
     private func sendPacket(_ sequence: SerialNumber) {
@@ -350,7 +372,7 @@ final class SimulatedPuck {
         let sound = microphone.sound(in: UplinkWindow.slot(of: sequence))
         note(.puckSentAudio(index, connection.number, sequence, sound, newest: core.nextPacket))
         overflowUnless(
-            house.network.send(.sound(sound, sequence), bytes: MessageSize.sound, .up, connection), connection)
+            house.network.send(.sound(sound, sequence, sentAt: localNow), .up, connection), connection)
     }
 
     private func overflowUnless(_ isSent: Bool, _ connection: Connection) {

@@ -1,34 +1,16 @@
+import HubService
 import PuckBase
+import PuckWire
 
 /// Who answers, and who makes what was asked for: late or at once, at length or not at all, faster or slower than it is
-/// played. Keeps packets until the hub lets them go.
+/// played, or it fails.
 struct SimulatedResponder {
-    enum Progress {
-        /// The bytes of each packet that is new, and how many there are now.
-        case produced([UInt16], count: Int, isComplete: Bool)
-        case failed
-    }
-
-    private struct Answer {
-        var playID: UInt32
-        var produced = 0
-        var total: Int
-        var slice: Int
-        var firstPause: Interval
-        var pause: Interval
-        var failsAfter: Int?
-        var packetBytes: Int
-        var hasBegun = false
-    }
-
     /// What a probe is answered with.
     static let promptPackets = 25
 
     private let setup: Scenario.ResponderSetup
     private let seed: UInt64
-    /// By number; nil once forgotten.
-    private var answers: [Answer?] = []
-    private var plays: [UInt32: Int] = [:]
+    private var pauses: [(first: Interval, other: Interval, hasBegun: Bool)] = []
     /// Probes and their pucks get a short answer at once.
     var isPrompt = false
 
@@ -38,69 +20,76 @@ struct SimulatedResponder {
     }
 
     /// - Parameter request: nil for an answer.
-    /// - Returns: the answer's number in this run.
-    mutating func begin(playID: UInt32, request: PlayRequest?) -> Int {
-        let number = answers.count
+    /// - Returns: its packets. The number is that of the answer in this run.
+    mutating func begin(request: PlayRequest?) -> VirtualEncoder {
+        let number = pauses.count
         var random = RandomStream(seed: seed, .responder, number)
-        var answer = Answer(
-            playID: playID, total: 0, slice: random.pick([1, 5, 25, 25, 100]),
-            firstPause: random.logSeconds(0.05, 4), pause: .zero, packetBytes: random.int(setup.packetBytes))
+        var encoder = VirtualEncoder(
+            number: number, packetsPerSlice: random.pick([1, 5, 25, 25, 100]), total: 0, packetBytes: 0)
+        var firstPause = random.logSeconds(0.05, 4)
+        encoder.packetBytes = random.int(setup.packetBytes)
         var seconds = random.logBetween(0.1, setup.longestAnswerSeconds)
         if let request { seconds = Double(request.packets) / 50 }
-        answer.total = max(1, Int(seconds * 50))
+        encoder.total = max(1, Int(seconds * 50))
         // From three times slower than the loudspeaker to fifty times faster; never so slow that it takes for ever.
         let speed = max(random.logBetween(0.3, 50), seconds / 40)
-        answer.pause = .seconds(exactly: Double(answer.slice) * 0.02 / speed)
-        if random.chance(setup.nothingChance), request == nil { answer.total = 0 }
-        if random.chance(setup.failureChance) { answer.failsAfter = random.int(0...answer.total) }
+        let pause = Interval.seconds(exactly: Double(encoder.packetsPerSlice) * 0.02 / speed)
+        if random.chance(setup.nothingChance), request == nil { encoder.total = 0 }
+        if random.chance(setup.failureChance) { encoder.failsAt = random.int(0...encoder.total) }
         if isPrompt {
-            answer.total = Self.promptPackets
-            answer.slice = Self.promptPackets
-            answer.firstPause = .milliseconds(50)
-            answer.failsAfter = nil
+            encoder.total = Self.promptPackets
+            encoder.packetsPerSlice = Self.promptPackets
+            firstPause = .milliseconds(50)
+            encoder.failsAt = nil
         }
-        answers.append(answer)
-        plays[playID] = number
-        return number
+        pauses.append((firstPause, pause, false))
+        return encoder
     }
 
     /// Until the answer's next slice.
-    func pause(of number: Int) -> Interval {
-        guard let answer = answers[number] else { return .zero }
-        return answer.hasBegun ? answer.pause : answer.firstPause
+    mutating func pause(of number: Int) -> Interval {
+        defer { pauses[number].hasBegun = true }
+        return pauses[number].hasBegun ? pauses[number].other : pauses[number].first
+    }
+}
+
+/// Makes packets that hold their answer's number and their own.
+struct VirtualEncoder: AnswerEncoder {
+    let number: Int
+    var packetsPerSlice: Int
+    var total: Int
+    var packetBytes: Int
+    /// While this packet is made, from 1.
+    var failsAt: Int?
+    private var made = 0
+
+    init(number: Int, packetsPerSlice: Int, total: Int, packetBytes: Int) {
+        self.number = number
+        self.packetsPerSlice = packetsPerSlice
+        self.total = total
+        self.packetBytes = packetBytes
     }
 
-    /// Nil for one that is forgotten.
-    func playID(of number: Int) -> UInt32? { answers[number]?.playID }
+    var isComplete: Bool { made == total }
 
-    mutating func advance(_ number: Int) -> Progress {
-        guard var answer = answers[number] else { return .failed }
-        let before = answer.produced
-        answer.hasBegun = true
-        answer.produced = min(answer.total, answer.produced + answer.slice)
-        answers[number] = answer
-        if let limit = answer.failsAfter, answer.produced >= limit { return .failed }
-        let sizes = [UInt16](repeating: UInt16(answer.packetBytes), count: answer.produced - before)
-        return .produced(sizes, count: answer.produced, isComplete: answer.produced == answer.total)
+    mutating func encode(into room: UnsafeMutableRawBufferPointer) -> Int? {
+        if let failsAt, made + 1 >= failsAt { return nil }
+        let packet = UnsafeMutableRawBufferPointer(rebasing: room[..<packetBytes])
+        packet.initializeMemory(as: UInt8.self, repeating: 0)
+        VirtualOpus.write(
+            AnswerPacket(answer: Int32(number), index: Int32(made), bytes: Int32(packetBytes)), to: packet)
+        made += 1
+        return packetBytes
     }
+}
 
-    func packet(_ index: Int, ofPlay playID: UInt32) -> AnswerPacket {
-        guard let number = plays[playID], let answer = answers[number], index < answer.produced else {
-            preconditionFailure("an answer that is being sent is kept until the hub forgets it")
-        }
-        return AnswerPacket(answer: Int32(number), index: Int32(index), bytes: Int32(answer.packetBytes))
-    }
+/// Finds the two numbers again. What it gives as sound is silence.
+struct VirtualDecoder: UplinkDecoder {
+    let samples = [Int16](repeating: 0, count: WireLimits.samplesPerPacket)
 
-    mutating func forget(_ playID: UInt32) {
-        guard let number = plays.removeValue(forKey: playID) else {
-            preconditionFailure("an answer is forgotten once")
-        }
-        answers[number] = nil
-    }
+    init?() {}
 
-    /// The process is gone.
-    mutating func forgetAll() {
-        for i in answers.indices { answers[i] = nil }
-        plays = [:]
+    mutating func decode(_ packet: UnsafeRawBufferPointer) -> Int? {
+        VirtualOpus.sound(packet) == nil ? nil : samples.count
     }
 }

@@ -19,8 +19,7 @@ struct Command {
         }
         var status: Int32 = 0
         for seed in first...last {
-            var plan = Plan(seed: seed, seconds: seconds)
-            plan.encodes = true
+            let plan = Plan(seed: seed, seconds: seconds)
             let outcome = House(plan).run()
             print("seed \(seed) hash \(String(outcome.hash, radix: 16)) faults \(outcome.faults)")
             if let violation = outcome.violation {

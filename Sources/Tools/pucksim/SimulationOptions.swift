@@ -50,7 +50,6 @@ struct Options: Equatable {
             switch option {
             case "--help", "-h": wantsHelp = true
             case "--trace": isTraced = true
-            case "--encode": plan.encodes = true
             case "--seed": seed = UInt64(try Self.number(option, value(), 0...Int.max))
             case "--seeds": seeds = try Self.range(value())
             case "--jobs": jobs = try Self.number(option, value(), 1...256)
@@ -116,7 +115,7 @@ struct Options: Equatable {
     }
 
     static let help = """
-        usage: pucksim run    [--seeds A-B] [--pucks N] [--minutes N] [--jobs N] [--encode]
+        usage: pucksim run    [--seeds A-B] [--pucks N] [--minutes N] [--jobs N]
                pucksim replay --seed N [--trace] [what the run had]
                pucksim shrink --seed N [what the run had]
 
@@ -133,7 +132,6 @@ struct Options: Equatable {
           --pucks N      1…12                                  (default: 5)
           --minutes N    of the house's time; or --seconds N   (default: 30)
           --jobs N       processes                             (default: one a core)
-          --encode       write and read every control message as on the wire
           --trace        say what happens: time, who, what
 
         To leave things out, as shrink does; numbers are those in the trace:
@@ -156,7 +154,6 @@ extension Plan {
         #if MUTATIONS
             if let mutation { text += " --mutation \(mutation.rawValue)" }
         #endif
-        if encodes { text += " --encode" }
         if !absentPucks.isEmpty { text += " --without-pucks \(list(absentPucks))" }
         if !absentKinds.isEmpty {
             text += " --without \(absentKinds.map { $0.rawValue }.sorted().joined(separator: ","))"

@@ -110,7 +110,7 @@ struct ProtocolLimitTests {
                 "uplink audio",
                 "\(TurnLimits.burstPackets * WireLimits.packetMilliseconds / 1000) s, and "
                     + "\(TurnLimits.sustainedPacketsPerSecond * WireLimits.packetMilliseconds / 1000) s for each second since "
-                    + "its first packet"
+                    + "its grant"
             ),
         ]
     }

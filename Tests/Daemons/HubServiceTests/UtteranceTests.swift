@@ -4,13 +4,6 @@ import Testing
 
 @testable import HubService
 
-/// Takes every packet for 20 ms of silence.
-private struct SilentDecoder: UplinkDecoder {
-    let samples = [Int16](repeating: 0, count: WireLimits.samplesPerPacket)
-    init?() {}
-    mutating func decode(_ packet: UnsafeRawBufferPointer) -> Int? { samples.count }
-}
-
 private typealias SilentTurn = Turn<SilentDecoder>
 
 @Suite("A turn's audio")
@@ -33,15 +26,21 @@ struct TurnTests {
 
     @Test("three seconds may come at once, and not a packet more")
     func burst() throws {
-        let turn = SilentTurn(id: "c")
-        try hear(150, at: 5000, turn)
-        let error = #expect(throws: WireError.self) { try hear(1, at: 5000, turn) }
+        let turn = SilentTurn(id: "c", grantedAt: Self.at(0))
+        try hear(150, at: 0, turn)
+        let error = #expect(throws: WireError.self) { try hear(1, at: 0, turn) }
         #expect(error?.code == .rateLimit)
+    }
+
+    @Test("a hub that stood still after the grant takes all that was said meanwhile")
+    func stoodStill() throws {
+        let turn = SilentTurn(id: "c", grantedAt: Self.at(0))
+        try hear(300, at: 5000, turn)
     }
 
     @Test("an utterance with its preroll, a lost second and a network that kept eight more is plausible")
     func interrupted() throws {
-        let turn = SilentTurn(id: "c")
+        let turn = SilentTurn(id: "c", grantedAt: Self.at(0))
         try hear(50, at: 0, turn)
         for packet in 1...100 { try hear(1, at: packet * 20, turn) }
         try hear(50, at: 3000, turn)
@@ -52,7 +51,7 @@ struct TurnTests {
     @Test("a packet of stereo Opus is refused, the same in mono is not")
     func stereo() throws {
         // 20 ms of silence: TOC byte and nothing behind it (RFC 6716, 3.1: configuration 31, code 0).
-        let turn = SilentTurn(id: "c")
+        let turn = SilentTurn(id: "c", grantedAt: Self.at(0))
         try [UInt8]([0xF8, 0xFF, 0xFE]).withUnsafeBytes { packet in
             try turn.hear(.uplinkOpus, packet, now: Self.at(0))
         }
@@ -66,7 +65,7 @@ struct TurnTests {
 
     @Test("three times real time is refused, twice is not")
     func sustained() throws {
-        let turn = SilentTurn(id: "c")
+        let turn = SilentTurn(id: "c", grantedAt: Self.at(0))
         for step in 0...100 { try hear(2, at: step * 20, turn) }
         #expect(throws: WireError.self) { for step in 101...400 { try hear(3, at: step * 20, turn) } }
     }

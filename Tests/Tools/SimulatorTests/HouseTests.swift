@@ -26,16 +26,6 @@ struct HouseTests {
         #expect(House(Plan(seed: 12, pucks: 3, seconds: 240)).run().hash != one.hash)
     }
 
-    @Test("is the same whether its messages are written and read or handed over", arguments: [3, 7])
-    func encoded(seed: UInt64) {
-        var plan = Plan(seed: seed, pucks: 3, seconds: 240)
-        let plain = House(plan).run()
-        plan.encodes = true
-        let encoded = House(plan).run()
-        #expect(encoded.violation == nil)
-        #expect(encoded.hash == plain.hash)
-    }
-
     @Test("tests something: people are heard, answered and struck by faults")
     func workload() {
         var counts = Counts()

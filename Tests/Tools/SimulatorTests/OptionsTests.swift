@@ -8,7 +8,6 @@ struct OptionsTests {
     @Test("a plan survives being written as options and read again")
     func roundTrip() throws {
         var plan = Plan(seed: 77, pucks: 3, seconds: 500)
-        plan.encodes = true
         plan.absentPucks = [0, 2]
         plan.absentKinds = [.halfOpen, .stall]
         plan.keptFaults = [3, 17]
