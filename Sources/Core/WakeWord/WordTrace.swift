@@ -123,7 +123,7 @@ public struct WordTrace: ~Copyable {
             if levels[i] > gate { first = i }
             i += 1
         }
-        if i < reach || first < reach - 1 { return min(first + 1, max(1, levels.count)) }
+        if i < reach || first < reach - 1 || reach < 2 { return min(first + 1, max(1, levels.count)) }
         // Somebody has spoken before without a pause: where it was weakest.
         var weakest = min(Self.shortestWord, reach - 1)
         for k in weakest..<reach where levels[k] < levels[weakest] { weakest = k }

@@ -37,6 +37,8 @@ extension PuckDaemon {
         ear.thread?.stop()
         ear.thread = nil
         ear.problem = ""
+        settings.wakePhrases = []
+        defer { puck.identity = settings.coreIdentity }
         guard settings.wake.detector == .model else { return }
         let found = EarWords(settings.wake)
         for problem in found.problems {
@@ -76,7 +78,6 @@ extension PuckDaemon {
         let before = settings.wakePhrases
         openEar()
         noteDegraded()
-        puck.identity = settings.coreIdentity
         if settings.wakePhrases != before, puck.isConnected { perform(.hubChanged) }
         return ear.problem.isEmpty ? nil : ear.problem
     }
