@@ -178,7 +178,7 @@ func fuzzing() -> [Target] {
             name: "puckfuzz",
             dependencies: [
                 "CFuzzer", "PuckBase", "PuckWire", "PuckCore", "HubCore", "Settings", "WAVFile", "PuckRuntime",
-                "HubRuntime", "Credentials", "Joining", "WakeModel",
+                "HubRuntime", "Credentials", "Joining", "WakeModel", "WakeWord",
             ],
             path: "Fuzz/Targets"),
     ]

@@ -183,7 +183,7 @@ class Puckd:
             f"[playback]\ndevice = speaker\n"
             # Speech without an end, or silence without a wake; the detector runs in both.
             "[endpoint]\nhangover_ms = 60000\nno_speech_ms = 120000\nutterance_limit_ms = 120000\n"
-            f"[wake]\nminimum_level_db = {-55 if talking else 0}\n"
+            f"[wake]\ndetector = level\nminimum_level_db = {-55 if talking else 0}\n"
             f"[control]\nsocket = {place.folder}/control\n"
         )
         words = [place.embedded / "puckd", "--config", configuration]

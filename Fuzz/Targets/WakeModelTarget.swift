@@ -1,4 +1,5 @@
 import WakeModel
+import WakeWord
 
 /// A wake word model: refused with a reason, or loaded in the memory that was said, and run.
 func fuzzWakeModel(_ bytes: UnsafeRawBufferPointer) {
@@ -11,6 +12,20 @@ func fuzzWakeModel(_ bytes: UnsafeRawBufferPointer) {
         let first = outputs(&model)
         model.reset()
         promise(outputs(&model) == first, "a reset leaves something of the past")
+    } catch {
+        trace(error.description)
+        promise(!error.description.isEmpty, "a refusal without a reason")
+    }
+}
+
+/// A manifest: refused with a reason, or within its bounds.
+func fuzzWakeManifest(_ bytes: UnsafeRawBufferPointer) {
+    do throws(WakeManifestError) {
+        let manifest = try WakeManifest(parsing: [UInt8](bytes))
+        trace("accepted: \(manifest.phrase), \(manifest.modelFile), \(manifest.cutoff)")
+        promise((0...1).contains(manifest.cutoff), "a cutoff of \(manifest.cutoff)")
+        promise((1...WakeManifest.longestWindow).contains(manifest.window), "a window of \(manifest.window)")
+        promise(WakeManifest.isName(manifest.modelFile), "a model's file that is elsewhere")
     } catch {
         trace(error.description)
         promise(!error.description.isEmpty, "a refusal without a reason")

@@ -16,6 +16,7 @@ let targets: [(name: String, run: Target)] = [
     ("puckhub-conf", fuzzHubSettings),
     ("wav", fuzzWAV),
     ("wake-model", fuzzWakeModel),
+    ("wake-manifest", fuzzWakeManifest),
     ("replay-log", fuzzReplayLog),
     ("uplink-window", fuzzUplinkWindow),
     ("playback", fuzzPlayback),

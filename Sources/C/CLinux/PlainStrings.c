@@ -1,7 +1,7 @@
 // Strings of Embedded Swift are compared as they are written, scalar by scalar.
 
 // Swift holds strings for equal that Unicode calls canonically equivalent ("é" as one character or as two), and brings
-// 40 KB of tables for it. Nothing here depends on that: what is compared are words of this project's own formats, names
+// 50 KB of tables and code for it. Nothing here depends on that: what is compared are words of this project's own formats, names
 // that people have chosen, and identifiers. These definitions win over those of libswiftUnicodeDataTables.a, whose tables
 // then are not linked: every scalar is in normal form, has no decomposition, and composes with none.
 #ifdef PUCK_EMBEDDED

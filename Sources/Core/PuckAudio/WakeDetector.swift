@@ -66,7 +66,7 @@ public struct LevelWakeDetector: WakeDetector, Sendable {
         public init(
             thresholdDecibels: Float = 10, minimumLevelDecibels: Float = -55, onsetMilliseconds: Int = 80,
             hangoverMilliseconds: Int = 300, refractoryMilliseconds: Int = 1500, zerosAreSilence: Bool = false,
-            gateDecibels: Float = 4
+            gateDecibels: Float = 6
         ) {
             self.gateDecibels = gateDecibels
             self.thresholdDecibels = thresholdDecibels

@@ -23,6 +23,7 @@ public struct WakeListener: ~Copyable {
         var model: StreamingModel
         var judge: WakeJudge
         var outcome = Outcome()
+        var isAwake = true
     }
 
     private var frontEnd = FrontEnd()
@@ -59,6 +60,16 @@ public struct WakeListener: ~Copyable {
         }
     }
 
+    /// Has a model sleep, which costs nothing, or wakes it as new.
+    @_noLocks @_noAllocation
+    public mutating func setAwake(_ model: Int, _ isAwake: Bool) {
+        if words[model].isAwake == isAwake { return }
+        words[model].isAwake = isAwake
+        words[model].model.reset()
+        words[model].judge.reset()
+        words[model].outcome = Outcome()
+    }
+
     /// Takes the next 10 ms of sound: `FrontEnd.stepSamples`.
     /// - Returns: whether some model has an output or a verdict: see `outcome`.
     @_noLocks @_noAllocation
@@ -67,7 +78,7 @@ public struct WakeListener: ~Copyable {
         var isNews = false
         var i = 0
         while i < count {
-            if let output = words[i].model.step(features) {
+            if words[i].isAwake, let output = words[i].model.step(features) {
                 let verdict = words[i].judge.take(output)
                 words[i].outcome.output = output
                 words[i].outcome.verdict = verdict

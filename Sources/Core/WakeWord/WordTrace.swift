@@ -22,7 +22,7 @@ public struct HeardWord: Equatable, Sendable {
 /// `hear` neither locks nor allocates.
 public struct WordTrace: ~Copyable {
     /// A detection comes so much later than the word's last sound, at most: the measured 99th percentile (docs/WAKE.md).
-    public static let latestDetectionMilliseconds = 330
+    public static let latestDetectionMilliseconds = 360
     /// And so much at least, which is before its end: the measured first percentile. Slow speakers are heard early.
     public static let earliestDetectionMilliseconds = -260
     /// Of a word that is followed without a pause so much may be recorded.
@@ -33,8 +33,8 @@ public struct WordTrace: ~Copyable {
     static let stepSamples = OnsetEnvelope.stepSamples
     /// A stop within a word, and a pause between the two words of a phrase, are shorter.
     static let longestGap = 250 / 5
-    /// Silence for so long is a pause after the word, and no stop.
-    static let pause = 60 / 5
+    /// Silence for so long is a pause after the word, and no stop at the beginning of what follows.
+    static let pause = 120 / 5
     static let longestWord = 1_500 / 5
     static let shortestWord = 400 / 5
     /// Speech is this far above the noise, as for the end of an utterance.
@@ -123,7 +123,7 @@ public struct WordTrace: ~Copyable {
             if levels[i] > gate { first = i }
             i += 1
         }
-        if i < reach || first < reach - 1 { return min(first + 1, max(1, levels.count)) }
+        if i < reach || first < reach - 1 || reach < 2 { return min(first + 1, max(1, levels.count)) }
         // Somebody has spoken before without a pause: where it was weakest.
         var weakest = min(Self.shortestWord, reach - 1)
         for k in weakest..<reach where levels[k] < levels[weakest] { weakest = k }

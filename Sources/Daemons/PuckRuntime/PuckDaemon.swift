@@ -198,7 +198,6 @@ final class PuckDaemon {
         }
         lights?.start()
         openEar()
-        puck.identity = settings.coreIdentity
         if !settings.hub.isComplete { sayUnpaired() }
         perform(settings.hub.isComplete ? .started : .startedUnpaired)
         restore()

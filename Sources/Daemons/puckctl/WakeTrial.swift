@@ -23,7 +23,7 @@ struct WakeTrial {
         let step: Int
         /// Each with the end of the sound that it is about, as the number of samples before it.
         var outputs: [(position: Int, output: UInt8, score: Float)] = []
-        var detections: [(position: Int, score: Float)] = []
+        var detections: [(position: Int, score: Float, word: HeardWord)] = []
     }
 
     func run(folders: () -> WakeFolders) -> Int32 {
@@ -64,18 +64,20 @@ struct WakeTrial {
             name: file.name, phrase: file.manifest.phrase, cutoff: file.manifest.cutoff, window: file.manifest.window,
             step: step)
         var listener = WakeListener()
+        var trace = WordTrace()
         listener.add(PreparedModel(file.plan), cutoff: file.manifest.cutoff, window: file.manifest.window)
         samples.withUnsafeBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return }
             var position = 0
             while position + FrontEnd.stepSamples <= buffer.count {
                 let isNews = listener.hear(base + position)
+                trace.hear(base + position, end: Int64(position + FrontEnd.stepSamples))
                 position += FrontEnd.stepSamples
                 guard isNews else { continue }
                 let outcome = listener.outcome(0)
                 guard let output = outcome.output else { continue }
                 course.outputs.append((position, output, outcome.score))
-                if outcome.verdict == .heard { course.detections.append((position, outcome.score)) }
+                if outcome.verdict == .heard { course.detections.append((position, outcome.score, trace.word())) }
             }
         }
         return course
@@ -104,6 +106,8 @@ struct WakeTrial {
                         json.set("position", detection.position)
                         json.set("seconds", Double(detection.position) / 16_000)
                         json.set("score", Self.rounded(detection.score))
+                        json.set("word_from", detection.word.onset)
+                        json.set("record_from", detection.word.end)
                         return json
                     })
                 json.set(

@@ -139,6 +139,41 @@ struct WakeWordTests {
         }
     }
 
+    @Test(
+        "A stop word ends what sounds, and is not listened for while nothing does",
+        .enabled(if: Speech.folder(of: "stop") != nil))
+    func stopping() async throws {
+        try await House.run { house in
+            _ = try await house.hub()
+            let other = try #require(Speech.folder(of: "stop"))
+            // Once into the silence, and once into the music.
+            let early = try Speech.say("stop", in: house, before: 2, after: 2)
+            let late = try Speech.say("stop", in: house, before: 4, after: 20)
+            let puck = try await house.puck(
+                microphone: .saying(early + late),
+                set: try settings().dropLast() + ["wake.wake_dir=\(try folder()), \(other)", "wake.stop=stop"])
+            try await puck.line("wake.model", ["model": "stop"])
+            try await puck.line("capture.open")
+            try await puck.line("link.up")
+            try Sound.write(Sound.voice(seconds: 20, level: 0.01), to: house.file("long.wav"))
+            try house.release()
+            try await eventually("the first is not over") {
+                Self.number("wake_heard_ms", try await house.control("status").output) > 2500
+            }
+            #expect(!puck.hasLogged("wake.heard"))
+            _ = try await house.play("long.wav", "music")
+            try await puck.line("play.start")
+            try await puck.line("wake.heard", ["model": "stop"])
+            try await eventually("it plays on: \(puck.tail)") {
+                try await house.control("status").output.contains(" phase=idle ")
+            }
+            #expect(!puck.hasLogged("play.done"))
+            #expect(!puck.hasLogged("wake.candidate"))
+        }
+    }
+
+    private func folder() throws -> String { try #require(Speech.models) }
+
     @Test("What its own loudspeaker plays for puckctl wakes no puck, though the word is in it")
     func ownSound() async throws {
         try await House.run { house in

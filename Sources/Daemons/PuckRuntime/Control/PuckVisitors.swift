@@ -119,6 +119,7 @@ extension PuckDaemon {
                 log.notice("file.end")
             }
         }
+        noteForEar()
         let goesOn = visitors.recorder != nil || visitors.player != nil
         visitors.pumpAt = goesOn ? now + FileRecorder.every : nil
         rearm()
@@ -137,6 +138,7 @@ extension PuckDaemon {
 
     /// After each step of the core.
     func noteForVisitors() {
+        noteForEar()
         if puck.isConnected != visitors.wasConnected {
             visitors.wasConnected = puck.isConnected
             visitors.linkSince = MonotonicClock.now()

@@ -11,6 +11,8 @@ struct EarControls: @unchecked Sendable {  // Sound: every shared word is atomic
         /// Counts what ends a hearing: the microphone was muted, or opened anew.
         let interruptions = Atomic<Int>(0)
         let stop = Atomic<Bool>(false)
+        /// Something sounds that can be stopped: the stop word is listened for.
+        let sounds = Atomic<Bool>(false)
         /// Samples that were overwritten before the ear came to them.
         let missed = Atomic<Int64>(0)
         /// Samples that it has listened to.

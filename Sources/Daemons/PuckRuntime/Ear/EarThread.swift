@@ -76,6 +76,7 @@ private final class EarWorker: @unchecked Sendable {  // Sound: used by the ear'
     private let heard: HandOver<HeardWake>
     private let loop: EventSignaller
     private var listener = WakeListener()
+    private let stopWord: Int?
     private var trace = WordTrace()
     private var reader: RingReader
     private var openedAt: Int64 = 0
@@ -86,6 +87,7 @@ private final class EarWorker: @unchecked Sendable {  // Sound: used by the ear'
         _ words: [EarWord], reader: RingReader, refractoryMilliseconds: Int, controls: EarControls,
         bell: EventDescriptor, heard: HandOver<HeardWake>, loop: EventSignaller
     ) {
+        stopWord = words.firstIndex { $0.isStop }
         self.reader = reader
         self.controls = controls
         self.bell = bell
@@ -156,6 +158,7 @@ private final class EarWorker: @unchecked Sendable {  // Sound: used by the ear'
         guard let samples = block.baseAddress else { return }
         controls.words.pointee.heard.wrappingAdd(Int64(FrontEnd.stepSamples), ordering: .relaxed)
         trace.hear(samples, end: reader.position)
+        if let stopWord { listener.setAwake(stopWord, controls.words.pointee.sounds.load(ordering: .relaxed)) }
         guard listener.hear(samples) else { return }
         for word in 0..<listener.count {
             let outcome = listener.outcome(word)

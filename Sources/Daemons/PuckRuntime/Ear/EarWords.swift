@@ -8,6 +8,8 @@ struct EarWord {
     let wake: PreparedWake
     /// What the mean of its outputs must exceed, by `[wake] sensitivity`.
     let cutoff: Double
+    /// Ends what sounds, instead of beginning a turn, and is listened for only then.
+    var isStop = false
 }
 
 /// What `[wake] models` names: what of it can be listened for, and what is wrong with the rest.
@@ -19,11 +21,14 @@ struct EarWords {
     /// Has puckctl read the files.
     init(_ settings: WakeSettings) {
         guard settings.detector == .model else { return }
-        for name in settings.models {
+        let stop = settings.stopModel.isEmpty ? [] : [settings.stopModel]
+        for name in settings.models + stop {
             do throws(WakeFileError) {
                 let wake = try PreparedWake(name, folders: settings.folders, by: PairingSearch.program)
                 words.append(
-                    EarWord(wake: wake, cutoff: settings.sensitivity(of: name).cutoff(manifest: wake.cutoff)))
+                    EarWord(
+                        wake: wake, cutoff: settings.sensitivity(of: name).cutoff(manifest: wake.cutoff),
+                        isStop: name == settings.stopModel))
             } catch { problems.append(error.description) }
         }
     }
@@ -31,7 +36,7 @@ struct EarWords {
     /// Of all words, each once: what the hub is told.
     var phrases: [String] {
         var found: [String] = []
-        for word in words where !found.contains(word.wake.phrase) { found.append(word.wake.phrase) }
+        for word in words where !word.isStop && !found.contains(word.wake.phrase) { found.append(word.wake.phrase) }
         return found
     }
 

@@ -27,7 +27,7 @@ struct EarState {
     var behind = Complaint.attempts
 
     /// There should be a wake word, and there is none: only the button works.
-    var isDeaf: Bool { thread == nil && !problem.isEmpty }
+    var isDeaf: Bool { !problem.isEmpty && !(thread?.words.contains { !$0.isStop } ?? false) }
 }
 
 extension PuckDaemon {
@@ -37,6 +37,8 @@ extension PuckDaemon {
         ear.thread?.stop()
         ear.thread = nil
         ear.problem = ""
+        settings.wakePhrases = []
+        defer { puck.identity = settings.coreIdentity }
         guard settings.wake.detector == .model else { return }
         let found = EarWords(settings.wake)
         for problem in found.problems {
@@ -53,7 +55,7 @@ extension PuckDaemon {
                 log.error("wake.model_failed", [Field("detail", error.description)])
             }
         }
-        guard let thread = ear.thread else {
+        guard let thread = ear.thread, thread.words.contains(where: { !$0.isStop }) else {
             return log.error(
                 "wake.deaf", [Field("detail", "there is no wake word to listen for: only the button wakes this puck")])
         }
@@ -76,7 +78,6 @@ extension PuckDaemon {
         let before = settings.wakePhrases
         openEar()
         noteDegraded()
-        puck.identity = settings.coreIdentity
         if settings.wakePhrases != before, puck.isConnected { perform(.hubChanged) }
         return ear.problem.isEmpty ? nil : ear.problem
     }
@@ -136,6 +137,7 @@ extension PuckDaemon {
                 Field("word_ms", (place.end - place.onset) / 16),
                 Field("after_ms", (wake.position - place.end) / 16),
             ])
+        if word.isStop { return stopHeard() }
         ear.lastWord = word.wake.name
         ear.lastScore = score
         let time = capture.clock.time(of: place.onset).map { Instant(nanoseconds: $0) } ?? MonotonicClock.now()
@@ -148,6 +150,23 @@ extension PuckDaemon {
             onset: place.onset, levelDecibels: place.levelDecibels, noiseDecibels: place.noiseDecibels,
             confidence: wake.score, recordFrom: from, wordMilliseconds: tail)
         perform(.wakeHeard(finding, onset: time, envelope: place.envelope, phrase: word.wake.phrase))
+    }
+
+    /// The stop word, while something sounds.
+    private func stopHeard() {
+        guard isStoppable else { return }
+        dismissVisitors("error: somebody has said stop")
+        perform(.stopRequested)
+    }
+
+    private var isStoppable: Bool { puck.phase == .speaking || visitors.player != nil }
+
+    /// After each step: whether the stop word is listened for.
+    func noteForEar() {
+        let words = threads.ear.words
+        if words.pointee.sounds.load(ordering: .relaxed) != isStoppable {
+            words.pointee.sounds.store(isStoppable, ordering: .relaxed)
+        }
     }
 
     /// Where the recording begins, and how much of it may be the word.

@@ -30,6 +30,8 @@ public struct WakeSettings: Equatable, Sendable {
     public var models: [String]
     /// Where they are looked for; the first folder that has one wins.
     public var folders: [String]
+    /// The name of the model that stops what sounds; empty for none.
+    public var stopModel: String
     /// Of all models, unless `sensitivities` has another for one.
     public var sensitivity: Sensitivity
     public var sensitivities: [ModelSensitivity]
@@ -64,6 +66,9 @@ public struct WakeSettings: Equatable, Sendable {
         folders = reader.list(
             "wake", "wake_dir", most: 8, default: joinedFolders(), of: "folders"
         ) { !$0.isEmpty }
+        stopModel = reader.value(
+            "wake", "stop", default: "", written: "", allowed: "a wake word's name, or nothing"
+        ) { $0.isEmpty || WakeManifest.isName($0) ? $0 : nil }
         let words = reader.list(
             "wake", "sensitivity", most: WakeListener.mostModels + 1, default: "slightly",
             of: "slightly, moderately, very or a cutoff from 0 to 1, for all or as MODEL:very"
@@ -76,13 +81,13 @@ public struct WakeSettings: Equatable, Sendable {
                 self.sensitivity = sensitivity
             } else {
                 sensitivities.append(ModelSensitivity(model: model, sensitivity: sensitivity))
-                if !models.contains(model) {
+                if !models.contains(model), model != stopModel {
                     reader.refuse("wake", "sensitivity", "\(model) is not among the models that are listened for")
                 }
             }
         }
         sending = reader.choice("wake", "send", default: .after)
-        gateDecibels = reader.decimal("wake", "gate_db", default: 4, range: 0...20, unit: "dB")
+        gateDecibels = reader.decimal("wake", "gate_db", default: 6, range: 0...20, unit: "dB")
         phrase = reader.text("wake", "phrase", default: "puck", longestBytes: 64)
         thresholdDecibels = reader.decimal("wake", "threshold_db", default: 10, range: 3...40, unit: "dB")
         minimumLevelDecibels = reader.decimal("wake", "minimum_level_db", default: -55, range: -90...0, unit: "dBFS")
@@ -90,6 +95,9 @@ public struct WakeSettings: Equatable, Sendable {
         hangoverMilliseconds = reader.integer("wake", "hangover_ms", default: 300, range: 50...2000, unit: "ms")
         refractoryMilliseconds = reader.integer("wake", "refractory_ms", default: 1500, range: 0...10_000, unit: "ms")
         prerollMilliseconds = reader.integer("wake", "preroll_ms", default: 300, range: 0...600, unit: "ms")
+        if models.contains(stopModel) || models.count == WakeListener.mostModels && !stopModel.isEmpty {
+            reader.refuse("wake", "stop", "\(stopModel) is one model too many, or among models already")
+        }
         if detector == .model, models.isEmpty {
             reader.refuse("wake", "models", "empty; name a wake word, or set detector = manual")
         }
@@ -114,7 +122,7 @@ public struct WakeSettings: Equatable, Sendable {
         if (detector == .model) != (fresh.detector == .model) || detector != fresh.detector { return false }
         var same = fresh
         (same.models, same.folders, same.sensitivity) = (models, folders, sensitivity)
-        (same.sensitivities, same.sending) = (sensitivities, sending)
+        (same.sensitivities, same.sending, same.stopModel) = (sensitivities, sending, stopModel)
         return self == same
     }
 }

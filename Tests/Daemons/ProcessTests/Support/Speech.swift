@@ -6,6 +6,12 @@ enum Speech {
     static let models: String? = ProcessInfo.processInfo.environment["PUCK_WAKE_MODELS"]?.split(separator: ":")
         .map { String($0) }.first { FileManager.default.fileExists(atPath: $0 + "/okay_nabu.json") }
 
+    /// The folder of a model that is handed over beside the repository; nil where it is not.
+    static func folder(of model: String) -> String? {
+        ProcessInfo.processInfo.environment["PUCK_WAKE_MODELS"]?.split(separator: ":").map { String($0) }
+            .first { FileManager.default.fileExists(atPath: "\($0)/\(model).json") }
+    }
+
     static let isThere =
         models != nil && FileManager.default.isExecutableFile(atPath: "/usr/bin/espeak-ng")
 
