@@ -42,6 +42,7 @@ struct Command {
                 + " played_packets=\(counts.playedPackets) whole_plays=\(counts.completePlays)"
                 + " resumed_plays=\(counts.resumedPlays) plays=\(counts.plays) paused_plays=\(counts.pausedPlays)"
                 + " replays=\(counts.replays) resumed_utterances=\(counts.resumedUtterances) outages=\(counts.outages) forgeries=\(counts.forgeries)"
+                + " replaced_tokens=\(counts.replacedTokens) failed_writes=\(counts.failedWrites)"
                 + " television_seconds=\(counts.televisionSeconds) false_turns=\(counts.falseTurns)"
         )
         let violations = answer.isClean ? 0 : 1

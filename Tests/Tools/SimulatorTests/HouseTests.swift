@@ -94,6 +94,17 @@ struct HouseTests {
         #expect(struck > 2)
     }
 
+    @Test("has disks that fail while tokens are replaced, and nobody loses one")
+    func failingDisks() {
+        var counts = Counts()
+        for seed: UInt64 in 400..<408 {
+            let outcome = House(Plan(seed: seed, pucks: 3, seconds: 1800)).run()
+            #expect(outcome.violation == nil)
+            counts += outcome.counts
+        }
+        #expect(counts.replacedTokens > 20 && counts.failedWrites > 2, "\(counts)")
+    }
+
     @Test("is described: docs/SIMULATION.md names every fault and every checker")
     func described() throws {
         let text = try RepositoryFiles.text("docs/SIMULATION.md")
