@@ -217,7 +217,7 @@ struct AnswerCutTests {
             let more = paused[min(dry, goesOn)..<goesOn]
             #expect(goesOn >= dry, "from \(goesOn) of \(paused.count), it ran dry at \(dry)")
             #expect(
-                between.indices.contains { between[$0...].starts(with: more) },
+                more.isEmpty || between.indices.contains { between[$0...].starts(with: more) },
                 "it ran dry at \(dry), heard up to \(read), and goes on at \(goesOn); the puck said:\n\(puck.tail)")
             #expect(spoken[reading.position..<end - rest].allSatisfy { $0 == 0 })
         }
