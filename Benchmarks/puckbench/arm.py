@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import speech
+from . import process, speech
 from .deadline import Failure
 
 # The guest's clock: nanoseconds of one instruction (-icount shift=1 in Tests/VM/run).
@@ -71,21 +71,11 @@ def _peers(root: Path, folder: Path) -> None:
 def _memory(smaps: str) -> dict[str, float]:
     """MiB. `pss_mib` as the guest has it, where the hub shares the libraries; `pss_alone_mib` as on a board, where only
     the C library has other users."""
-    kibibytes = {"Pss": 0, "Rss": 0, "Anonymous": 0, "alone": 0}
-    everybodys = False
-    for line in smaps.splitlines():
-        name, _, value = line.partition(":")
-        if name in ("Pss", "Rss", "Anonymous"):
-            size = int(value.split()[0])
-            kibibytes[name] += size
-            if name == ("Pss" if everybodys else "Rss"):
-                kibibytes["alone"] += size
-        elif " " in name:
-            everybodys = re.search(r"/(lib[cm]\.so|ld-linux)", line) is not None
-    return {
-        "pss_mib": kibibytes["Pss"] / 1024, "pss_alone_mib": kibibytes["alone"] / 1024,
-        "rss_mib": kibibytes["Rss"] / 1024, "anonymous_mib": kibibytes["Anonymous"] / 1024,
-    }  # fmt: skip
+    alone = 0
+    for mapping in process.mappings(smaps):
+        is_everybodys = re.search(r"/(lib[cm]\.so|ld-linux)", mapping["file"]) is not None
+        alone += mapping["Pss" if is_everybodys else "Rss"]
+    return process.memory_of(smaps, set()) | {"pss_alone_mib": alone / 1024}
 
 
 def guest(root: Path, folder: Path) -> dict:

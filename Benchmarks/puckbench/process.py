@@ -12,19 +12,36 @@ def now() -> int:
 def memory(pid: int, rig: set[str]) -> dict[str, float]:
     """MiB by /proc/PID/smaps, without the files of the measuring rig (the fake device and its recording, which would be
     the kernel's business). PSS counts a shared page in parts; anonymous memory is what no file stands behind."""
-    kibibytes = {"Pss": 0, "Rss": 0, "Anonymous": 0}
-    counts = True
-    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+    return memory_of(Path(f"/proc/{pid}/smaps").read_text(), rig)
+
+
+def mappings(smaps: str) -> list[dict]:
+    """Each mapping of /proc/PID/smaps: `file` (empty for none), and KiB of `Pss`, `Rss` and `Anonymous`.
+
+    The kernel hands the file out in pieces: a mapping that grows or is joined meanwhile comes twice, with overlapping
+    addresses. Of such ones the larger counts."""
+    found: list[dict] = []
+    for line in smaps.splitlines():
         name, _, value = line.partition(":")
-        if name in kibibytes:
-            kibibytes[name] += int(value.split()[0]) if counts else 0
+        if name in ("Pss", "Rss", "Anonymous"):
+            found[-1][name] = int(value.split()[0])
         elif " " in name:  # a mapping's own line: addresses, rights, offset, device
             fields = line.split(maxsplit=5)
-            counts = len(fields) < 6 or Path(fields[5]).name not in rig
+            first, end = (int(text, 16) for text in fields[0].split("-"))
+            found.append({"first": first, "end": end, "file": fields[5] if len(fields) == 6 else ""})
+    kept: list[dict] = []
+    for mapping in found:
+        if not kept or mapping["first"] >= kept[-1]["end"]:
+            kept.append(mapping)
+        elif mapping["Rss"] > kept[-1]["Rss"]:
+            kept[-1] = mapping
+    return kept
+
+
+def memory_of(smaps: str, rig: set[str]) -> dict[str, float]:
+    counted = [mapping for mapping in mappings(smaps) if Path(mapping["file"]).name not in rig]
     return {
-        "pss_mib": kibibytes["Pss"] / 1024,
-        "rss_mib": kibibytes["Rss"] / 1024,
-        "anonymous_mib": kibibytes["Anonymous"] / 1024,
+        f"{name.lower()}_mib": sum(mapping[name] for mapping in counted) / 1024 for name in ("Pss", "Rss", "Anonymous")
     }
 
 

@@ -4,13 +4,14 @@ import CWebSockets
 /// Messages that wait to be written: one block of memory, each message contiguous behind the headroom that
 /// libwebsockets writes the frame header into. Nothing is allocated per message.
 ///
-/// An empty ring starts again at its beginning, so a link that keeps up touches one page of the block.
+/// An empty ring starts again at its beginning, so a link that keeps up touches one page of the block. The block is mapped
+/// and not taken from the heap, where it would come to lie on pages that a TLS handshake has touched before.
 final class SendRing {
     static let capacityBytes = LinkProtocol.sendQueueBytes
     /// Headroom in front of each message; its first bytes hold the length until libwebsockets overwrites them.
     private static let headroomBytes = max((puck_lws_pre() + 7) & ~7, MemoryLayout<UInt64>.size)
 
-    private let storage = UnsafeMutableRawPointer.allocate(byteCount: SendRing.capacityBytes, alignment: 16)
+    private let storage: UnsafeMutableRawPointer
     private var readOffset = 0
     private var writeOffset = 0
     /// Where the records before a wrap end; meaningful while `isWrapped`.
@@ -20,7 +21,15 @@ final class SendRing {
     /// Bytes of the queued messages, without headroom.
     private(set) var queuedBytes = 0
 
-    deinit { storage.deallocate() }
+    init() {
+        let mapped = mmap(nil, Self.capacityBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let mapped, mapped != UnsafeMutableRawPointer(bitPattern: -1) else {
+            fatalError("no memory for the send queue of a connection")
+        }
+        storage = mapped
+    }
+
+    deinit { munmap(storage, Self.capacityBytes) }
 
     var isEmpty: Bool { count == 0 }
 
