@@ -36,7 +36,8 @@ enum state { WAITING, CONNECTING, HANDSHAKING, UPGRADING, GREETING, SERVED };
 
 struct puck {
     enum state state;
-    int socket, attempt, granted;
+    int socket, attempt;
+    int asked, granted;  // whether it said that it was woken, and whether it may speak
     uint16_t sequence;
     SSL *ssl;
     int64_t due, servedAt;  // due: of the next attempt while WAITING, of the next message while SERVED
@@ -75,7 +76,7 @@ static void lose(struct puck *p) {
     p->due = now() + (int64_t)(seconds * (0.9 + 0.2 * rand() / RAND_MAX) * 1e9);
     p->state = WAITING;
     p->filled = 0;
-    p->granted = 0;
+    p->asked = p->granted = 0;
 }
 
 // What a call of OpenSSL means that did not succeed: 0 try again, -1 broken.
@@ -148,14 +149,12 @@ static int heard(struct puck *p, const unsigned char *bytes, int length) {
     memcpy(json, bytes + 9, length - 9);
     json[length - 9] = 0;
     if (strstr(json, "\"op\":\"welcome\"")) {
-        if (!is("pcm") && !is("opus")) return serve(p), 0;
-        return say(p, "{\"op\":\"wake_candidate\",\"wake_id\":1,\"phrase\":\"puck\",\"start_ts\":1,\"snr_db\":20,"
-                      "\"level_db\":-20,\"noise_db\":-40,\"confidence\":1}");
+        serve(p);
+        return 0;
     }
     if (strstr(json, "\"op\":\"arb_grant\"")) {
         p->granted = 1;
         p->sequence = 0;
-        serve(p);
         return 0;
     }
     if (strstr(json, "\"op\":\"pong\"")) handled++;
@@ -259,8 +258,18 @@ static int advance(struct puck *p, uint32_t events) {
     }
 }
 
+// Wakes when all are served, not before: a hub that is slow to serve the last of them ends a conversation whose first
+// puck has said nothing meanwhile.
+static int wake(struct puck *p) {
+    if (p->asked) return 0;
+    p->asked = 1;
+    return say(p, "{\"op\":\"wake_candidate\",\"wake_id\":1,\"phrase\":\"puck\",\"start_ts\":1,\"snr_db\":20,"
+                  "\"level_db\":-20,\"noise_db\":-40,\"confidence\":1}");
+}
+
 static int speak(struct puck *p) {
     static unsigned char silence[2 * SAMPLES];
+    if (!isEcho && !is("ping") && !p->granted) return wake(p);
     sent++;
     if (is("ping")) {
         char ping[64];

@@ -28,6 +28,9 @@ AWAY_SECONDS = 20
 SETTLE_SECONDS = 1.5
 # Longer than the hub's interval between two pings: the first one of a puck takes memory that stays.
 IDLE_SECONDS = 6
+# The hub's interval between two pings of a puck: instructions are counted over whole intervals, so that each puck's ping
+# and its answer are in them equally often.
+PING_SECONDS = 5
 # The longest that a load may need until all its pucks are served: they come back within 33 s of a loss.
 SERVED_SECONDS = 90
 # One storm depends on who has the processor when; of several the median is taken.
@@ -341,7 +344,7 @@ def parts(place: Place, quick: bool):
     place.folder.mkdir(parents=True, exist_ok=True)
     hub = Hub(place)
     yield "throughput", 600, lambda: throughput(hub, 3 if quick else 4, 2 if quick else 3)
-    yield "instructions", 400, lambda: instructions(hub, 4 if quick else 6)
+    yield "instructions", 400, lambda: instructions(hub, PING_SECONDS * (1 if quick else 2))
     yield "memory", 400, lambda: memory(hub, 5, 1 if quick else ROUNDS)
     yield "storm", 400, lambda: storms(hub, "storm", 0, 1 if quick else STORMS)
     yield "late storm", 500, lambda: storms(hub, "late_storm", AWAY_SECONDS, 1 if quick else LATE_STORMS)
