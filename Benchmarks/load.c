@@ -14,7 +14,8 @@
 //
 // standard output: "served MS" whenever all are served, MS milliseconds (CLOCK_MONOTONIC) after the last time that none
 // was. standard input: "send" begins to send, "count" answers "count SENT HANDLED ATTEMPTS": HANDLED
-// are the messages that the other side has shown to have dealt with, by sending them back or by a pong or up_ack.
+// are the messages that the other side has shown to have dealt with, by sending them back or by a pong or up_ack;
+// ATTEMPTS are those to connect while somebody listened, since how long a hub is away is not of its making.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -211,7 +212,9 @@ static void dial(struct puck *p) {
         perror("load: socket");
         exit(1);
     }
-    if (connect(p->socket, (void *)&hub, sizeof hub) && errno != EINPROGRESS) lose(p);
+    if (!connect(p->socket, (void *)&hub, sizeof hub) || errno == EINPROGRESS) return;
+    if (errno == ECONNREFUSED) attempts--;
+    lose(p);
 }
 
 static int ask(struct puck *p) {
@@ -230,7 +233,9 @@ static int advance(struct puck *p, uint32_t events) {
     if (p->state == CONNECTING) {
         int error = 0;
         socklen_t size = sizeof error;
-        if (events & (EPOLLERR | EPOLLHUP) || getsockopt(p->socket, SOL_SOCKET, SO_ERROR, &error, &size) || error) return -1;
+        getsockopt(p->socket, SOL_SOCKET, SO_ERROR, &error, &size);
+        if (error == ECONNREFUSED) attempts--;
+        if (events & (EPOLLERR | EPOLLHUP) || error) return -1;
         if (!(events & EPOLLOUT)) return 0;
         if (isTLS) {
             p->ssl = SSL_new(tls);

@@ -57,7 +57,7 @@ HUB_FIGURES = (
 )
 STORM_FIGURES = (
     ("all served after", "served_s", "{:.1f} s"),
-    ("attempts of each puck", "attempts_per_puck", "{:.3f}"),
+    ("attempts of each puck while the hub listens", "attempts_per_puck", "{:.3f}"),
     ("processor time of the hub", "cpu_s", "{:.2f} s"),
     ("peak memory (RSS)", "peak_mib", "{:.1f} MiB"),
 )
