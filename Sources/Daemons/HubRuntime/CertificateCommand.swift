@@ -38,6 +38,10 @@ struct CertificateCommand {
                     names: names, addresses: addresses, certificateFile: files.certificateFile,
                     keyFile: files.keyFile, nowUnixSeconds: unixSeconds())
                 say("A new certificate was created; the hub uses it after its next restart.")
+            case .restore where kept.shown.fingerprint != nil && kept.shown.fingerprint != files.fingerprint:
+                // A renewal that no restart has made the one that is shown.
+                try Certificate.copy(from: kept.shown.files, to: files.files)
+                say("The certificate that the hub shows is restored; a restart changes nothing.")
             case .restore:
                 guard kept.previous.fingerprint != nil else { throw .invalid("no previous certificate is kept") }
                 try Certificate.copy(from: kept.previous.files, to: files.files)

@@ -6,7 +6,7 @@ import PuckBase
 import PuckWire
 import TokenList
 
-/// Certificates of the running interpreter.hub. It shows the one of its start. A renewal replaces the file meanwhile; the next start
+/// Certificates of the running hub. It shows the one of its start. A renewal replaces the file meanwhile; the next start
 /// shows that, and whoever pins the old one would be locked out. So the pucks are told before, over the old link, which
 /// certificates to believe: the one that is shown, the one in the file, and the one before. docs/SECURITY.md.
 final class HubTrust {
@@ -66,7 +66,7 @@ final class HubTrust {
                     Field("before", before), Field("now", shown?.fingerprint ?? ""),
                     Field(
                         "advice",
-                        "A paired puck that was not told of it before refuses this interpreter.hub. 'puckhub certificate restore' and a "
+                        "A paired puck that was not told of it before refuses this hub. 'puckhub certificate restore' and a "
                             + "restart bring the one before back; 'puckhub certificate' says which pucks know what."),
                 ])
         } catch {
